@@ -1,0 +1,219 @@
+"""What the environment decides, read and checked once at start."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+
+class Environment(StrEnum):
+    """Production refuses whatever is only good enough for trying things out."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TESTING = "testing"
+
+
+class SettingsInvalid(Exception):
+    """The environment holds settings that cannot work; the message lists all of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("Settings that cannot work: " + "; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of the application. `.env.example` says what each is for."""
+
+    environment: Environment = Environment.DEVELOPMENT
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    var_dir: Path = Path("var")
+    # None: the embedded cluster under `var_dir`.
+    database_url: str | None = None
+    pool_size: int = 8
+    web_workers: int = 2
+    web_threads: int = 8
+    # None: the sandbox at `stripe_api_base` takes the payments.
+    stripe_secret_key: str | None = field(default=None, repr=False)
+    stripe_webhook_secret: str = field(repr=False)
+    # None: Stripe's own address.
+    stripe_api_base: str | None = None
+    sandbox_port: int = 8001
+    redis_url: str | None = None
+    secret_key: str = field(repr=False)
+    data_key: str = field(repr=False)
+
+    @property
+    def payments_are_sandbox(self) -> bool:
+        """Whether no real money moves."""
+        return self.stripe_secret_key is None
+
+    @property
+    def log_dir(self) -> Path:
+        """Where every process writes its log."""
+        return self.var_dir / "log"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Where certificates, proofs and photographs are kept."""
+        return self.var_dir / "uploads"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings; SettingsInvalid lists everything wrong with them at once.
+
+        Outside production, secrets that are not set are drawn once and kept under VAR_DIR.
+        """
+        reader = _Reader(environ)
+        environment = reader.environment()
+        var_dir = Path(reader.text("VAR_DIR") or "var").absolute()
+        host = reader.text("HOST") or "127.0.0.1"
+        port = reader.whole("PORT", 8000, low=1, high=65535)
+        sandbox_port = reader.whole("SANDBOX_PORT", port + 1, low=1, high=65535)
+        if port == sandbox_port:
+            reader.problems.append("SANDBOX_PORT must differ from PORT")
+        stripe_key = reader.text("STRIPE_SECRET_KEY")
+        sandbox_base = None if stripe_key else f"http://127.0.0.1:{sandbox_port}"
+        secret = _Secrets(reader, None if environment is Environment.PRODUCTION else var_dir)
+        if environment is Environment.PRODUCTION:
+            reader.check_production(stripe_key)
+        if stripe_key and not reader.text("STRIPE_WEBHOOK_SECRET"):
+            reader.problems.append("STRIPE_WEBHOOK_SECRET is needed beside STRIPE_SECRET_KEY")
+        settings = cls(
+            environment=environment,
+            host=host,
+            port=port,
+            public_url=reader.web_address("PUBLIC_URL") or f"http://{host}:{port}",
+            var_dir=var_dir,
+            database_url=reader.database_url(),
+            pool_size=reader.whole("POOL_SIZE", 8, low=1, high=200),
+            web_workers=reader.whole("WEB_WORKERS", 2, low=1, high=64),
+            web_threads=reader.whole("WEB_THREADS", 8, low=1, high=128),
+            stripe_secret_key=stripe_key,
+            stripe_webhook_secret=secret("STRIPE_WEBHOOK_SECRET", "whsec_" + secrets.token_hex(24)),
+            stripe_api_base=reader.web_address("STRIPE_API_BASE") or sandbox_base,
+            sandbox_port=sandbox_port,
+            redis_url=reader.text("REDIS_URL"),
+            secret_key=secret("SECRET_KEY", secrets.token_hex(32)),
+            data_key=secret("DATA_KEY", Fernet.generate_key().decode()),
+        )
+        reader.check_data_key(settings.data_key)
+        if reader.problems:
+            raise SettingsInvalid(reader.problems)
+        return settings
+
+
+class _Reader:
+    """Takes values out of the environment and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value, or None if it is unset or blank."""
+        return self._environ.get(name, "").strip() or None
+
+    def whole(self, name: str, default: int, *, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.isdecimal() and low <= int(value) <= high:
+            return int(value)
+        self.problems.append(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        return default
+
+    def web_address(self, name: str) -> str | None:
+        """An http or https address, without a slash at its end."""
+        value = self.text(name)
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            self.problems.append(f"{name} must be an http or https address, not {value!r}")
+        return value.rstrip("/")
+
+    def database_url(self) -> str | None:
+        """An address of PostgreSQL. The value may hold a password and is never shown."""
+        value = self.text("DATABASE_URL")
+        if value is not None and not value.startswith(("postgresql://", "postgresql+psycopg://")):
+            self.problems.append("DATABASE_URL must begin with postgresql://")
+        return value
+
+    def environment(self) -> Environment:
+        """The mode that ENVIRONMENT names."""
+        value = self.text("ENVIRONMENT") or Environment.DEVELOPMENT
+        if value in list(Environment):
+            return Environment(value)
+        self.problems.append(f"ENVIRONMENT must be one of {', '.join(Environment)}, not {value!r}")
+        return Environment.DEVELOPMENT
+
+    def check_production(self, stripe_key: str | None) -> None:
+        """Refuse what must never face real buyers."""
+        if stripe_key is None:
+            self.problems.append("production needs STRIPE_SECRET_KEY: the sandbox takes no money")
+        elif stripe_key.startswith(("sk_test_", "rk_test_")):
+            self.problems.append("production needs a live STRIPE_SECRET_KEY, this one is for tests")
+        if self.text("STRIPE_API_BASE") is not None:
+            self.problems.append("production talks to Stripe itself: unset STRIPE_API_BASE")
+        if (self.text("FLASK_DEBUG") or "0").lower() not in ("0", "false", "no"):
+            self.problems.append("production runs without FLASK_DEBUG")
+        if not (self.text("PUBLIC_URL") or "").startswith("https://"):
+            self.problems.append("production needs PUBLIC_URL, an https address")
+        for name in ("SECRET_KEY", "DATA_KEY"):
+            value = self.text(name)
+            if value is None or len(value) < 32 or len(set(value)) < 10:
+                self.problems.append(f"production needs {name}, 32 random characters or more")
+
+    def check_data_key(self, key: str) -> None:
+        """Refuse a key that could not encrypt anything."""
+        try:
+            Fernet(key)
+        except ValueError:
+            self.problems.append("DATA_KEY must be 32 random bytes in URL-safe base64")
+
+
+class _Secrets:
+    """Secrets from the environment, else from a folder where each is drawn once and kept."""
+
+    def __init__(self, reader: _Reader, keep_in: Path | None) -> None:
+        self._reader = reader
+        self._keep_in = keep_in
+
+    def __call__(self, name: str, fresh: str) -> str:
+        value = self._reader.text(name)
+        if value is not None or self._keep_in is None:
+            # In production a missing one is already among the problems.
+            return value or fresh
+        path = self._keep_in / "secrets" / name.lower()
+        try:
+            path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+            _write_once(path, fresh)
+            return path.read_text()
+        except OSError as error:
+            self._reader.problems.append(f"VAR_DIR cannot be written to: {error}")
+            return fresh
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write the file unless it exists. It appears whole, whoever else is starting right now."""
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
