@@ -50,7 +50,6 @@ class Cluster:
         self._durable = durable
         self._account = _server_account()
         self._in_use: IO[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -98,9 +97,6 @@ class Cluster:
             else:
                 if self.pid() is not None:
                     self._run(*self._stop_command)
-                if self._guard is not None:
-                    self._guard.terminate()
-                    self._guard.wait()
 
     def pid(self) -> int | None:
         """The running server's process id, or None. A stale pid file counts as nothing."""
@@ -230,15 +226,9 @@ class Cluster:
 
     def _leave_guard(self) -> None:
         """Leave a process that stops the server as soon as nobody holds the shared lock."""
-        if self._guard is None or self._guard.poll() is not None:
-            waiting = ("flock", "--exclusive", "--no-fork", self._home / "users.lock")
-            self._guard = subprocess.Popen(
-                (*waiting, *self._stop_command),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                **self._as_server(),
-            )
+        waiting = ("setsid", "flock", "--exclusive", "--no-fork", self._home / "users.lock")
+        in_background = '"$@" >/dev/null 2>&1 &'
+        self._run("sh", "-c", in_background, "sh", *waiting, *self._stop_command)
 
     def _give(self, path: Path) -> None:
         if self._account is not None:

@@ -1,0 +1,105 @@
+"""The database that every test may have fresh, and the application on top of it."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg import sql
+
+from kernel.db import db
+from kernel.postgres import Cluster
+from kernel.settings import Environment, Settings
+from marketplace import create_app
+
+TEMPLATE = "template_of_tests"
+DATABASE = "xiangji_under_test"
+
+
+@pytest.fixture(scope="session")
+def var_dir() -> Iterator[Path]:
+    """A folder that PostgreSQL's user reaches too; the folders of pytest are too private."""
+    folder = Path(tempfile.mkdtemp(prefix="xiangji-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(var_dir: Path) -> Iterator[Cluster]:
+    """One server for each worker of the test run."""
+    with Cluster(var_dir, durable=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster, var_dir: Path) -> str:
+    """The name of a database with every table and nothing in them."""
+    cluster.create_database(TEMPLATE)
+    build_template(cluster.url(TEMPLATE), var_dir)
+    return TEMPLATE
+
+
+def build_template(url: str, var_dir: Path) -> None:
+    """Bring the database at `url` to the newest version of the schema."""
+    app = create_app(settings_for(url, var_dir))
+    with app.app_context():
+        db.create_all()
+        db.engine.dispose()
+
+
+def settings_for(url: str, var_dir: Path) -> Settings:
+    """Settings of an application under test, on the database at `url`."""
+    return Settings(
+        environment=Environment.TESTING,
+        var_dir=var_dir,
+        database_url=url,
+        pool_size=4,
+        public_url="http://localhost",
+        stripe_api_base="http://127.0.0.1:9",
+        stripe_webhook_secret="whsec_" + secrets.token_hex(24),
+        secret_key=secrets.token_hex(32),
+        data_key=Fernet.generate_key().decode(),
+    )
+
+
+@pytest.fixture(scope="session")
+def application(cluster: Cluster, template: str, var_dir: Path) -> Flask:
+    """The one application of this worker. Its database is replaced under it for each test."""
+    return create_app(settings_for(cluster.url(DATABASE), var_dir))
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[str]:
+    """The address of a fresh database, dropped after the test."""
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
+        admin.execute(drop)
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(DATABASE), sql.Identifier(template)
+            )
+        )
+        yield cluster.url(DATABASE)
+        admin.execute(drop)
+
+
+@pytest.fixture
+def app(database: str, application: Flask) -> Iterator[Flask]:
+    """The application on a fresh database."""
+    yield application
+    with application.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A visitor's browser without scripts: it keeps cookies."""
+    return app.test_client()
