@@ -96,7 +96,10 @@ class Cluster:
                 fcntl.flock(lock, fcntl.LOCK_SH)
             else:
                 if self.pid() is not None:
+                    socket_dir = self._socket_dir()
                     self._run(*self._stop_command)
+                    if socket_dir != self._home / "socket":
+                        socket_dir.rmdir()
 
     def pid(self) -> int | None:
         """The running server's process id, or None. A stale pid file counts as nothing."""
@@ -109,9 +112,9 @@ class Cluster:
 
     def url(self, database: str) -> str:
         """Where SQLAlchemy and psycopg find `database` (which need not exist yet)."""
-        socket_dir = (self._data / "postmaster.pid").read_text().split("\n")[4]
+        host = quote(str(self._socket_dir()), safe="")
         password = (self._home / "password").read_text()
-        return f"postgresql://{OWNER}:{password}@/{database}?host={quote(socket_dir, safe='')}"
+        return f"postgresql://{OWNER}:{password}@/{database}?host={host}"
 
     def create_database(self, name: str) -> None:
         """Make an empty database unless there is one of that name."""
@@ -127,6 +130,9 @@ class Cluster:
     @property
     def _stop_command(self) -> tuple[str | Path, ...]:
         return (self._bin / "pg_ctl", "stop", "--mode=fast", "--silent", "-D", self._data)
+
+    def _socket_dir(self) -> Path:
+        return Path((self._data / "postmaster.pid").read_text().split("\n")[4])
 
     def _find_home(self) -> Path:
         """The folder that holds the cluster; made and handed to the server's user if missing."""
