@@ -1,0 +1,1 @@
+"""Money in and out: Stripe, corporate transfers, refunds and payouts."""
