@@ -1,0 +1,1 @@
+"""Smart cabinets: sites, cabinets, slots, restocking and what devices report."""

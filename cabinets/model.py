@@ -1,0 +1,133 @@
+"""Sites, cabinets, slots and the events from which a slot's expected stock is derived."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kernel import clock
+from kernel.crypt import EncryptedText
+from kernel.db import Base, Keyed, SmallKey
+from kernel.identity import Organisation
+from orders.model import CreditSource
+from sellers.model import Lot, Offer
+
+
+class Site(Keyed, Base):
+    """A place where cabinets stand."""
+
+    __tablename__ = "site"
+
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    name_zh: Mapped[str] = mapped_column(String(80))
+    name_en: Mapped[str] = mapped_column(String(120), default="")
+    city: Mapped[str] = mapped_column(String(20))
+    operator_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+
+    operator: Mapped[Organisation] = relationship()
+    cabinets: Mapped[list[Cabinet]] = relationship(back_populates="site", order_by="Cabinet.code")
+
+
+class Cabinet(Keyed, Base):
+    """A cabinet with slots. Its key signs what it reports and opens nothing else."""
+
+    __tablename__ = "cabinet"
+
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    device_key: Mapped[str] = mapped_column(EncryptedText)
+    credit_source_id: Mapped[int] = mapped_column(ForeignKey("credit_source.id"), unique=True)
+    last_seen_at: Mapped[datetime | None]
+    temperature_tenths: Mapped[int | None]
+
+    site: Mapped[Site] = relationship(back_populates="cabinets")
+    credit: Mapped[CreditSource] = relationship()
+    slots: Mapped[list[Slot]] = relationship(back_populates="cabinet", order_by="Slot.number")
+
+
+class Slot(SmallKey, Base):
+    """One shelf or lane of a cabinet, and the offer that stands in it now."""
+
+    __tablename__ = "slot"
+    __table_args__ = (
+        UniqueConstraint("cabinet_id", "number"),
+        CheckConstraint("capacity > 0", name="capacity"),
+    )
+
+    cabinet_id: Mapped[int] = mapped_column(ForeignKey("cabinet.id"))
+    number: Mapped[int]
+    capacity: Mapped[int]
+    offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"), index=True)
+
+    cabinet: Mapped[Cabinet] = relationship(back_populates="slots")
+    offer: Mapped[Offer | None] = relationship()
+
+
+class SlotEventKind(enum.StrEnum):
+    """What changes a slot's stock."""
+
+    RESTOCK = "restock"
+    SALE = "sale"
+    COUNT = "count"  # a stock-take: the difference found, with its reason
+    RETURN = "return"
+
+
+class SlotEvent(SmallKey, Base):
+    """One change of a slot's stock; expected stock is the sum of `units` (sales negative)."""
+
+    __tablename__ = "slot_event"
+    __table_args__ = (
+        Index("ix_slot_event_slot", "slot_id", "id"),
+        CheckConstraint("units <> 0 OR kind = 'count'", name="units"),
+    )
+
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"))
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), index=True)
+    lot_id: Mapped[int] = mapped_column(ForeignKey("lot.id"), index=True)
+    kind: Mapped[SlotEventKind] = mapped_column(String(10))
+    units: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(40), default="")
+    report_id: Mapped[int | None] = mapped_column(ForeignKey("device_report.id"))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    slot: Mapped[Slot] = relationship()
+    lot: Mapped[Lot] = relationship()
+
+
+class DeviceReport(SmallKey, Base):
+    """One event that a device reported, known by its sequence number; repeats change nothing."""
+
+    __tablename__ = "device_report"
+    __table_args__ = (UniqueConstraint("cabinet_id", "sequence"),)
+
+    cabinet_id: Mapped[int] = mapped_column(ForeignKey("cabinet.id"))
+    sequence: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(12))
+    body: Mapped[dict[str, Any]]
+    body_hash: Mapped[str] = mapped_column(String(64))
+    device_time: Mapped[str] = mapped_column(String(40), default="")
+    received_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class StockDifference(SmallKey, Base):
+    """A difference with a name: what a slot should hold and what a fact says it does not."""
+
+    __tablename__ = "stock_difference"
+    __table_args__ = (CheckConstraint("units <> 0", name="units"),)
+
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"), index=True)
+    report_id: Mapped[int | None] = mapped_column(ForeignKey("device_report.id"))
+    name: Mapped[str] = mapped_column(String(24))
+    units: Mapped[int]
+    found_at: Mapped[datetime] = mapped_column(default=clock.now)
+    explained_at: Mapped[datetime | None]
+    explanation: Mapped[str] = mapped_column(String(200), default="")
+
+    slot: Mapped[Slot] = relationship()

@@ -1,0 +1,1 @@
+"""What every room stands on: database, money, time, identity, refusals, jobs and the ledger."""

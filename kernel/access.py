@@ -1,0 +1,169 @@
+"""Who may enter: every view carries a rule; a view without one is denied (law 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flask import current_app, g, request, session
+from flask_login import current_user
+
+from kernel.db import public_code
+from kernel.errors import Denied, NotFound, SignInNeeded
+from kernel.identity import Account, MembershipState, Role
+
+T = TypeVar("T")
+View = TypeVar("View", bound=Callable[..., Any])
+
+EVERYONE = frozenset(Role)
+OPEN_ENDPOINTS = frozenset({"static"})
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One role in one organisation."""
+
+    role: Role
+    organisation_id: int | None
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks: an account with its roles, or a visitor known only by a cookie."""
+
+    account_id: int | None
+    visitor: str
+    name_zh: str = ""
+    name_en: str = ""
+    seats: frozenset[Seat] = field(default_factory=frozenset)
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """All roles held; a visitor holds only VISITOR."""
+        if self.account_id is None:
+            return frozenset({Role.VISITOR})
+        return frozenset({seat.role for seat in self.seats} | {Role.CONSUMER})
+
+    def has(self, *roles: Role) -> bool:
+        """Tell whether any of `roles` is held."""
+        return bool(self.roles & set(roles))
+
+    def organisations(self, *roles: Role) -> list[int]:
+        """Return ids of the organisations in which one of `roles` is held, in order."""
+        held = {s.organisation_id for s in self.seats if s.role in roles}
+        return sorted(one for one in held if one is not None)
+
+    def organisation(self, *roles: Role) -> int:
+        """Return the one organisation for `roles` (the first of several). Raises Denied."""
+        held = self.organisations(*roles)
+        if not held:
+            raise Denied()
+        return held[0]
+
+    def belongs(self, organisation_id: int | None, *roles: Role) -> bool:
+        """Tell whether one of `roles` is held in that organisation."""
+        return organisation_id is not None and organisation_id in self.organisations(*roles)
+
+    @property
+    def actor(self) -> str:
+        """A stable name for idempotency keys and audit: `a:<account>` or `v:<visitor>`."""
+        return f"a:{self.account_id}" if self.account_id else f"v:{self.visitor}"
+
+
+def viewer_of(account: Account, visitor: str) -> Viewer:
+    """Return the viewer for a signed-in account."""
+    return Viewer(
+        account_id=account.id,
+        visitor=visitor,
+        name_zh=account.name_zh,
+        name_en=account.name_en,
+        seats=frozenset(
+            Seat(m.role, m.organisation_id)
+            for m in account.memberships
+            if m.state == MembershipState.ACTIVE
+        ),
+    )
+
+
+def viewer() -> Viewer:
+    """Return who makes this request (computed once a request)."""
+    if "viewer" not in g:
+        known = session.get("visitor", "")
+        if current_user and current_user.is_authenticated:
+            g.viewer = viewer_of(current_user.account, known)
+        else:
+            g.viewer = Viewer(account_id=None, visitor=known)
+    current: Viewer = g.viewer
+    return current
+
+
+def visitor_key() -> str:
+    """Return this browser's visitor key, made and kept in the session when first needed."""
+    if not session.get("visitor"):
+        session["visitor"] = public_code(20)
+        session.permanent = True
+        g.pop("viewer", None)
+    key: str = session["visitor"]
+    return key
+
+
+class _Allow:
+    """`@allow(Role.STAFF, …)` on a view, or `@allow.everyone` for a public one."""
+
+    def __call__(self, *roles: Role) -> Callable[[View], View]:
+        def mark(view: View) -> View:
+            view.access = frozenset(roles)  # type: ignore[attr-defined]  # read by `rule_of`
+            return view
+
+        return mark
+
+    def everyone(self, view: View) -> View:
+        return self(*EVERYONE)(view)
+
+
+allow = _Allow()
+
+
+def signed(view: View) -> View:
+    """Mark a view whose caller signs the body (webhooks, devices), so CSRF does not apply."""
+    view.signed = True  # type: ignore[attr-defined]  # read by marketplace.security
+    return view
+
+
+def rule_of(endpoint: str) -> frozenset[Role] | None:
+    """Return the roles that may enter `endpoint`; None when no rule was given."""
+    if endpoint in OPEN_ENDPOINTS or endpoint.endswith(".static"):
+        return EVERYONE
+    view = current_app.view_functions.get(endpoint)
+    return getattr(view, "access", None)
+
+
+def may_enter(endpoint: str, who: Viewer) -> bool:
+    """Tell whether `who` passes the rule of `endpoint`; False when it does not exist."""
+    rule = rule_of(endpoint)
+    return rule is not None and bool(rule & (who.roles | {Role.VISITOR}))
+
+
+def guard() -> None:
+    """Before every request: deny what no rule allows."""
+    if request.endpoint is None:
+        return  # routing failed: 404 or 405 follows
+    rule = rule_of(request.endpoint)
+    who = viewer()
+    if rule is None:
+        raise Denied(code="no_rule")
+    if rule & (who.roles | {Role.VISITOR}):
+        return
+    if rule == {Role.DEVICE}:
+        return  # devices sign their body; the endpoint itself checks the signature
+    if who.account_id is None:
+        raise SignInNeeded()
+    raise Denied()
+
+
+def found(thing: T | None) -> T:
+    """Return `thing`, or raise NotFound: what a viewer may not see does not exist for them."""
+    if thing is None:
+        raise NotFound()
+    return thing

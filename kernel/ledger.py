@@ -1,0 +1,350 @@
+"""The double-entry ledger: transactions that sum to zero, never change, and are chained."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    DDL,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kernel import clock
+from kernel.db import Base, SmallKey, transaction
+from kernel.money import Money
+
+GENESIS = "0" * 64
+
+
+class AccountKind(enum.StrEnum):
+    """The accounts of a book. Debits are positive, credits negative."""
+
+    PROVIDER_CLEARING = "provider_clearing"
+    PROVIDER_FEES = "provider_fees"
+    TRANSFER_CLEARING = "transfer_clearing"
+    CASH_CLEARING = "cash_clearing"
+    BUYER_PREPAID = "buyer_prepaid"
+    RECEIVABLE = "receivable"
+    REFUNDS_OWED = "refunds_owed"
+    SELLER_PAYABLE = "seller_payable"
+    HOUSEHOLD_PAYABLE = "household_payable"
+    PLATFORM_FEE = "platform_fee"
+    DELIVERY = "delivery"
+
+
+class LedgerBook(SmallKey, Base):
+    """One book per region."""
+
+    __tablename__ = "ledger_book"
+
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+
+
+class LedgerAccount(SmallKey, Base):
+    """An account of a book; `owner` names whose it is (a seller, a unit), never a person."""
+
+    __tablename__ = "ledger_account"
+    __table_args__ = (UniqueConstraint("book_id", "kind", "owner"),)
+
+    book_id: Mapped[int] = mapped_column(ForeignKey("ledger_book.id"))
+    kind: Mapped[AccountKind] = mapped_column(String(24))
+    owner: Mapped[str] = mapped_column(String(40), default="")
+
+
+class LedgerTransaction(SmallKey, Base):
+    """One movement of money; `reference` makes it happen once."""
+
+    __tablename__ = "ledger_transaction"
+    __table_args__ = (
+        UniqueConstraint("book_id", "kind", "reference"),
+        Index("ix_ledger_transaction_posted", "book_id", "posted_at"),
+    )
+
+    book_id: Mapped[int] = mapped_column(ForeignKey("ledger_book.id"))
+    kind: Mapped[str] = mapped_column(String(32))
+    reference: Mapped[str] = mapped_column(String(80))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    posted_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    postings: Mapped[list[Posting]] = relationship(order_by="Posting.id")
+    seal: Mapped[Seal | None] = relationship(uselist=False)
+
+
+class Posting(SmallKey, Base):
+    """One side of a transaction: debit positive, credit negative, in fen."""
+
+    __tablename__ = "posting"
+    __table_args__ = (CheckConstraint("amount_fen <> 0", name="amount"),)
+
+    transaction_id: Mapped[int] = mapped_column(ForeignKey("ledger_transaction.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("ledger_account.id"), index=True)
+    amount_fen: Mapped[int]
+
+    account: Mapped[LedgerAccount] = relationship()
+
+
+class Seal(Base):
+    """A link of the chain: the hash over the one before and the transaction's own content."""
+
+    __tablename__ = "ledger_seal"
+    __table_args__ = (UniqueConstraint("book_id", "sequence"),)
+
+    transaction_id: Mapped[int] = mapped_column(
+        ForeignKey("ledger_transaction.id"), primary_key=True, autoincrement=False
+    )
+    book_id: Mapped[int] = mapped_column(ForeignKey("ledger_book.id"))
+    sequence: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+    sealed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+# The database itself refuses to change the past and to commit what does not balance.
+GUARDS = (
+    """
+    CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'the ledger is never changed: post a correction instead';
+    END $$
+    """,
+    """
+    CREATE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT sum(amount_fen) FROM posting WHERE transaction_id = NEW.transaction_id) <> 0
+        THEN RAISE EXCEPTION 'ledger transaction % does not sum to zero', NEW.transaction_id;
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    *(
+        f"""
+        CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
+        FOR EACH ROW EXECUTE FUNCTION ledger_is_append_only()
+        """
+        for table in ("ledger_transaction", "posting", "ledger_seal")
+    ),
+    """
+    CREATE CONSTRAINT TRIGGER posting_balances AFTER INSERT ON posting
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balances()
+    """,
+)
+for _guard in GUARDS:
+    event.listen(Base.metadata, "after_create", DDL(_guard.replace("%", "%%")))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One posting to be made: debit positive, credit negative."""
+
+    kind: AccountKind
+    amount: Money
+    owner: str = ""
+
+
+class LedgerError(Exception):
+    """A posting that would break the books: a fault of ours, never of a user."""
+
+
+def debit(kind: AccountKind, amount: Money, owner: str = "") -> Entry:
+    """Return an entry that increases what `kind` holds as a debit."""
+    return Entry(kind, amount, owner)
+
+
+def credit(kind: AccountKind, amount: Money, owner: str = "") -> Entry:
+    """Return an entry that increases what `kind` owes as a credit."""
+    return Entry(kind, -amount, owner)
+
+
+def book_id(code: str) -> int:
+    """Return the id of the book `code`, opened when it is first needed."""
+    with transaction() as session:
+        known = session.scalar(select(LedgerBook.id).where(LedgerBook.code == code))
+        if known is not None:
+            return known
+        session.execute(insert(LedgerBook).values(code=code).on_conflict_do_nothing())
+        found = session.scalar(select(LedgerBook.id).where(LedgerBook.code == code))
+        assert found is not None
+        return found
+
+
+def _account_ids(book: int, wanted: set[tuple[AccountKind, str]]) -> dict[tuple[str, str], int]:
+    with transaction() as session:
+        kinds = {kind for kind, _ in wanted}
+        owners = {owner for _, owner in wanted}
+        query = select(LedgerAccount.kind, LedgerAccount.owner, LedgerAccount.id).where(
+            LedgerAccount.book_id == book,
+            LedgerAccount.kind.in_(kinds),
+            LedgerAccount.owner.in_(owners),
+        )
+        ids = {(row.kind, row.owner): row.id for row in session.execute(query)}
+        missing = sorted(key for key in wanted if key not in ids)
+        if missing:
+            session.execute(
+                insert(LedgerAccount)
+                .values([{"book_id": book, "kind": k, "owner": o} for k, o in missing])
+                .on_conflict_do_nothing()
+            )
+            ids = {(row.kind, row.owner): row.id for row in session.execute(query)}
+        return ids
+
+
+def post(
+    book: str,
+    kind: str,
+    reference: str,
+    entries: Sequence[Entry],
+    facts: Mapping[str, Any] | None = None,
+) -> int | None:
+    """Write one transaction into `book` and return its id; None if it was already posted.
+
+    `kind` and `reference` together make it happen once. Zero entries are left out. Raises
+    LedgerError when the entries do not sum to zero or none is left.
+    """
+    kept = [entry for entry in entries if entry.amount]
+    if sum(entry.amount.fen for entry in kept) != 0 or not kept:
+        raise LedgerError(f"{kind} {reference}: the entries do not balance")
+    with transaction() as session:
+        where = book_id(book)
+        posted = session.scalar(
+            insert(LedgerTransaction)
+            .values(
+                book_id=where,
+                kind=kind,
+                reference=reference,
+                facts=dict(facts or {}),
+                posted_at=clock.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(LedgerTransaction.id)
+        )
+        if posted is None:
+            return None
+        ids = _account_ids(where, {(entry.kind, entry.owner) for entry in kept})
+        session.execute(
+            insert(Posting),
+            [
+                {
+                    "transaction_id": posted,
+                    "account_id": ids[(entry.kind, entry.owner)],
+                    "amount_fen": entry.amount.fen,
+                }
+                for entry in kept
+            ],
+        )
+    return posted
+
+
+def balance(book: str, kind: AccountKind, owner: str | None = None) -> Money:
+    """Return debits minus credits of an account kind (of one owner, or of all)."""
+    with transaction() as session:
+        query = (
+            select(func.coalesce(func.sum(Posting.amount_fen), 0))
+            .join(LedgerAccount, Posting.account_id == LedgerAccount.id)
+            .join(LedgerBook, LedgerAccount.book_id == LedgerBook.id)
+            .where(LedgerBook.code == book, LedgerAccount.kind == kind)
+        )
+        if owner is not None:
+            query = query.where(LedgerAccount.owner == owner)
+        return Money(int(session.scalar(query) or 0))
+
+
+def _content(moved: LedgerTransaction) -> str:
+    return json.dumps(
+        {
+            "id": moved.id,
+            "kind": moved.kind,
+            "reference": moved.reference,
+            "facts": moved.facts,
+            "posted_at": moved.posted_at.astimezone(clock.UTC).isoformat(),
+            "postings": [[p.account_id, p.amount_fen] for p in moved.postings],
+        },
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+
+
+def link_hash(previous: str, moved: LedgerTransaction) -> str:
+    """Return the hash that chains `moved` behind `previous` (64 hex digits each)."""
+    return hashlib.sha256((previous + _content(moved)).encode()).hexdigest()
+
+
+def seal(book: str, *, most: int = 1000) -> int:
+    """Chain up to `most` committed, unsealed transactions of `book`; return how many.
+
+    One sealer at a time: the book's row is locked.
+    """
+    with transaction() as session:
+        where = session.scalar(
+            select(LedgerBook.id).where(LedgerBook.code == book).with_for_update()
+        )
+        if where is None:
+            return 0
+        last = session.execute(
+            select(Seal.sequence, Seal.hash)
+            .where(Seal.book_id == where)
+            .order_by(Seal.sequence.desc())
+            .limit(1)
+        ).first()
+        sequence, previous = (last.sequence, last.hash) if last else (0, GENESIS)
+        unsealed = session.scalars(
+            select(LedgerTransaction)
+            .outerjoin(Seal)
+            .where(LedgerTransaction.book_id == where, Seal.transaction_id.is_(None))
+            .order_by(LedgerTransaction.id)
+            .limit(most)
+        ).all()
+        for moved in unsealed:
+            sequence, previous = sequence + 1, link_hash(previous, moved)
+            session.add(
+                Seal(transaction_id=moved.id, book_id=where, sequence=sequence, hash=previous)
+            )
+        return len(unsealed)
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """What checking one book found: how many are sealed, not yet sealed, and what is broken."""
+
+    book: str
+    sealed: int
+    unsealed: int
+    head: str
+    broken: tuple[str, ...]
+
+
+def check_chain(book: str) -> ChainReport:
+    """Recompute the whole chain of `book`."""
+    with transaction() as session:
+        where = book_id(book)
+        rows = session.execute(
+            select(LedgerTransaction, Seal)
+            .outerjoin(Seal)
+            .where(LedgerTransaction.book_id == where)
+            .order_by(Seal.sequence.nulls_last(), LedgerTransaction.id)
+        ).all()
+        previous, expected, sealed, broken = GENESIS, 0, 0, []
+        for moved, link in rows:
+            if link is None:
+                continue
+            sealed, expected = sealed + 1, expected + 1
+            if link.sequence != expected:
+                broken.append(f"{book}: link {expected} is missing")
+                expected = link.sequence
+            if link.hash != link_hash(previous, moved):
+                broken.append(f"{book}: transaction {moved.id} does not match its hash")
+            previous = link.hash
+        return ChainReport(book, sealed, len(rows) - sealed, previous, tuple(broken))

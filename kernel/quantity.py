@@ -1,0 +1,38 @@
+"""Quantities: whole sale units. Weights: whole grams."""
+
+from __future__ import annotations
+
+import re
+
+JIN_G = 500
+"""One jin (斤) in grams."""
+
+MAX_UNITS = 10_000_000
+"""The most units that one lot, offer or line may hold."""
+
+_UNITS = re.compile(r"^\d{1,8}$")
+_JIN = re.compile(r"^(\d{1,7})(?:\.(\d{1,2}))?\s*斤?$")
+
+
+def parse_units(text: str, *, least: int = 1, most: int = MAX_UNITS) -> int:
+    """Read whole sale units as a person types them. Raises ValueError outside least..most."""
+    cleaned = text.strip().replace(",", "")
+    if not _UNITS.match(cleaned) or not least <= int(cleaned) <= most:
+        raise ValueError(f"a whole number from {least} to {most}")
+    return int(cleaned)
+
+
+def parse_jin(text: str) -> int:
+    """Read a weight in jin and return whole grams. Raises ValueError for anything else."""
+    match = _JIN.match(text.strip())
+    if not match:
+        raise ValueError("a weight in jin, like 118.5")
+    hundredths = int(match.group(1)) * 100 + int((match.group(2) or "").ljust(2, "0"))
+    return hundredths * JIN_G // 100
+
+
+def looks_mistyped(entered: int, expected: int) -> bool:
+    """Tell whether a figure is so far off (five times either way) that it must be asked about."""
+    if expected <= 0:
+        return False
+    return entered >= expected * 5 or entered * 5 <= expected

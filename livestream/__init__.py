@@ -1,0 +1,1 @@
+"""Channels that talk: broadcasts, share links, touches, and the one crediting rule."""

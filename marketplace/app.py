@@ -1,0 +1,58 @@
+"""create_app: settings in, a Flask application out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask_migrate import Migrate
+
+from kernel import access, jobs
+from kernel.db import db
+from kernel.settings import Settings
+from marketplace import api, cli, filters, locale, menu, refusals, rooms, security, sessions
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the application for `settings`; its database_url must be set by now."""
+    if settings.database_url is None:
+        raise ValueError("create_app needs a database_url; the launcher sets it")
+    app = Flask(__name__, template_folder="templates", static_folder="static")
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={
+            "pool_size": settings.pool_size,
+            "max_overflow": 0,
+            "pool_timeout": 5,
+            "pool_pre_ping": True,
+        },
+        UPLOAD_DIR=str(settings.upload_dir),
+        MAX_CONTENT_LENGTH=12 * 1024 * 1024,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=12 * 3600,
+        JSON_AS_ASCII=False,
+        DEBUG=False,
+    )
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it
+    app.extensions["settings"] = settings
+    app.extensions["data_key"] = Fernet(settings.data_key)
+    db.init_app(app)
+    Migrate(app, db, directory=str(rooms.MIGRATIONS))
+    jobs.bind(app)
+    locale.init_app(app)
+    sessions.init_app(app)
+    security.init_app(app)
+    app.before_request(access.guard)
+    refusals.register(app)
+    filters.register(app)
+    rooms.register(app)
+    api.init_app(app)
+    menu.register(app)
+    cli.register(app)
+    return app

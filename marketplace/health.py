@@ -1,0 +1,36 @@
+"""Alive and ready: what a load balancer asks."""
+
+from __future__ import annotations
+
+from alembic.script import ScriptDirectory
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+from flask_migrate import Config
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from kernel.access import allow
+from kernel.db import db
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+@allow.everyone
+def alive() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(alive=True)
+
+
+@blueprint.get("/readyz")
+@allow.everyone
+def ready() -> ResponseReturnValue:
+    """The database answers and stands at the newest migration; 503 with what is missing."""
+    try:
+        stands_at = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    except SQLAlchemyError:
+        db.session.rollback()
+        return jsonify(ready=False, database=False, migrated=False), 503
+    config: Config = current_app.extensions["migrate"].migrate.get_config()
+    migrated = stands_at == ScriptDirectory.from_config(config).get_current_head()
+    return jsonify(ready=migrated, database=True, migrated=migrated), 200 if migrated else 503

@@ -1,0 +1,32 @@
+"""Which language a visitor reads: what they chose, else what their browser asks, else Chinese."""
+
+from __future__ import annotations
+
+from flask import Flask, request, session
+from flask_babel import Babel
+
+from marketplace import rooms
+
+LANGUAGES = {"zh": "中文", "en": "English"}
+COOKIE = "language"
+
+
+def language() -> str:
+    """Return 'zh' or 'en' for this request."""
+    chosen = session.get(COOKIE) if request else None
+    if chosen in LANGUAGES:
+        return str(chosen)
+    if request and request.accept_languages:
+        return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
+    return "zh"
+
+
+def init_app(app: Flask) -> None:
+    """Set up translations from every package's own catalogue."""
+    app.config.update(
+        BABEL_DEFAULT_LOCALE="zh",
+        BABEL_DEFAULT_TIMEZONE="Asia/Shanghai",
+        BABEL_TRANSLATION_DIRECTORIES=";".join(str(path) for path in rooms.TRANSLATIONS),
+    )
+    Babel(app, locale_selector=language, timezone_selector=lambda: "Asia/Shanghai")
+    app.context_processor(lambda: {"language": language(), "languages": LANGUAGES})

@@ -1,0 +1,5 @@
+"""Placeholder until it is written."""
+
+
+def register(app: object) -> None:
+    """Nothing yet."""

@@ -1,0 +1,141 @@
+"""Refusals and faults become HTTP here, once: problem documents or pages."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError, TimeoutError
+from werkzeug.exceptions import HTTPException
+
+from kernel.db import db
+from kernel.errors import Refusal, SignInNeeded, Unavailable
+
+log = logging.getLogger(__name__)
+
+CODES = {
+    400: "bad_request",
+    401: "sign_in_needed",
+    403: "denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_many_tries",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+def _say(status: int) -> str:
+    """Return words for a status that no refusal of ours explains."""
+    words = {
+        404: _("没有找到这一页。可能已经下架，或者网址不完整。"),
+        405: _("这个网址不能这样用。返回上一页再试。"),
+        413: _("文件太大，最多 10 MB。压缩后再上传。"),
+        415: _("内容的格式不对。请用 JSON 提交。"),
+        429: _("试得太频繁了。过几分钟再试。"),
+        500: _("我们这边出了错，已经记下。什么都没有改，过一会儿再试。"),
+        503: _("暂时忙不过来，什么都没有改。过一会儿再试。"),
+    }
+    return words.get(status, _("这个请求读不懂。检查内容后再试。"))
+
+
+def wants_problem() -> bool:
+    """Tell whether the caller reads problem documents rather than pages."""
+    return request.path.startswith(("/api/", "/webhooks/"))
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Response:
+    """Return an RFC 9457 problem document with a stable `code`."""
+    body: dict[str, Any] = {
+        "type": f"/api/docs#problem-{code}",
+        "title": code.replace("_", " "),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **(extra or {}),
+    }
+    if fields:
+        body["fields"] = fields
+    answer = jsonify(body)
+    answer.status_code = status
+    answer.mimetype = "application/problem+json"
+    if extra and "retry_after_s" in extra:
+        answer.headers["Retry-After"] = str(extra["retry_after_s"])
+    return answer
+
+
+def _page(status: int, code: str, message: str) -> ResponseReturnValue:
+    return render_template("errors/error.html", status=status, code=code, message=message), status
+
+
+def _refused(refusal: Refusal) -> ResponseReturnValue:
+    db.session.rollback()
+    message = str(refusal.message)
+    if wants_problem():
+        fields = {name: str(text) for name, text in refusal.fields.items()}
+        return problem(refusal.status, refusal.code, message, fields=fields, extra=refusal.extra)
+    if isinstance(refusal, SignInNeeded):
+        after = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("account.sign_in", next=after))
+    return _page(refusal.status, refusal.code, message)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error
+    code = CODES.get(status, "refused")
+    if wants_problem():
+        fields = (getattr(error, "data", None) or {}).get("messages")
+        answer = problem(status, code, _say(status), fields=fields)
+        if status == 405 and error.get_headers():
+            answer.headers.update({k: v for k, v in error.get_headers() if k.lower() == "allow"})
+        return answer
+    return _page(status, code, _say(status))
+
+
+def _csrf(error: CSRFError) -> ResponseReturnValue:
+    message = _("这一页开太久了。刷新后再提交一次，填的内容还在。")
+    if wants_problem():
+        return problem(400, "csrf", message)
+    return _page(400, "csrf", message)
+
+
+def _database_down(error: Exception) -> ResponseReturnValue:
+    log.warning("the database did not answer: %s", type(error).__name__)
+    db.session.rollback()
+    return _refused(Unavailable(_say(503)))
+
+
+def _fault(error: Exception) -> ResponseReturnValue:
+    log.error("fault at %s %s", request.method, request.url_rule, exc_info=error)
+    db.session.rollback()
+    if wants_problem():
+        return problem(500, "internal_error", _say(500))
+    return _page(500, "internal_error", _say(500))
+
+
+def register(app: Flask) -> None:
+    """Handle every refusal and fault of `app`."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database_down)
+    app.register_error_handler(TimeoutError, _database_down)
+    app.register_error_handler(Exception, _fault)

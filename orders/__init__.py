@@ -1,0 +1,1 @@
+"""The buyers' side: orders, rounds, group orders, allocation, payments and settlement."""

@@ -1,0 +1,125 @@
+"""Which movement of money touches which accounts of the ledger: one function each."""
+
+from __future__ import annotations
+
+from kernel import ledger
+from kernel.ledger import AccountKind, credit, debit
+from kernel.money import Money
+from orders.model import Payment, PaymentMethod, Refund
+
+BOOK = "xiangji"
+"""The book of this installation's region."""
+
+CLEARING = {
+    PaymentMethod.STRIPE: AccountKind.PROVIDER_CLEARING,
+    PaymentMethod.TRANSFER: AccountKind.TRANSFER_CLEARING,
+    PaymentMethod.CASH: AccountKind.CASH_CLEARING,
+}
+
+
+def owner_of(unit_id: int | None) -> str:
+    """Return the ledger's name for a buying unit, empty for everybody else."""
+    return f"unit:{unit_id}" if unit_id else ""
+
+
+def captured(payment: Payment) -> None:
+    """Money came in for orders that are not a receivable."""
+    amount = Money(payment.captured_fen)
+    ledger.post(
+        BOOK,
+        "payment",
+        payment.public_id,
+        [debit(CLEARING[payment.method], amount), credit(AccountKind.BUYER_PREPAID, amount)],
+        {"method": payment.method},
+    )
+
+
+def unit_owes(payment: Payment) -> None:
+    """A unit closed its group order and owes the sum by transfer."""
+    amount = Money(payment.amount_fen)
+    ledger.post(
+        BOOK,
+        "receivable",
+        payment.public_id,
+        [
+            debit(AccountKind.RECEIVABLE, amount, owner_of(payment.unit_id)),
+            credit(AccountKind.BUYER_PREPAID, amount),
+        ],
+    )
+
+
+def unit_owes_less(payment: Payment, amount: Money, cause: str) -> None:
+    """A shortage or a cancellation reduced what a unit has not yet paid."""
+    ledger.post(
+        BOOK,
+        "receivable_cut",
+        f"{payment.public_id}:{cause}",
+        [
+            debit(AccountKind.BUYER_PREPAID, amount),
+            credit(AccountKind.RECEIVABLE, amount, owner_of(payment.unit_id)),
+        ],
+    )
+
+
+def unit_paid(payment: Payment) -> None:
+    """The unit's transfer arrived and clears its receivable."""
+    amount = Money(payment.captured_fen)
+    ledger.post(
+        BOOK,
+        "payment",
+        payment.public_id,
+        [
+            debit(AccountKind.TRANSFER_CLEARING, amount),
+            credit(AccountKind.RECEIVABLE, amount, owner_of(payment.unit_id)),
+        ],
+        {"method": payment.method},
+    )
+
+
+def provider_fee(payment: Payment) -> None:
+    """The provider kept its fee."""
+    amount = Money(payment.fee_fen)
+    if amount:
+        ledger.post(
+            BOOK,
+            "provider_fee",
+            payment.public_id,
+            [
+                debit(AccountKind.PROVIDER_FEES, amount),
+                credit(AccountKind.PROVIDER_CLEARING, amount),
+            ],
+        )
+
+
+def refund_owed(refund: Refund) -> None:
+    """We owe a buyer money back."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_owed",
+        refund.public_id,
+        [debit(AccountKind.BUYER_PREPAID, amount), credit(AccountKind.REFUNDS_OWED, amount)],
+        {"cause": refund.cause},
+    )
+
+
+def refund_paid(refund: Refund, method: PaymentMethod) -> None:
+    """The money back left by `method`."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_paid",
+        refund.public_id,
+        [debit(AccountKind.REFUNDS_OWED, amount), credit(CLEARING[method], amount)],
+    )
+
+
+def refund_bounced(refund: Refund) -> None:
+    """The provider reported a refund as failed after it had left: it is owed again."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_bounced",
+        refund.public_id,
+        [debit(AccountKind.PROVIDER_CLEARING, amount), credit(AccountKind.REFUNDS_OWED, amount)],
+    )

@@ -1,0 +1,131 @@
+"""Payments, their shares of orders, and refunds (law 3)."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kernel import clock
+from kernel.db import Base, Keyed, SmallKey
+from orders.model.order import Order
+
+
+class PaymentMethod(enum.StrEnum):
+    """How a payment is made. Cash is what a cabinet or a counter took."""
+
+    STRIPE = "stripe"
+    TRANSFER = "transfer"
+    CASH = "cash"
+
+
+class PaymentState(enum.StrEnum):
+    """Due until captured; expired when it was not paid in time, void when given up."""
+
+    DUE = "due"
+    CAPTURED = "captured"
+    EXPIRED = "expired"
+    VOID = "void"
+
+
+class Payment(Keyed, Base):
+    """One payment for one or more orders. Its public id is Stripe's idempotency key."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("amount_fen > 0", name="amount"),
+        CheckConstraint("captured_fen >= 0", name="captured"),
+        CheckConstraint("0 <= refunded_fen AND refunded_fen <= captured_fen", name="refunded"),
+        # Payments about which Stripe must be asked when no webhook came.
+        Index("ix_payment_open", "asked_at", postgresql_where="state = 'due'"),
+    )
+
+    method: Mapped[PaymentMethod] = mapped_column(String(10))
+    state: Mapped[PaymentState] = mapped_column(String(10), default=PaymentState.DUE)
+    amount_fen: Mapped[int]
+    captured_fen: Mapped[int] = mapped_column(default=0)
+    refunded_fen: Mapped[int] = mapped_column(default=0)
+    # The Checkout Session's id and page; a new try makes a new session.
+    session_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    session_url: Mapped[str | None] = mapped_column(String(500))
+    session_try: Mapped[int] = mapped_column(default=0)
+    intent_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    wallet: Mapped[str] = mapped_column(String(20), default="")
+    fee_fen: Mapped[int] = mapped_column(default=0)
+    # A corporate transfer is recognised by its code, and confirmed by staff with its proof.
+    transfer_code: Mapped[str | None] = mapped_column(String(16), unique=True)
+    proof_id: Mapped[int | None] = mapped_column(ForeignKey("stored_file.id"))
+    proof_at: Mapped[datetime | None]
+    confirmed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("buying_unit.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    captured_at: Mapped[datetime | None]
+
+    shares: Mapped[list[PaymentShare]] = relationship(back_populates="payment")
+
+
+class PaymentShare(SmallKey, Base):
+    """The part of a payment that is for one order; shares sum to the payment's amount."""
+
+    __tablename__ = "payment_share"
+    __table_args__ = (
+        UniqueConstraint("payment_id", "order_id"),
+        CheckConstraint("amount_fen >= 0", name="amount"),
+    )
+
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"))
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    amount_fen: Mapped[int]
+
+    payment: Mapped[Payment] = relationship(back_populates="shares")
+    order: Mapped[Order] = relationship()
+
+
+class RefundState(enum.StrEnum):
+    """Pending until the provider says; a failed one, or one past its window, is a debt."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DEBT = "debt"
+    REPAID = "repaid"  # a debt that was paid by a recorded transfer
+
+
+class Refund(Keyed, Base):
+    """Money back for one line. `cause` makes it happen once: short:<run>, cancel, claim:<id>."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        UniqueConstraint("line_id", "cause"),
+        CheckConstraint("amount_fen > 0", name="amount"),
+        Index("ix_refund_open", "id", postgresql_where="state = 'pending'"),
+    )
+
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
+    line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
+    cause: Mapped[str] = mapped_column(String(40))
+    units: Mapped[int] = mapped_column(default=0)
+    amount_fen: Mapped[int]
+    state: Mapped[RefundState] = mapped_column(String(10), default=RefundState.PENDING)
+    provider_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    failure: Mapped[str] = mapped_column(String(120), default="")
+    created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    settled_at: Mapped[datetime | None]
+
+    payment: Mapped[Payment] = relationship()
+    order: Mapped[Order] = relationship()
+
+
+class WebhookEvent(SmallKey, Base):
+    """A provider's event, recorded once; repeats change nothing."""
+
+    __tablename__ = "webhook_event"
+
+    provider_id: Mapped[str] = mapped_column(String(120), unique=True)
+    kind: Mapped[str] = mapped_column(String(60))
+    received_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -1,0 +1,242 @@
+"""The one way to place an order: promise the stock, freeze the lines, write what is due.
+
+Pages, API, group orders and benches all come through `place`. It is two statements inside
+one transaction (the stock rule's and one that writes every row), because a hot offer's row
+stays locked from the first to the commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import BigInteger, DateTime, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from kernel import clock
+from kernel.crypt import EncryptedText
+from kernel.db import public_code, transaction
+from kernel.errors import Invalid
+from kernel.money import MAX_FEN, Money
+from orders.model import OrderState, PaymentMethod
+from sellers.supply import Promised, promise
+
+HOLD = {
+    # Stripe's shortest Checkout Session lasts 30 minutes.
+    PaymentMethod.STRIPE: timedelta(minutes=30),
+    # A corporate transfer takes up to three working days.
+    PaymentMethod.TRANSFER: timedelta(days=5),
+    PaymentMethod.CASH: timedelta(days=1),
+}
+STRIPE_MINIMUM_FEN = 400
+"""Stripe refuses charges below the equivalent of 0.50 USD; 4 yuan is safely above it."""
+MAX_LINES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """Whose sale a line is: one primary source, and sources that only assisted (ids)."""
+
+    source_id: int
+    assists: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who buys: an account, or a guest known by the visitor key of a browser."""
+
+    account_id: int | None
+    visitor: str = ""
+
+    @property
+    def name(self) -> str:
+        """The stable name under which limits per buyer are counted."""
+        return f"a:{self.account_id}" if self.account_id else f"v:{self.visitor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where goods go. Kept encrypted; only the city is readable in lists."""
+
+    name: str = ""
+    phone: str = ""
+    city: str = ""
+    address: str = ""
+
+    def as_text(self) -> str:
+        """Return JSON, for the encrypted column."""
+        return json.dumps(
+            {"name": self.name, "phone": self.phone, "city": self.city, "address": self.address},
+            ensure_ascii=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of it. `payment_id` is the payment's public id, None when nothing is due yet."""
+
+    order_id: int
+    number: str
+    state: OrderState
+    total: Money
+    payment_id: str | None
+    expires_at: datetime | None
+    lines: tuple[Promised, ...] = field(repr=False)
+
+
+_WRITE = text(
+    """
+    WITH the_order AS (
+        INSERT INTO orders (number, account_id, visitor, group_order_id, state, total_fen,
+            recipient, city, note, placed_at, expires_at)
+        VALUES (:number, :account_id, :visitor, :group_order_id, :state, :total_fen,
+            :recipient, :city, '', :at, :expires_at)
+        RETURNING id
+    ), the_lines AS (
+        INSERT INTO order_line (order_id, offer_id, lot_id, seller_id, product_id,
+            credit_source_id, name_zh, name_en, seller_name_zh, seller_name_en, unit_name, unit_g,
+            picture, category, certificate_number, harvest_from, harvest_to, price_fen, quantity,
+            amount_fen, from_slot, released)
+        SELECT the_order.id, l.offer_id, l.lot_id, l.seller_id, l.product_id,
+            l.credit_source_id, l.name_zh, l.name_en, l.seller_name_zh, l.seller_name_en,
+            l.unit_name, l.unit_g, l.picture, l.category, l.certificate_number, l.harvest_from,
+            l.harvest_to, l.price_fen, l.units, l.price_fen * l.units, false, 0
+        FROM the_order, jsonb_to_recordset(:lines) AS l (offer_id bigint, lot_id bigint,
+            seller_id bigint, product_id bigint, credit_source_id bigint, name_zh text,
+            name_en text, seller_name_zh text, seller_name_en text, unit_name text,
+            unit_g bigint, picture text, category text, certificate_number text,
+            harvest_from date, harvest_to date, price_fen bigint, units bigint)
+        ORDER BY l.offer_id
+        RETURNING id, offer_id
+    ), the_assists AS (
+        INSERT INTO line_assist (line_id, credit_source_id)
+        SELECT the_lines.id, a.source_id
+        FROM the_lines
+        JOIN jsonb_to_recordset(:assists) AS a (offer_id bigint, source_id bigint) USING (offer_id)
+    ), the_payment AS (
+        INSERT INTO payment (public_id, method, state, amount_fen, captured_fen, refunded_fen,
+            session_try, wallet, fee_fen, transfer_code, created_at, expires_at, unit_id)
+        SELECT :payment_id, :method, 'due', :total_fen, 0, 0, 0, '', 0, :transfer_code, :at,
+            :expires_at, NULL
+        WHERE :payment_id IS NOT NULL
+        RETURNING id
+    ), the_share AS (
+        INSERT INTO payment_share (payment_id, order_id, amount_fen)
+        SELECT the_payment.id, the_order.id, :total_fen FROM the_payment, the_order
+    ), the_event AS (
+        INSERT INTO order_event (order_id, at, kind, facts)
+        SELECT id, :at, :event, '' FROM the_order
+    )
+    SELECT id FROM the_order
+    """
+).bindparams(
+    bindparam("lines", type_=JSONB),
+    bindparam("assists", type_=JSONB),
+    bindparam("recipient", type_=EncryptedText),
+    bindparam("total_fen", type_=BigInteger),
+    bindparam("at", type_=DateTime(timezone=True)),
+    bindparam("expires_at", type_=DateTime(timezone=True)),
+    *(bindparam(name, type_=Text) for name in ("payment_id", "method", "transfer_code", "event")),
+)
+
+
+def place(
+    buyer: Buyer,
+    wanted: Mapping[int, int],
+    credits: Mapping[int, Credited],
+    method: PaymentMethod,
+    recipient: Recipient | None = None,
+    *,
+    group_order_id: int | None = None,
+) -> Placed:
+    """Place one order for `wanted` (offer id → whole units) and return what became of it.
+
+    `credits` names the primary credit (and assists) of each offer. With a `group_order_id`
+    the order is a member's need: its stock is promised and nothing is charged yet. Raises
+    what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
+    what the method can take. Nothing is kept of a refused order.
+    """
+    if not 0 < len(wanted) <= MAX_LINES:
+        raise Invalid(
+            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
+        )
+    at = clock.now()
+    with transaction() as session:
+        lines = promise(wanted, buyer=buyer.name, at=at)
+        amount = sum(line.price.fen * line.units for line in lines)
+        is_need = group_order_id is not None
+        if not is_need:
+            _check_amount(amount, method)
+        state = OrderState.REGISTERED if is_need else OrderState.DUE
+        payment_id = None if is_need else public_code()
+        number = "X" + public_code(11).upper()
+        expires_at = None if is_need else at + HOLD[method]
+        order_id = session.scalar(
+            _WRITE,
+            {
+                "number": number,
+                "account_id": buyer.account_id,
+                "visitor": "" if buyer.account_id else buyer.visitor,
+                "group_order_id": group_order_id,
+                "state": state,
+                "total_fen": amount,
+                "recipient": recipient.as_text() if recipient else None,
+                "city": recipient.city if recipient else "",
+                "at": at,
+                "expires_at": expires_at,
+                "lines": [_row(line, credits[line.offer_id]) for line in lines],
+                "assists": [
+                    {"offer_id": offer_id, "source_id": source}
+                    for offer_id, credited in credits.items()
+                    for source in credited.assists
+                ],
+                "payment_id": payment_id,
+                "method": method,
+                "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
+                "event": "registered" if is_need else "placed",
+            },
+        )
+        assert order_id is not None
+    return Placed(order_id, number, state, Money(amount), payment_id, expires_at, tuple(lines))
+
+
+def _check_amount(amount_fen: int, method: PaymentMethod) -> None:
+    if amount_fen > MAX_FEN:
+        raise Invalid(_l("金额太大，分成几张订单。"), code="amount_too_large", most_fen=MAX_FEN)
+    if method is PaymentMethod.STRIPE and amount_fen < STRIPE_MINIMUM_FEN:
+        raise Invalid(
+            _l("在线支付最少 ¥4.00，再加一点就能付。"),
+            code="amount_too_small",
+            least_fen=STRIPE_MINIMUM_FEN,
+        )
+
+
+def transfer_code() -> str:
+    """Return a fresh identification code that a payer writes beside a transfer: XJ-…"""
+    return "XJ-" + public_code(8).upper()
+
+
+def _row(line: Promised, credited: Credited) -> dict[str, object]:
+    return {
+        "offer_id": line.offer_id,
+        "lot_id": line.lot_id,
+        "seller_id": line.seller_id,
+        "product_id": line.product_id,
+        "credit_source_id": credited.source_id,
+        "name_zh": line.name_zh,
+        "name_en": line.name_en,
+        "seller_name_zh": line.seller_name_zh,
+        "seller_name_en": line.seller_name_en,
+        "unit_name": line.unit_name,
+        "unit_g": line.unit_g,
+        "picture": line.picture,
+        "category": line.category,
+        "certificate_number": line.certificate_number,
+        "harvest_from": line.harvest_from.isoformat() if line.harvest_from else None,
+        "harvest_to": line.harvest_to.isoformat() if line.harvest_to else None,
+        "price_fen": line.price.fen,
+        "units": line.units,
+    }

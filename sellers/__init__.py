@@ -1,0 +1,1 @@
+"""The supply side: sellers, households, products, lots, offers and the stock rule."""

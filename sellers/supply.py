@@ -1,0 +1,252 @@
+"""THE stock rule: a lot's promise is the reservation, an offer's quota only a ceiling.
+
+Everything that is sold passes `promise`, whatever page, API or job asks for it. Lots are
+locked before offers and both by id, so that two buyers of the same things never wait for
+each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Text
+
+from kernel.db import transaction
+from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
+from kernel.money import Money
+from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """One offer as it was when its units were promised: what a line freezes (law 9)."""
+
+    offer_id: int
+    lot_id: int
+    seller_id: int
+    product_id: int
+    place: Place
+    units: int
+    price: Money
+    name_zh: str
+    name_en: str
+    seller_name_zh: str
+    seller_name_en: str
+    unit_name: str
+    unit_g: int
+    picture: str
+    category: str
+    harvest_from: date | None
+    harvest_to: date | None
+    certificate_number: str
+
+
+# One statement: lots first, then offers, then the buyer's own count. Each step runs only
+# after the one before found room for every row, and each UPDATE checks its rule again on
+# the newest version of the row, so two buyers can never both take the last unit.
+_PROMISE = text(
+    """
+    WITH wanted AS (
+        SELECT offer_id, units, (SELECT lot_id FROM offer WHERE id = offer_id) AS lot_id
+        FROM unnest(:offers, :units) AS w (offer_id, units)
+    ), lot_wanted AS (
+        SELECT lot_id, sum(units) AS units FROM wanted GROUP BY lot_id
+    ), lot_locked AS (
+        SELECT lot.id, lot_wanted.units FROM lot JOIN lot_wanted ON lot.id = lot_wanted.lot_id
+        ORDER BY lot.id FOR UPDATE OF lot
+    ), lot_done AS (
+        UPDATE lot SET promised = promised + lot_locked.units
+        FROM lot_locked WHERE lot.id = lot_locked.id
+            AND lot.promised + lot_locked.units <= lot.offered
+        RETURNING lot.id, lot.harvest_from, lot.harvest_to
+    ), lots_ok AS (
+        SELECT 1 AS yes WHERE (SELECT count(*) FROM lot_done) = (SELECT count(*) FROM lot_wanted)
+    ), offer_locked AS (
+        SELECT offer.id, wanted.units FROM offer
+        JOIN wanted ON offer.id = wanted.offer_id CROSS JOIN lots_ok
+        ORDER BY offer.id FOR UPDATE OF offer
+    ), offer_done AS (
+        UPDATE offer SET sold = sold + offer_locked.units
+        FROM offer_locked WHERE offer.id = offer_locked.id
+            AND (offer.quota IS NULL OR offer.sold + offer_locked.units <= offer.quota)
+            AND offer.withdrawn_at IS NULL AND offer.opens_at <= :at
+            AND (offer.closes_at IS NULL OR offer.closes_at > :at)
+        RETURNING offer.*, offer_locked.units AS units
+    ), taken AS (
+        INSERT INTO buyer_take AS t (offer_id, buyer, units)
+        SELECT id, :buyer, units FROM offer_done
+        WHERE limit_per_buyer IS NOT NULL AND units <= limit_per_buyer
+        ON CONFLICT (offer_id, buyer) DO UPDATE SET units = t.units + EXCLUDED.units
+        WHERE t.units + EXCLUDED.units
+            <= (SELECT limit_per_buyer FROM offer WHERE id = EXCLUDED.offer_id)
+        RETURNING offer_id
+    )
+    SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place, o.units, o.price_fen,
+        p.name_zh, p.name_en, p.unit_name, p.unit_g, p.picture, p.category,
+        lot_done.harvest_from, lot_done.harvest_to,
+        org.name_zh AS seller_name_zh, org.name_en AS seller_name_en,
+        coalesce((
+            SELECT c.number FROM certificate c
+            WHERE c.seller_id = o.seller_id
+                AND (c.product_id IS NULL OR c.product_id = o.product_id)
+                AND (c.valid_until IS NULL OR c.valid_until >= :day)
+            ORDER BY c.product_id NULLS LAST, c.id DESC LIMIT 1
+        ), '') AS certificate_number
+    FROM offer_done o
+    JOIN lot_done ON lot_done.id = o.lot_id
+    JOIN product p ON p.id = o.product_id
+    JOIN seller s ON s.id = o.seller_id AND s.state = 'verified'
+    JOIN organisation org ON org.id = o.seller_id
+    WHERE o.limit_per_buyer IS NULL OR o.id IN (SELECT offer_id FROM taken)
+    ORDER BY o.id
+    """
+).bindparams(
+    bindparam("offers", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
+)
+
+
+def promise(wanted: Mapping[int, int], *, buyer: str, at: datetime) -> list[Promised]:
+    """Promise units of offers (offer id → whole units) to `buyer`, all or none.
+
+    Returns what each line freezes, by offer id. `buyer` is a stable name of the buyer
+    (`a:<account>` or `v:<visitor>`), for limits per buyer. Raises NotFound, OfferClosed,
+    LimitReached or OutOfStock (with offer_id and left), each of which rolls back the
+    surrounding transaction.
+    """
+    if not wanted or any(units <= 0 for units in wanted.values()):
+        raise ValueError("units are whole and at least one")
+    with transaction() as session:
+        rows = session.execute(
+            _PROMISE,
+            {
+                "offers": list(wanted.keys()),
+                "units": list(wanted.values()),
+                "buyer": buyer,
+                "at": at,
+                "day": at.date(),
+            },
+        ).all()
+        if len(rows) != len(wanted):
+            raise _why_not(wanted, buyer, at)
+    return [
+        Promised(
+            place=Place(row.place),
+            price=Money(row.price_fen),
+            **{
+                name: getattr(row, name)
+                for name in Promised.__slots__
+                if name not in {"place", "price"}
+            },
+        )
+        for row in rows
+    ]
+
+
+def _why_not(wanted: Mapping[int, int], buyer: str, at: datetime) -> Exception:
+    """Find the first offer that cannot be promised, and name the reason.
+
+    The statement may already have taken units in this transaction; they are subtracted.
+    """
+    with transaction() as session:
+        session.rollback()
+        rows = session.execute(
+            select(Offer, Lot, Seller.state, BuyerTake.units)
+            .join(Lot, Offer.lot_id == Lot.id)
+            .join(Seller, Offer.seller_id == Seller.id)
+            .outerjoin(
+                BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer)
+            )
+            .where(Offer.id.in_(wanted))
+            .order_by(Offer.id)
+        ).all()
+    if len(rows) != len(wanted):
+        return NotFound()
+    by_lot: dict[int, int] = {}
+    for offer, lot, state, taken in rows:
+        units = wanted[offer.id]
+        by_lot[lot.id] = by_lot.get(lot.id, 0) + units
+        if state != SellerState.VERIFIED or not offer.is_open(at):
+            return OfferClosed(offer_id=offer.public_id)
+        limit = offer.limit_per_buyer
+        if limit is not None and (taken or 0) + units > limit:
+            return LimitReached(offer_id=offer.public_id, limit=limit, taken=taken or 0)
+        left = max(0, min(offer.left, lot.offered - lot.promised))
+        if units > left or by_lot[lot.id] > lot.left:
+            return OutOfStock(offer_id=offer.public_id, left=left)
+    # Somebody else gave units back between the two reads: trying again will succeed.
+    return OutOfStock(offer_id=rows[0][0].public_id, left=0)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Units that return from a line to its lot and offer."""
+
+    offer_id: int
+    lot_id: int
+    units: int
+    buyer: str
+
+
+_RELEASE_LOTS = text(
+    """
+    WITH back AS (
+        SELECT lot_id, sum(units) AS units FROM unnest(:lots, :units) AS b (lot_id, units)
+        GROUP BY lot_id
+    ), locked AS (
+        SELECT lot.id, back.units FROM lot JOIN back ON lot.id = back.lot_id
+        ORDER BY lot.id FOR UPDATE OF lot
+    )
+    UPDATE lot SET promised = promised - locked.units FROM locked WHERE lot.id = locked.id
+    """
+).bindparams(
+    bindparam("lots", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
+)
+_RELEASE_OFFERS = text(
+    """
+    WITH back AS (
+        SELECT offer_id, sum(units) AS units FROM unnest(:offers, :units) AS b (offer_id, units)
+        GROUP BY offer_id
+    ), locked AS (
+        SELECT offer.id, back.units FROM offer JOIN back ON offer.id = back.offer_id
+        ORDER BY offer.id FOR UPDATE OF offer
+    )
+    UPDATE offer SET sold = sold - locked.units FROM locked WHERE offer.id = locked.id
+    """
+).bindparams(
+    bindparam("offers", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
+)
+_RELEASE_TAKES = text(
+    """
+    UPDATE buyer_take t SET units = t.units - b.units
+    FROM (
+        SELECT offer_id, buyer, sum(units) AS units
+        FROM unnest(:offers, :buyers, :units) AS b (offer_id, buyer, units)
+        GROUP BY offer_id, buyer
+    ) b
+    WHERE t.offer_id = b.offer_id AND t.buyer = b.buyer
+    """
+).bindparams(
+    bindparam("offers", type_=ARRAY(BigInteger)),
+    bindparam("buyers", type_=ARRAY(Text)),
+    bindparam("units", type_=ARRAY(BigInteger)),
+)
+
+
+def release(given_back: Sequence[GivenBack]) -> None:
+    """Give units back to their lots, offers and buyers' counts: lots first, then offers."""
+    kept = [one for one in given_back if one.units > 0]
+    if not kept:
+        return
+    units = [one.units for one in kept]
+    offers = [one.offer_id for one in kept]
+    with transaction() as session:
+        session.execute(_RELEASE_LOTS, {"lots": [one.lot_id for one in kept], "units": units})
+        session.execute(_RELEASE_OFFERS, {"offers": offers, "units": units})
+        session.execute(
+            _RELEASE_TAKES,
+            {"offers": offers, "buyers": [one.buyer for one in kept], "units": units},
+        )

@@ -1,0 +1,113 @@
+"""THE stock rule."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from kernel import clock
+from kernel.db import db, transaction
+from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
+from sellers.model import Lot, Offer, SellerState
+from sellers.supply import GivenBack, promise, release
+from tests import builders
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def counts(offer: Offer) -> tuple[int, int]:
+    """(promised on the lot, sold on the offer), as the database has them."""
+    db.session.expire_all()
+    kept = db.session.get_one(Offer, offer.id)
+    return db.session.get_one(Lot, kept.lot_id).promised, kept.sold
+
+
+def test_promising_counts_on_the_lot_and_on_the_offer() -> None:
+    offer = builders.offer()
+    [promised] = promise({offer.id: 3}, buyer="v:one", at=clock.now())
+    assert promised.units == 3
+    assert promised.price.fen == 5900
+    assert promised.seller_name_zh == "某村合作社"
+    assert counts(offer) == (3, 3)
+
+
+def test_a_buyer_cannot_take_more_than_the_lot_offers() -> None:
+    offer = builders.offer(builders.lot(builders.product(builders.seller()), offered=5))
+    with pytest.raises(OutOfStock) as refusal:
+        promise({offer.id: 6}, buyer="v:one", at=clock.now())
+    assert refusal.value.extra["left"] == 5
+    assert counts(offer) == (0, 0)
+
+
+def test_a_quota_is_a_ceiling_below_the_lot() -> None:
+    offer = builders.offer(quota=2)
+    with pytest.raises(OutOfStock) as refusal:
+        promise({offer.id: 3}, buyer="v:one", at=clock.now())
+    assert refusal.value.extra["left"] == 2
+    assert counts(offer) == (0, 0)
+
+
+def test_two_offers_of_one_lot_share_its_stock() -> None:
+    lot = builders.lot(builders.product(builders.seller()), offered=5)
+    first, second = builders.offer(lot), builders.offer(lot, price_fen=100)
+    with pytest.raises(OutOfStock):
+        promise({first.id: 3, second.id: 3}, buyer="v:one", at=clock.now())
+    assert counts(first) == (0, 0)
+    promise({first.id: 3, second.id: 2}, buyer="v:one", at=clock.now())
+    assert counts(first) == (5, 3)
+    assert counts(second) == (5, 2)
+
+
+def test_a_limit_per_buyer_counts_all_that_the_buyer_holds() -> None:
+    offer = builders.offer(limit_per_buyer=3)
+    promise({offer.id: 2}, buyer="v:one", at=clock.now())
+    with pytest.raises(LimitReached):
+        promise({offer.id: 2}, buyer="v:one", at=clock.now())
+    assert counts(offer) == (2, 2)
+    promise({offer.id: 3}, buyer="v:two", at=clock.now())
+    assert counts(offer) == (5, 5)
+
+
+def test_what_is_given_back_can_be_promised_again() -> None:
+    offer = builders.offer(limit_per_buyer=3)
+    promise({offer.id: 3}, buyer="v:one", at=clock.now())
+    release([GivenBack(offer.id, offer.lot_id, 3, "v:one")])
+    assert counts(offer) == (0, 0)
+    promise({offer.id: 3}, buyer="v:one", at=clock.now())
+    assert counts(offer) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"opens_at_h": 1},
+        {"closes_at_h": -1},
+        {"withdrawn": True},
+        {"state": SellerState.SUBMITTED},
+    ],
+)
+def test_an_offer_that_is_not_on_sale_cannot_be_promised(closed: dict[str, object]) -> None:
+    now = clock.now()
+    offer = builders.offer(opens_at=now - timedelta(days=1))
+    with transaction() as session:
+        kept = session.get_one(Offer, offer.id)
+        if "opens_at_h" in closed:
+            kept.opens_at = now + timedelta(hours=1)
+        if "closes_at_h" in closed:
+            kept.closes_at = now - timedelta(hours=1)
+        if "withdrawn" in closed:
+            kept.withdrawn_at = now
+        if "state" in closed:
+            kept.lot.seller.state = SellerState.SUBMITTED
+    with pytest.raises(OfferClosed):
+        promise({offer.id: 1}, buyer="v:one", at=now)
+    assert counts(offer) == (0, 0)
+
+
+def test_an_unknown_offer_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        promise({10**12: 1}, buyer="v:one", at=clock.now())
