@@ -2,7 +2,8 @@
 
 import os
 
+from kernel.postgres import with_database
 from kernel.settings import Settings
 from marketplace import create_app
 
-app = create_app(Settings.from_environ(os.environ))
+app = create_app(with_database(Settings.from_environ(os.environ)))

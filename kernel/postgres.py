@@ -5,6 +5,8 @@ last lock is gone, however its holder ended, a waiting guard process stops the s
 process leaves neither a server behind nor a lock in the way.
 """
 
+import atexit
+import dataclasses
 import fcntl
 import os
 import pwd
@@ -25,7 +27,10 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from kernel.settings import Settings
+
 OWNER = "xiangji"
+DATABASE = "xiangji"
 # CREATE DATABASE ... STRATEGY FILE_COPY and NULLS NOT DISTINCT came with 15.
 OLDEST_MAJOR = 15
 SOCKET_PATH_LIMIT_BYTES = 107
@@ -268,6 +273,20 @@ class Cluster:
             options["group"] = self._account.pw_gid
             options["extra_groups"] = []
         return options
+
+
+def with_database(settings: Settings) -> Settings:
+    """Settings whose database_url is set: as it was, else to the private cluster's.
+
+    The cluster then runs at least until this process ends. PostgresFailed if it does not start.
+    """
+    if settings.database_url is not None:
+        return settings
+    cluster = Cluster(settings.var_dir)
+    cluster.start()
+    atexit.register(cluster.stop)
+    cluster.create_database(DATABASE)
+    return dataclasses.replace(settings, database_url=cluster.url(DATABASE))
 
 
 class _ProcessOptions(TypedDict, total=False):
