@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
 from kernel.crypt import EncryptedText
-from kernel.db import Base, Keyed, SmallKey
+from kernel.db import Base, Keyed, SmallKey, choice
 from kernel.identity import Organisation
 from orders.model import CreditSource
 from sellers.model import Lot, Offer
@@ -89,7 +89,7 @@ class SlotEvent(SmallKey, Base):
     slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"))
     offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), index=True)
     lot_id: Mapped[int] = mapped_column(ForeignKey("lot.id"), index=True)
-    kind: Mapped[SlotEventKind] = mapped_column(String(10))
+    kind: Mapped[SlotEventKind] = mapped_column(choice(SlotEventKind, 10))
     units: Mapped[int]
     reason: Mapped[str] = mapped_column(String(40), default="")
     report_id: Mapped[int | None] = mapped_column(ForeignKey("device_report.id"))

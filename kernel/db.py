@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, String
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -23,14 +24,12 @@ metadata = MetaData(
     }
 )
 
-Moment = Annotated[datetime, "a point in time, always with a zone"]
-
 
 class Base(DeclarativeBase):
     """Parent of every table. Times carry a zone, JSON is jsonb, integers are 64 bit."""
 
     metadata = metadata
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: DateTime(timezone=True),
         int: BigInteger,
         dict[str, Any]: JSONB,
@@ -47,6 +46,17 @@ _ALPHABET = "23456789bcdfghjkmnpqrstvwxyz"
 def public_code(length: int = 12) -> str:
     """Return an unguessable code of `length` characters for use outside (about 4.8 bits each)."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def choice(kind: type[enum.StrEnum], length: int) -> Enum:
+    """Return a column type for one of the values of `kind`, kept as text of at most `length`."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+        validate_strings=True,
+    )
 
 
 class Keyed:

@@ -6,12 +6,12 @@ They are raised anywhere and turned into HTTP once, in `marketplace.refusals`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
-Text = str | LazyString
+Text: TypeAlias = str | LazyString
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
-from kernel.db import Base, Keyed, SmallKey, db, transaction
+from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
 from kernel.errors import Invalid, TooMany
 
 TOKEN_LIFE = timedelta(days=30)
@@ -55,7 +55,7 @@ class Organisation(Keyed, Base):
 
     __tablename__ = "organisation"
 
-    kind: Mapped[OrganisationKind] = mapped_column(String(20))
+    kind: Mapped[OrganisationKind] = mapped_column(choice(OrganisationKind, 20))
     code: Mapped[str] = mapped_column(String(40), unique=True)
     name_zh: Mapped[str] = mapped_column(String(120))
     name_en: Mapped[str] = mapped_column(String(160), default="")
@@ -100,9 +100,11 @@ class Membership(SmallKey, Base):
     )
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
-    role: Mapped[Role] = mapped_column(String(20))
+    role: Mapped[Role] = mapped_column(choice(Role, 20))
     organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), index=True)
-    state: Mapped[MembershipState] = mapped_column(String(10), default=MembershipState.ACTIVE)
+    state: Mapped[MembershipState] = mapped_column(
+        choice(MembershipState, 10), default=MembershipState.ACTIVE
+    )
     staff_number: Mapped[str] = mapped_column(String(20), default="")
     department: Mapped[str] = mapped_column(String(40), default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

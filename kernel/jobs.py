@@ -32,7 +32,8 @@ def task(name: str, **options: Any) -> Callable[[Callable[P, None]], Task[P, Non
 
         run.__name__ = work.__name__
         run.__doc__ = work.__doc__
-        return jobs.task(name=name, **options)(run)
+        declared: Any = jobs.task(name=name, **options)
+        return declared(run)
 
     return declare
 

@@ -7,25 +7,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
-    DDL,
     CheckConstraint,
     ForeignKey,
     Index,
     String,
     UniqueConstraint,
-    event,
     func,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from kernel import clock
-from kernel.db import Base, SmallKey, transaction
+from kernel.db import Base, SmallKey, choice, transaction
 from kernel.money import Money
 
 GENESIS = "0" * 64
@@ -62,7 +60,7 @@ class LedgerAccount(SmallKey, Base):
     __table_args__ = (UniqueConstraint("book_id", "kind", "owner"),)
 
     book_id: Mapped[int] = mapped_column(ForeignKey("ledger_book.id"))
-    kind: Mapped[AccountKind] = mapped_column(String(24))
+    kind: Mapped[AccountKind] = mapped_column(choice(AccountKind, 24))
     owner: Mapped[str] = mapped_column(String(40), default="")
 
 
@@ -142,8 +140,6 @@ GUARDS = (
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balances()
     """,
 )
-for _guard in GUARDS:
-    event.listen(Base.metadata, "after_create", DDL(_guard.replace("%", "%%")))
 
 
 @dataclass(frozen=True)
@@ -219,7 +215,7 @@ def post(
         raise LedgerError(f"{kind} {reference}: the entries do not balance")
     with transaction() as session:
         where = book_id(book)
-        posted = session.scalar(
+        posted: int | None = session.scalar(
             insert(LedgerTransaction)
             .values(
                 book_id=where,
@@ -269,7 +265,7 @@ def _content(moved: LedgerTransaction) -> str:
             "kind": moved.kind,
             "reference": moved.reference,
             "facts": moved.facts,
-            "posted_at": moved.posted_at.astimezone(clock.UTC).isoformat(),
+            "posted_at": moved.posted_at.astimezone(UTC).isoformat(),
             "postings": [[p.account_id, p.amount_fen] for p in moved.postings],
         },
         sort_keys=True,
@@ -330,15 +326,18 @@ def check_chain(book: str) -> ChainReport:
     """Recompute the whole chain of `book`."""
     with transaction() as session:
         where = book_id(book)
-        rows = session.execute(
-            select(LedgerTransaction, Seal)
+        moves = session.scalars(
+            select(LedgerTransaction)
             .outerjoin(Seal)
             .where(LedgerTransaction.book_id == where)
+            .options(selectinload(LedgerTransaction.postings), selectinload(LedgerTransaction.seal))
             .order_by(Seal.sequence.nulls_last(), LedgerTransaction.id)
         ).all()
-        previous, expected, sealed, broken = GENESIS, 0, 0, []
-        for moved, link in rows:
-            if link is None:
+        previous, expected, sealed = GENESIS, 0, 0
+        broken: list[str] = []
+        for moved in moves:
+            link = moved.seal
+            if link is None:  # not sealed yet
                 continue
             sealed, expected = sealed + 1, expected + 1
             if link.sequence != expected:
@@ -347,4 +346,4 @@ def check_chain(book: str) -> ChainReport:
             if link.hash != link_hash(previous, moved):
                 broken.append(f"{book}: transaction {moved.id} does not match its hash")
             previous = link.hash
-        return ChainReport(book, sealed, len(rows) - sealed, previous, tuple(broken))
+        return ChainReport(book, sealed, len(moves) - sealed, previous, tuple(broken))

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
-from kernel.db import Base, Keyed, SmallKey
+from kernel.db import Base, Keyed, SmallKey, choice
 from orders.model import CreditKind, CreditSource
 from sellers.model import Offer
 
@@ -32,7 +32,7 @@ class Broadcast(Keyed, Base):
     )
 
     code: Mapped[str] = mapped_column(String(40), unique=True)
-    kind: Mapped[BroadcastKind] = mapped_column(String(12))
+    kind: Mapped[BroadcastKind] = mapped_column(choice(BroadcastKind, 12))
     title_zh: Mapped[str] = mapped_column(String(80))
     title_en: Mapped[str] = mapped_column(String(120), default="")
     platform: Mapped[str] = mapped_column(String(40), default="")
@@ -124,7 +124,7 @@ class Touch(SmallKey, Base):
 
     visitor: Mapped[str] = mapped_column(String(24))
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
-    kind: Mapped[CreditKind] = mapped_column(String(12))
+    kind: Mapped[CreditKind] = mapped_column(choice(CreditKind, 12))
     code: Mapped[str] = mapped_column(String(40))
     credit_source_id: Mapped[int] = mapped_column(ForeignKey("credit_source.id"), index=True)
     at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -139,6 +139,6 @@ class CreditWindow(SmallKey, Base):
         CheckConstraint("days BETWEEN 0 AND 365", name="days"),
     )
 
-    kind: Mapped[CreditKind] = mapped_column(String(12))
+    kind: Mapped[CreditKind] = mapped_column(choice(CreditKind, 12))
     days: Mapped[int]
     valid_from: Mapped[datetime] = mapped_column(default=clock.now)

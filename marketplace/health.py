@@ -5,7 +5,6 @@ from __future__ import annotations
 from alembic.script import ScriptDirectory
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
-from flask_migrate import Config
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,6 +30,6 @@ def ready() -> ResponseReturnValue:
     except SQLAlchemyError:
         db.session.rollback()
         return jsonify(ready=False, database=False, migrated=False), 503
-    config: Config = current_app.extensions["migrate"].migrate.get_config()
+    config = current_app.extensions["migrate"].migrate.get_config()
     migrated = stands_at == ScriptDirectory.from_config(config).get_current_head()
     return jsonify(ready=migrated, database=True, migrated=migrated), 200 if migrated else 503

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, request, session
+from flask import Flask, has_request_context, request, session
 from flask_babel import Babel
 
 from marketplace import rooms
@@ -13,12 +13,12 @@ COOKIE = "language"
 
 def language() -> str:
     """Return 'zh' or 'en' for this request."""
-    chosen = session.get(COOKIE) if request else None
+    if not has_request_context():
+        return "zh"
+    chosen = session.get(COOKIE)
     if chosen in LANGUAGES:
         return str(chosen)
-    if request and request.accept_languages:
-        return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
-    return "zh"
+    return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
 
 
 def init_app(app: Flask) -> None:

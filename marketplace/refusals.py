@@ -9,7 +9,8 @@ from flask import Flask, Response, jsonify, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel.db import db
@@ -45,7 +46,7 @@ def _say(status: int) -> str:
         500: _("我们这边出了错，已经记下。什么都没有改，过一会儿再试。"),
         503: _("暂时忙不过来，什么都没有改。过一会儿再试。"),
     }
-    return words.get(status, _("这个请求读不懂。检查内容后再试。"))
+    return str(words.get(status, _("这个请求读不懂。检查内容后再试。")))
 
 
 def wants_problem() -> bool:
@@ -137,5 +138,5 @@ def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _database_down)
-    app.register_error_handler(TimeoutError, _database_down)
+    app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(Exception, _fault)

@@ -146,7 +146,7 @@ _WRITE = text(
 def place(
     buyer: Buyer,
     wanted: Mapping[int, int],
-    credits: Mapping[int, Credited],
+    credited: Mapping[int, Credited],
     method: PaymentMethod,
     recipient: Recipient | None = None,
     *,
@@ -154,7 +154,7 @@ def place(
 ) -> Placed:
     """Place one order for `wanted` (offer id → whole units) and return what became of it.
 
-    `credits` names the primary credit (and assists) of each offer. With a `group_order_id`
+    `credited` names the primary credit (and assists) of each offer. With a `group_order_id`
     the order is a member's need: its stock is promised and nothing is charged yet. Raises
     what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
     what the method can take. Nothing is kept of a refused order.
@@ -187,11 +187,11 @@ def place(
                 "city": recipient.city if recipient else "",
                 "at": at,
                 "expires_at": expires_at,
-                "lines": [_row(line, credits[line.offer_id]) for line in lines],
+                "lines": [_row(line, credited[line.offer_id]) for line in lines],
                 "assists": [
                     {"offer_id": offer_id, "source_id": source}
-                    for offer_id, credited in credits.items()
-                    for source in credited.assists
+                    for offer_id, credit in credited.items()
+                    for source in credit.assists
                 ],
                 "payment_id": payment_id,
                 "method": method,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
 from kernel.crypt import EncryptedText
-from kernel.db import Base, Keyed, SmallKey
+from kernel.db import Base, Keyed, SmallKey, choice
 from kernel.files import StoredFile
 from kernel.identity import Organisation
 from kernel.money import MAX_FEN
@@ -67,7 +67,7 @@ class Seller(Base):
     __tablename__ = "seller"
 
     id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
-    kind: Mapped[SellerKind] = mapped_column(String(20))
+    kind: Mapped[SellerKind] = mapped_column(choice(SellerKind, 20))
     province: Mapped[str] = mapped_column(String(20))
     city: Mapped[str] = mapped_column(String(20))
     county: Mapped[str] = mapped_column(String(20))
@@ -79,7 +79,9 @@ class Seller(Base):
     registered_count: Mapped[int] = mapped_column(default=0)
     story_zh: Mapped[str] = mapped_column(Text, default="")
     story_en: Mapped[str] = mapped_column(Text, default="")
-    state: Mapped[SellerState] = mapped_column(String(12), default=SellerState.DRAFT, index=True)
+    state: Mapped[SellerState] = mapped_column(
+        choice(SellerState, 12), default=SellerState.DRAFT, index=True
+    )
     return_reason: Mapped[str] = mapped_column(String(300), default="")
     submitted_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
@@ -148,7 +150,7 @@ class Household(Keyed, Base):
     name: Mapped[str | None] = mapped_column(EncryptedText)
     phone: Mapped[str | None] = mapped_column(EncryptedText)
     bank_account: Mapped[str | None] = mapped_column(EncryptedText)
-    status: Mapped[HouseholdStatus] = mapped_column(String(12))
+    status: Mapped[HouseholdStatus] = mapped_column(choice(HouseholdStatus, 12))
     status_evidence: Mapped[str] = mapped_column(String(200), default="")
     status_reviewed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     status_until: Mapped[date | None]
@@ -184,7 +186,7 @@ class Product(Keyed, Base):
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     name_zh: Mapped[str] = mapped_column(String(60))
     name_en: Mapped[str] = mapped_column(String(120), default="")
-    category: Mapped[Category] = mapped_column(String(12), index=True)
+    category: Mapped[Category] = mapped_column(choice(Category, 12), index=True)
     variety: Mapped[str] = mapped_column(String(60), default="")
     grade: Mapped[str] = mapped_column(String(30), default="")
     keeping: Mapped[str] = mapped_column(String(120), default="")
@@ -222,7 +224,7 @@ class Lot(Keyed, Base):
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
     code: Mapped[str] = mapped_column(String(40), default="")
-    mode: Mapped[LotMode] = mapped_column(String(10))
+    mode: Mapped[LotMode] = mapped_column(choice(LotMode, 10))
     offered: Mapped[int]
     promised: Mapped[int] = mapped_column(default=0)
     yielded: Mapped[int | None]
@@ -268,7 +270,7 @@ class Offer(Keyed, Base):
     lot_id: Mapped[int] = mapped_column(ForeignKey("lot.id"), index=True)
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
-    place: Mapped[Place] = mapped_column(String(10))
+    place: Mapped[Place] = mapped_column(choice(Place, 10))
     price_fen: Mapped[int]
     quota: Mapped[int | None]
     sold: Mapped[int] = mapped_column(default=0)
@@ -342,7 +344,7 @@ class OfferImport(Keyed, Base):
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     file_name: Mapped[str] = mapped_column(String(200))
-    state: Mapped[ImportState] = mapped_column(String(10), default=ImportState.READING)
+    state: Mapped[ImportState] = mapped_column(choice(ImportState, 10), default=ImportState.READING)
     rows: Mapped[list[Any]] = mapped_column(default=list)
     faults: Mapped[list[Any]] = mapped_column(default=list)
     rows_total: Mapped[int] = mapped_column(default=0)

@@ -121,9 +121,7 @@ def lot(of: Product, offered: int = 100, mode: LotMode = LotMode.IN_HAND, **valu
         values.setdefault("harvest_from", day + timedelta(days=7))
         values.setdefault("harvest_to", day + timedelta(days=14))
     with transaction() as session:
-        made = Lot(
-            seller_id=of.seller_id, product_id=of.id, mode=mode, offered=offered, **values
-        )
+        made = Lot(seller_id=of.seller_id, product_id=of.id, mode=mode, offered=offered, **values)
         session.add(made)
     return made
 
@@ -161,7 +159,7 @@ def credit_source(kind: CreditKind = CreditKind.SHOP, code: str = "shop") -> Cre
     return found
 
 
-def credits(*offers: Offer, source: CreditSource | None = None) -> dict[int, Credited]:
+def credited_to_shop(*offers: Offer, source: CreditSource | None = None) -> dict[int, Credited]:
     """Every offer credited to `source`, or to the shop."""
     credited = Credited((source or credit_source()).id)
     return {one.id: credited for one in offers}

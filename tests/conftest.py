@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import flask_migrate
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
@@ -50,7 +51,7 @@ def build_template(url: str, var_dir: Path) -> None:
     """Bring the database at `url` to the newest version of the schema."""
     app = create_app(settings_for(url, var_dir))
     with app.app_context():
-        db.create_all()
+        flask_migrate.upgrade()
         db.engine.dispose()
 
 

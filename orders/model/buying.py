@@ -7,7 +7,7 @@ import enum
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from kernel.db import Base, SmallKey
+from kernel.db import Base, SmallKey, choice
 from kernel.identity import Organisation
 
 
@@ -69,7 +69,7 @@ class CreditSource(SmallKey, Base):
     __tablename__ = "credit_source"
     __table_args__ = (UniqueConstraint("kind", "code"),)
 
-    kind: Mapped[CreditKind] = mapped_column(String(12))
+    kind: Mapped[CreditKind] = mapped_column(choice(CreditKind, 12))
     code: Mapped[str] = mapped_column(String(40))
     title_zh: Mapped[str] = mapped_column(String(120))
     title_en: Mapped[str] = mapped_column(String(160), default="")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
 from kernel.crypt import EncryptedText
-from kernel.db import Base, SmallKey
+from kernel.db import Base, SmallKey, choice
 from kernel.money import Money
 from orders.model.buying import CreditSource
 
@@ -54,7 +54,7 @@ class Order(SmallKey, Base):
     account_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     visitor: Mapped[str] = mapped_column(String(24), default="")
     group_order_id: Mapped[int | None] = mapped_column(ForeignKey("group_order.id"))
-    state: Mapped[OrderState] = mapped_column(String(12))
+    state: Mapped[OrderState] = mapped_column(choice(OrderState, 12))
     total_fen: Mapped[int]
     recipient: Mapped[str | None] = mapped_column(EncryptedText)
     city: Mapped[str] = mapped_column(String(40), default="")

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
-from kernel.db import Base, Keyed, SmallKey
+from kernel.db import Base, Keyed, SmallKey, choice
 from orders.model.order import Order
 
 
@@ -42,8 +42,8 @@ class Payment(Keyed, Base):
         Index("ix_payment_open", "asked_at", postgresql_where="state = 'due'"),
     )
 
-    method: Mapped[PaymentMethod] = mapped_column(String(10))
-    state: Mapped[PaymentState] = mapped_column(String(10), default=PaymentState.DUE)
+    method: Mapped[PaymentMethod] = mapped_column(choice(PaymentMethod, 10))
+    state: Mapped[PaymentState] = mapped_column(choice(PaymentState, 10), default=PaymentState.DUE)
     amount_fen: Mapped[int]
     captured_fen: Mapped[int] = mapped_column(default=0)
     refunded_fen: Mapped[int] = mapped_column(default=0)
@@ -111,7 +111,7 @@ class Refund(Keyed, Base):
     cause: Mapped[str] = mapped_column(String(40))
     units: Mapped[int] = mapped_column(default=0)
     amount_fen: Mapped[int]
-    state: Mapped[RefundState] = mapped_column(String(10), default=RefundState.PENDING)
+    state: Mapped[RefundState] = mapped_column(choice(RefundState, 10), default=RefundState.PENDING)
     provider_id: Mapped[str | None] = mapped_column(String(120), unique=True)
     failure: Mapped[str] = mapped_column(String(120), default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)

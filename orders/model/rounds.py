@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
-from kernel.db import Base, Keyed, SmallKey, public_code
+from kernel.db import Base, Keyed, SmallKey, choice, public_code
 from orders.model.buying import BuyingUnit, CreditSource
 from sellers.model import Household, Lot, Offer, Seller
 
@@ -97,8 +97,10 @@ class GroupOrder(Keyed, Base):
     round_id: Mapped[int] = mapped_column(ForeignKey("round.id"))
     unit_id: Mapped[int] = mapped_column(ForeignKey("buying_unit.id"), index=True)
     join_code: Mapped[str] = mapped_column(String(16), unique=True, default=lambda: public_code(10))
-    pay_mode: Mapped[PayMode] = mapped_column(String(10))
-    state: Mapped[GroupOrderState] = mapped_column(String(10), default=GroupOrderState.OPEN)
+    pay_mode: Mapped[PayMode] = mapped_column(choice(PayMode, 10))
+    state: Mapped[GroupOrderState] = mapped_column(
+        choice(GroupOrderState, 10), default=GroupOrderState.OPEN
+    )
     opened_by: Mapped[int] = mapped_column(ForeignKey("account.id"))
     opened_at: Mapped[datetime] = mapped_column(default=clock.now)
     closed_at: Mapped[datetime | None]
@@ -166,7 +168,7 @@ class HouseholdQuota(Keyed, Base):
     item_id: Mapped[int] = mapped_column(ForeignKey("notice_item.id"))
     household_id: Mapped[int] = mapped_column(ForeignKey("household.id"), index=True)
     quantity: Mapped[int]
-    state: Mapped[QuotaState] = mapped_column(String(10), default=QuotaState.OFFERED)
+    state: Mapped[QuotaState] = mapped_column(choice(QuotaState, 10), default=QuotaState.OFFERED)
     answered_at: Mapped[datetime | None]
     by_proxy: Mapped[bool] = mapped_column(default=False)
 

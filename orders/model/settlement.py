@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
-from kernel.db import Base, Keyed, SmallKey
+from kernel.db import Base, Keyed, SmallKey, choice
 from orders.model.order import OrderLine
 from sellers.model import Household, Seller
 
@@ -29,7 +29,9 @@ class Settlement(Keyed, Base):
 
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"))
     round_id: Mapped[int | None] = mapped_column(ForeignKey("round.id"), index=True)
-    state: Mapped[SettlementState] = mapped_column(String(10), default=SettlementState.STATED)
+    state: Mapped[SettlementState] = mapped_column(
+        choice(SettlementState, 10), default=SettlementState.STATED
+    )
     total_fen: Mapped[int]
     stated_at: Mapped[datetime] = mapped_column(default=clock.now)
     stated_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
