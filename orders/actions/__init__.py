@@ -1,0 +1,1 @@
+"""Verbs of the buyers' side; each is one transaction."""
