@@ -1,0 +1,72 @@
+"""The one transaction helper."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel.audit import AuditEntry, note
+from kernel.db import after_commit, assert_no_transaction, db, end_read, public_code, transaction
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def entries() -> int:
+    return db.session.scalar(select(func.count(AuditEntry.id))) or 0
+
+
+def test_the_outermost_transaction_decides() -> None:
+    def fail_after_an_inner_one() -> None:
+        with transaction():
+            with transaction():
+                note("tested", "inner", account_id=None)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_an_inner_one()
+    assert entries() == 0
+
+
+def test_effects_leave_only_after_the_commit() -> None:
+    seen: list[int] = []
+    with transaction():
+        note("tested", "thing", account_id=None)
+        after_commit(lambda: seen.append(entries()))
+        assert seen == []
+    assert seen == [1]
+
+
+def test_effects_of_a_transaction_that_failed_never_leave() -> None:
+    seen: list[int] = []
+
+    def fail_late() -> None:
+        with transaction():
+            after_commit(lambda: seen.append(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_late()
+    with transaction():
+        pass
+    assert seen == []
+
+
+def test_a_network_call_inside_a_transaction_is_a_fault() -> None:
+    with transaction(), pytest.raises(RuntimeError, match="network"):
+        assert_no_transaction()
+    entries()
+    with pytest.raises(RuntimeError, match="network"):
+        assert_no_transaction()
+    end_read()
+    assert_no_transaction()
+
+
+def test_public_codes_do_not_repeat_and_hold_no_vowels() -> None:
+    codes = {public_code() for _ in range(1000)}
+    assert len(codes) == 1000
+    assert not set("".join(codes)) & set("aeiou01lo")

@@ -1,0 +1,94 @@
+"""One effect per key."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel.audit import AuditEntry, note
+from kernel.db import db
+from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
+from kernel.idempotency import once
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def act() -> dict[str, Any]:
+    note("tested", "thing", account_id=None)
+    return {"entries": db.session.scalar(select(func.count(AuditEntry.id)))}
+
+
+def effects() -> int:
+    return db.session.scalar(select(func.count(AuditEntry.id))) or 0
+
+
+def test_a_repeat_gets_the_same_answer_and_has_no_effect() -> None:
+    first = once("v:one", "orders", "key", {"a": 1}, act)
+    assert once("v:one", "orders", "key", {"a": 1}, act) == first == {"entries": 1}
+    assert effects() == 1
+
+
+def test_the_same_key_with_another_body_is_refused() -> None:
+    once("v:one", "orders", "key", {"a": 1}, act)
+    with pytest.raises(KeyReused):
+        once("v:one", "orders", "key", {"a": 2}, act)
+    assert effects() == 1
+
+
+def test_keys_of_different_actors_and_endpoints_do_not_meet() -> None:
+    for actor, endpoint in (("v:one", "orders"), ("v:two", "orders"), ("v:one", "needs")):
+        once(actor, endpoint, "key", {}, act)
+    assert effects() == 3
+
+
+def test_a_refusal_leaves_the_key_free() -> None:
+    def refuse() -> dict[str, Any]:
+        note("tested", "thing", account_id=None)
+        raise Conflict()
+
+    with pytest.raises(Conflict):
+        once("v:one", "orders", "key", {}, refuse)
+    assert effects() == 0
+    once("v:one", "orders", "key", {}, act)
+    assert effects() == 1
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_nothing_happens(key: str | None) -> None:
+    with pytest.raises(KeyMissing):
+        once("v:one", "orders", key, {}, act)
+    assert effects() == 0
+
+
+def test_a_key_that_is_too_long_is_refused() -> None:
+    with pytest.raises(Invalid):
+        once("v:one", "orders", "k" * 129, {}, act)
+    assert effects() == 0
+
+
+def test_twenty_at_once_have_one_effect_and_one_answer(app: Flask) -> None:
+    answers: list[dict[str, Any]] = []
+    together = threading.Barrier(4)
+
+    def press() -> None:
+        with app.app_context():
+            together.wait()
+            for _ in range(5):
+                answers.append(once("v:one", "orders", "key", {}, act))
+            db.session.remove()
+
+    db.session.remove()
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [{"entries": 1}] * 20
+    assert effects() == 1
