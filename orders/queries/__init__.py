@@ -1,1 +1,1 @@
-"""Reads of the buyers' side."""
+"""Reads of the buyers' side, one module per use case."""

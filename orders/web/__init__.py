@@ -1,1 +1,1 @@
-"""Pages of the buyers' side."""
+"""Pages of the buyers' side, one module per use case."""

@@ -1,0 +1,112 @@
+"""What a buyer sees of its own orders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, false, select
+from sqlalchemy.orm import selectinload
+
+from kernel.access import Viewer, found
+from kernel.db import db
+from kernel.identity import Role
+from kernel.paging import Page, decode, page_of
+from orders.model import Consignment, Order, Payment, PaymentShare, Refund
+from orders.placing import Recipient
+from sellers.model import Seller
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSheet:
+    """Everything that an order's page shows. `payment` is None while nothing is due."""
+
+    order: Order
+    payment: Payment | None
+    refunds: Sequence[Refund]
+    consignments: Sequence[Consignment]
+    sellers: dict[int, Seller]
+    is_mine: bool
+
+    @property
+    def recipient(self) -> Recipient | None:
+        """Where the goods go, None when the order is handed over at the unit."""
+        if self.order.recipient is None:
+            return None
+        return Recipient(**json.loads(self.order.recipient))
+
+
+def owned_by(who: Viewer) -> ColumnElement[bool]:
+    """Return the condition that an order is the viewer's own: by account, else by cookie.
+
+    A guest's order stays with the browser, also after somebody signed in there.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if who.account_id is not None:
+        conditions.append(Order.account_id == who.account_id)
+    if who.visitor:
+        conditions.append((Order.account_id.is_(None)) & (Order.visitor == who.visitor))
+    if not conditions:
+        return false()
+    return conditions[0] if len(conditions) == 1 else conditions[0] | conditions[1]
+
+
+def orders_of(who: Viewer, *, cursor: str | None, page_size: int) -> Page[Order]:
+    """Return the viewer's orders with their lines, newest first."""
+    statement = (
+        select(Order)
+        .where(owned_by(who))
+        .options(selectinload(Order.lines))
+        .order_by(Order.id.desc())
+        .limit(page_size + 1)
+    )
+    if cursor:
+        [before] = decode(cursor, int)
+        statement = statement.where(Order.id < before)
+    return page_of(db.session.scalars(statement).all(), page_size, lambda one: (one.id,))
+
+
+def order_for(number: str, who: Viewer) -> Order:
+    """Return the viewer's own order, or any for staff. Raises NotFound for everybody else."""
+    statement = (
+        select(Order)
+        .where(Order.number == number)
+        .options(selectinload(Order.lines), selectinload(Order.events))
+    )
+    if not who.has(Role.STAFF, Role.AUDITOR):
+        statement = statement.where(owned_by(who))
+    return found(db.session.scalar(statement))
+
+
+def payment_of(order_id: int) -> Payment | None:
+    """Return the newest payment that covers an order."""
+    return db.session.scalar(
+        select(Payment)
+        .join(PaymentShare)
+        .where(PaymentShare.order_id == order_id)
+        .order_by(Payment.id.desc())
+        .limit(1)
+    )
+
+
+def sheet(number: str, who: Viewer) -> OrderSheet:
+    """Return what the page of order `number` shows. Raises NotFound like `order_for`."""
+    order = order_for(number, who)
+    sellers = db.session.scalars(
+        select(Seller).where(Seller.id.in_({line.seller_id for line in order.lines}))
+    ).all()
+    is_own_account = order.account_id is not None and order.account_id == who.account_id
+    is_own_browser = order.account_id is None and order.visitor == who.visitor != ""
+    return OrderSheet(
+        order=order,
+        payment=payment_of(order.id),
+        refunds=db.session.scalars(
+            select(Refund).where(Refund.order_id == order.id).order_by(Refund.id)
+        ).all(),
+        consignments=db.session.scalars(
+            select(Consignment).where(Consignment.order_id == order.id).order_by(Consignment.id)
+        ).all(),
+        sellers={one.id: one for one in sellers},
+        is_mine=is_own_account or is_own_browser,
+    )
