@@ -157,7 +157,7 @@ def _check_database(url: str) -> None:
         plain = url.replace("postgresql+psycopg://", "postgresql://")
         psycopg.connect(plain, connect_timeout=5).close()
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0]
         raise CannotStart(f"The database of DATABASE_URL cannot be reached: {reason}") from error
 
 
