@@ -151,11 +151,13 @@ def place(
     recipient: Recipient | None = None,
     *,
     group_order_id: int | None = None,
+    returning: Mapping[int, int] | None = None,
 ) -> Placed:
     """Place one order for `wanted` (offer id → whole units) and return what became of it.
 
     `credited` names the primary credit (and assists) of each offer. With a `group_order_id`
-    the order is a member's need: its stock is promised and nothing is charged yet. Raises
+    the order is a member's need: its stock is promised and nothing is charged yet; then
+    `returning` says what the member gave back earlier in this transaction. Raises
     what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
     what the method can take. Nothing is kept of a refused order.
     """
@@ -165,14 +167,14 @@ def place(
         )
     at = clock.now()
     with transaction() as session:
-        lines = promise(wanted, buyer=buyer.name, at=at)
+        lines = promise(wanted, buyer=buyer.name, at=at, returning=returning)
         amount = sum(line.price.fen * line.units for line in lines)
         is_need = group_order_id is not None
         if not is_need:
             _check_amount(amount, method)
         state = OrderState.REGISTERED if is_need else OrderState.DUE
         payment_id = None if is_need else public_code()
-        number = "X" + public_code(11).upper()
+        number = order_number()
         expires_at = None if is_need else at + HOLD[method]
         order_id = session.scalar(
             _WRITE,
@@ -212,6 +214,11 @@ def _check_amount(amount_fen: int, method: PaymentMethod) -> None:
             code="amount_too_small",
             least_fen=STRIPE_MINIMUM_FEN,
         )
+
+
+def order_number() -> str:
+    """Return a fresh number for an order, which cannot be guessed: X…"""
+    return "X" + public_code(11).upper()
 
 
 def transfer_code() -> str:

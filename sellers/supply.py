@@ -7,7 +7,7 @@ each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -109,13 +109,34 @@ _PROMISE = text(
 )
 
 
-def promise(wanted: Mapping[int, int], *, buyer: str, at: datetime) -> list[Promised]:
+def lock(offer_ids: Collection[int]) -> None:
+    """Lock the lots of these offers, then the offers, both by id, until the transaction ends.
+
+    Whoever gives units back and promises others in one transaction calls this first for
+    all of them, so that two such buyers never wait for each other in a circle.
+    """
+    with transaction() as session:
+        lots = select(Offer.lot_id).where(Offer.id.in_(offer_ids))
+        session.execute(select(Lot.id).where(Lot.id.in_(lots)).order_by(Lot.id).with_for_update())
+        session.execute(
+            select(Offer.id).where(Offer.id.in_(offer_ids)).order_by(Offer.id).with_for_update()
+        )
+
+
+def promise(
+    wanted: Mapping[int, int],
+    *,
+    buyer: str,
+    at: datetime,
+    returning: Mapping[int, int] | None = None,
+) -> list[Promised]:
     """Promise units of offers (offer id → whole units) to `buyer`, all or none.
 
     Returns what each line freezes, by offer id. `buyer` is a stable name of the buyer
-    (`a:<account>` or `v:<visitor>`), for limits per buyer. Raises NotFound, OfferClosed,
-    LimitReached or OutOfStock (with offer_id and left), each of which rolls back the
-    surrounding transaction.
+    (`a:<account>` or `v:<visitor>`), for limits per buyer. `returning` says what the same
+    buyer gave back earlier in this transaction, so that a refusal names what is left for
+    this buyer. Raises NotFound, OfferClosed, LimitReached or OutOfStock (with offer_id and
+    left), each of which rolls back the surrounding transaction.
     """
     if not wanted or any(units <= 0 for units in wanted.values()):
         raise ValueError("units are whole and at least one")
@@ -131,7 +152,7 @@ def promise(wanted: Mapping[int, int], *, buyer: str, at: datetime) -> list[Prom
             },
         ).all()
         if len(rows) != len(wanted):
-            raise _why_not(wanted, buyer, at)
+            raise _why_not(wanted, buyer, at, returning or {})
     return [
         Promised(
             place=Place(row.place),
@@ -146,10 +167,13 @@ def promise(wanted: Mapping[int, int], *, buyer: str, at: datetime) -> list[Prom
     ]
 
 
-def _why_not(wanted: Mapping[int, int], buyer: str, at: datetime) -> Exception:
+def _why_not(
+    wanted: Mapping[int, int], buyer: str, at: datetime, returning: Mapping[int, int]
+) -> Exception:
     """Find the first offer that cannot be promised, and name the reason.
 
-    The statement may already have taken units in this transaction; they are subtracted.
+    What the statement already took goes by the rollback, and so does what the buyer gave
+    back in this transaction; `returning` adds the latter again.
     """
     with transaction() as session:
         session.rollback()
@@ -157,9 +181,7 @@ def _why_not(wanted: Mapping[int, int], buyer: str, at: datetime) -> Exception:
             select(Offer, Lot, Seller.state, BuyerTake.units)
             .join(Lot, Offer.lot_id == Lot.id)
             .join(Seller, Offer.seller_id == Seller.id)
-            .outerjoin(
-                BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer)
-            )
+            .outerjoin(BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer))
             .where(Offer.id.in_(wanted))
             .order_by(Offer.id)
         ).all()
@@ -167,14 +189,15 @@ def _why_not(wanted: Mapping[int, int], buyer: str, at: datetime) -> Exception:
         return NotFound()
     by_lot: dict[int, int] = {}
     for offer, lot, state, taken in rows:
-        units = wanted[offer.id]
-        by_lot[lot.id] = by_lot.get(lot.id, 0) + units
+        units, back = wanted[offer.id], returning.get(offer.id, 0)
+        by_lot[lot.id] = by_lot.get(lot.id, 0) + units - back
         if state != SellerState.VERIFIED or not offer.is_open(at):
             return OfferClosed(offer_id=offer.public_id)
         limit = offer.limit_per_buyer
-        if limit is not None and (taken or 0) + units > limit:
-            return LimitReached(offer_id=offer.public_id, limit=limit, taken=taken or 0)
-        left = max(0, min(offer.left, lot.offered - lot.promised))
+        held = (taken or 0) - back
+        if limit is not None and held + units > limit:
+            return LimitReached(offer_id=offer.public_id, limit=limit, taken=held)
+        left = max(0, offer.left + back)
         if units > left or by_lot[lot.id] > lot.left:
             return OutOfStock(offer_id=offer.public_id, left=left)
     # Somebody else gave units back between the two reads: trying again will succeed.

@@ -499,6 +499,15 @@ def upgrade() -> None:
     op.create_index(op.f('ix_product_category'), 'product', ['category'], unique=False)
     op.create_index(op.f('ix_product_seller_id'), 'product', ['seller_id'], unique=False)
     op.create_index('ix_product_terms', 'product', ['terms'], unique=False, postgresql_using='gin')
+    op.create_table('staff_list_entry',
+    sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
+    sa.Column('unit_id', sa.BigInteger(), nullable=False),
+    sa.Column('staff_number', sa.String(length=20), nullable=False),
+    sa.Column('department', sa.String(length=40), nullable=False),
+    sa.ForeignKeyConstraint(['unit_id'], ['buying_unit.id'], name=op.f('fk_staff_list_entry_unit_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_staff_list_entry')),
+    sa.UniqueConstraint('unit_id', 'staff_number', name=op.f('uq_staff_list_entry_unit_id_staff_number'))
+    )
     op.create_table('purchase_target',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('unit_id', sa.BigInteger(), nullable=False),
@@ -650,6 +659,7 @@ def upgrade() -> None:
     op.create_index('ix_orders_account', 'orders', ['account_id', 'id'], unique=False)
     op.create_index('ix_orders_expiring', 'orders', ['expires_at'], unique=False, postgresql_where="state = 'due'")
     op.create_index('ix_orders_group', 'orders', ['group_order_id'], unique=False)
+    op.create_index('uq_orders_need', 'orders', ['group_order_id', 'account_id'], unique=True, postgresql_where="state = 'registered'")
     op.create_index('ix_orders_paid', 'orders', ['paid_at'], unique=False)
     op.create_index('ix_orders_visitor', 'orders', ['visitor'], unique=False)
     op.create_table('consignment',

@@ -1,6 +1,12 @@
 """Tables of the buyers' side, one module per use case."""
 
-from orders.model.buying import BuyingUnit, CreditKind, CreditSource, PurchaseTarget
+from orders.model.buying import (
+    BuyingUnit,
+    CreditKind,
+    CreditSource,
+    PurchaseTarget,
+    StaffListEntry,
+)
 from orders.model.delivery import Consignment, ConsignmentLine
 from orders.model.order import ORDER_MOVES, LineAssist, Order, OrderEvent, OrderLine, OrderState
 from orders.model.payment import (
@@ -62,6 +68,7 @@ __all__ = [
     "Settlement",
     "SettlementLine",
     "SettlementState",
+    "StaffListEntry",
     "WebhookEvent",
     "YieldEntry",
 ]

@@ -37,6 +37,17 @@ class BuyingUnit(Base):
         return self.organisation.name_en
 
 
+class StaffListEntry(SmallKey, Base):
+    """A staff number that a unit knows: whoever joins with it needs nobody's approval."""
+
+    __tablename__ = "staff_list_entry"
+    __table_args__ = (UniqueConstraint("unit_id", "staff_number"),)
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("buying_unit.id"))
+    staff_number: Mapped[str] = mapped_column(String(20))
+    department: Mapped[str] = mapped_column(String(40), default="")
+
+
 class PurchaseTarget(SmallKey, Base):
     """What a unit set aside for consumption aid in a year: budget and share in basis points."""
 

@@ -48,6 +48,14 @@ class Order(SmallKey, Base):
         Index("ix_orders_expiring", "expires_at", postgresql_where="state = 'due'"),
         Index("ix_orders_paid", "paid_at"),
         Index("ix_orders_group", "group_order_id"),
+        # A member has one set of needs in a group order, whatever runs at the same time.
+        Index(
+            "uq_orders_need",
+            "group_order_id",
+            "account_id",
+            unique=True,
+            postgresql_where="state = 'registered'",
+        ),
     )
 
     number: Mapped[str] = mapped_column(String(20), unique=True)
