@@ -168,8 +168,7 @@ def _prepare(settings: Settings) -> Flask:
         _say("Preparing the database")
         flask_migrate.upgrade()
         demo = _demo()
-        # Nobody tries things out in production.
-        if demo and settings.environment is not Environment.PRODUCTION and _is_empty():
+        if demo and settings.environment is Environment.DEVELOPMENT and _is_empty():
             _say("Loading the demo")
             demo.load()
         db.session.remove()
@@ -250,7 +249,7 @@ def _answers(host: str, port: int) -> bool:
 
 def _greet(settings: Settings) -> None:
     _say(f"\nXiangji is open: {settings.public_url}\n")
-    if settings.environment is not Environment.PRODUCTION:
+    if settings.environment is Environment.DEVELOPMENT:
         demo = _demo()
         for role, login, password in demo.SIGN_INS if demo else ():
             _say(f"  {role:<16} {login:<28} {password}")

@@ -1,7 +1,6 @@
 """The private cluster: it starts after anything, and it never stays behind."""
 
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 
 from kernel import postgres
 from kernel.postgres import Cluster, PostgresFailed
+from tests.processes import wait_for_end
 
 HOLD_A_CLUSTER = """
 import sys
@@ -38,16 +38,6 @@ def folder() -> Iterator[Path]:
 def version_of(cluster: Cluster) -> int:
     with psycopg.connect(cluster.url("postgres")) as connection:
         return connection.info.server_version // 10000
-
-
-def wait_for_end(pid: int) -> None:
-    """Return when the process is gone. The kernel wakes us, so nothing is polled."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    assert select.select([descriptor], [], [], 20)[0], f"process {pid} still runs"
-    os.close(descriptor)
 
 
 def test_data_outlive_a_stop(folder: Path) -> None:
