@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel import ledger
 from kernel.ledger import AccountKind, credit, debit
 from kernel.money import Money
-from orders.model import Payment, PaymentMethod, Refund
+from orders.model import Payment, PaymentMethod, Refund, Settlement
 
 BOOK = "xiangji"
 """The book of this installation's region."""
@@ -123,3 +123,51 @@ def refund_bounced(refund: Refund) -> None:
         refund.public_id,
         [debit(AccountKind.PROVIDER_CLEARING, amount), credit(AccountKind.REFUNDS_OWED, amount)],
     )
+
+
+def seller_owner(seller_public_id: str) -> str:
+    """Return the ledger's name for a seller."""
+    return f"seller:{seller_public_id}"
+
+
+def settled(settlement: Settlement, owner: str) -> None:
+    """What buyers prepaid for delivered lines is owed to the seller (`owner`)."""
+    amount = Money(settlement.total_fen)
+    ledger.post(
+        BOOK,
+        "settlement",
+        settlement.public_id,
+        [
+            debit(AccountKind.BUYER_PREPAID, amount),
+            credit(AccountKind.SELLER_PAYABLE, amount, owner),
+        ],
+    )
+
+
+def shared_with_households(settlement: Settlement, amount: Money, owner: str) -> None:
+    """A part of what a seller is owed belongs to the households behind it."""
+    ledger.post(
+        BOOK,
+        "household_share",
+        settlement.public_id,
+        [
+            debit(AccountKind.SELLER_PAYABLE, amount, owner),
+            credit(AccountKind.HOUSEHOLD_PAYABLE, amount, owner),
+        ],
+    )
+
+
+def paid_out(settlement: Settlement, households: Money, owner: str) -> None:
+    """A settlement left by transfer: `households` of it to them, the rest to the seller."""
+    own = Money(settlement.total_fen) - households
+    for kind, account, amount in (
+        ("payout", AccountKind.SELLER_PAYABLE, own),
+        ("household_payout", AccountKind.HOUSEHOLD_PAYABLE, households),
+    ):
+        if amount:
+            ledger.post(
+                BOOK,
+                kind,
+                settlement.public_id,
+                [debit(account, amount, owner), credit(AccountKind.TRANSFER_CLEARING, amount)],
+            )

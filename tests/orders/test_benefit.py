@@ -1,0 +1,57 @@
+"""How an income reaches households."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.money import Money, total
+from orders.benefit import Member, PlansExceedIncome, Sold, shares
+
+MEMBERS = [Member(1, 3, True), Member(2, 2, False), Member(3, 1, True)]
+
+
+def paid(plans: dict[str, int], sold: list[Sold]) -> dict[tuple[int, str], int]:
+    return {(one.household_id, one.kind): one.amount.fen for one in shares(plans, sold, MEMBERS)}
+
+
+def test_delivery_pays_each_for_what_it_delivered_lot_by_lot() -> None:
+    sold = [Sold(90, Money(90_000), {1: 60, 2: 40}), Sold(10, Money(500), {2: 10})]
+    assert paid({"delivery": 10_000}, sold) == {(1, "delivery"): 54_000, (2, "delivery"): 36_500}
+
+
+def test_what_the_seller_delivered_as_a_whole_stays_with_the_seller() -> None:
+    assert paid({"delivery": 8_000}, [Sold(90, Money(90_000), {None: 90})]) == {}
+
+
+def test_shares_go_by_weight_and_a_second_distribution_to_registered_households_only() -> None:
+    sold = [Sold(10, Money(10_000))]
+    assert paid({"shares": 6_000, "second": 400}, sold) == {
+        (1, "second"): 300,
+        (3, "second"): 100,
+        (1, "shares"): 3_000,
+        (2, "shares"): 2_000,
+        (3, "shares"): 1_000,
+    }
+
+
+def test_plans_that_promise_more_than_the_income_are_refused() -> None:
+    with pytest.raises(PlansExceedIncome):
+        shares({"delivery": 9_000, "second": 1_001}, [], MEMBERS)
+
+
+@given(
+    income=st.integers(0, 10**9),
+    delivered=st.dictionaries(st.integers(1, 3), st.integers(0, 999), max_size=3),
+    delivery=st.integers(0, 5_000),
+    by_shares=st.integers(0, 2_500),
+    second=st.integers(0, 2_500),
+)
+def test_a_pool_is_divided_to_the_last_fen(
+    income: int, delivered: dict[int, int], delivery: int, by_shares: int, second: int
+) -> None:
+    plans = {"delivery": delivery, "shares": by_shares, "second": second}
+    made = shares(plans, [Sold(10, Money(income), dict(delivered))], MEMBERS)
+    for kind, basis_points in plans.items():
+        reaches = kind != "delivery" or sum(delivered.values()) > 0
+        pool = Money(income).percent(basis_points) if reaches else Money(0)
+        assert total(one.amount for one in made if one.kind == kind) == pool

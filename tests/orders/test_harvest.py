@@ -1,0 +1,124 @@
+"""Splitting a harvest notice among households, and their answers."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from kernel.audit import AuditEntry
+from kernel.db import db
+from kernel.errors import Conflict, Invalid
+from orders.actions.harvest import answer, propose, split
+from orders.model import HouseholdQuota, QuotaState
+from tests import builders
+from tests.orders.harvest_builders import Closed, closed_round
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def quotas() -> list[tuple[int, int, str]]:
+    """Household, units and state of every quota."""
+    db.session.expire_all()
+    rows = db.session.scalars(select(HouseholdQuota).order_by(HouseholdQuota.household_id))
+    return [(one.household_id, one.quantity, one.state.value) for one in rows]
+
+
+def split_by_shares(closed: Closed) -> None:
+    split(closed.item.id, propose(closed.item, closed.households))
+
+
+def quota_of(closed: Closed, number: int) -> HouseholdQuota:
+    db.session.expire_all()
+    return db.session.scalars(
+        select(HouseholdQuota).where(HouseholdQuota.household_id == closed.households[number].id)
+    ).one()
+
+
+def test_a_proposal_follows_the_households_shares_and_sums_to_the_item() -> None:
+    closed = closed_round(50, 30, 21)
+    first, second, third = (one.public_id for one in closed.households)
+    assert propose(closed.item, closed.households) == {first: 50, second: 34, third: 17}
+    equal = propose(closed.item, closed.households, by_shares=False)
+    assert equal == {first: 34, second: 34, third: 33}
+
+
+def test_a_split_offers_every_household_its_part() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    assert [(units, state) for _, units, state in quotas()] == [
+        (30, "offered"),
+        (20, "offered"),
+        (10, "offered"),
+    ]
+
+
+def test_a_split_that_does_not_sum_to_the_item_changes_nothing() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    before = quotas()
+    with pytest.raises(Invalid) as refusal:
+        split(closed.item.id, {closed.households[0].public_id: 59})
+    assert refusal.value.code == "split_does_not_sum"
+    assert quotas() == before
+
+
+def test_only_the_sellers_own_households_can_be_given_a_part() -> None:
+    closed = closed_round(60)
+    stranger = builders.household(builders.seller())
+    with pytest.raises(Invalid) as refusal:
+        split(closed.item.id, {stranger.public_id: 60})
+    assert refusal.value.code == "not_your_household"
+    assert quotas() == []
+
+
+def test_a_declined_share_goes_back_and_is_split_among_the_others() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    answer(quota_of(closed, 0).id, accept=True, account_id=None, by_proxy=False)
+    answer(quota_of(closed, 1).id, accept=False, account_id=None, by_proxy=False)
+    proposal = propose(quota_of(closed, 0).item, closed.households)
+    assert proposal == {closed.households[0].public_id: 30, closed.households[2].public_id: 30}
+    split(closed.item.id, proposal)
+    assert [(units, state) for _, units, state in quotas()] == [
+        (30, "accepted"),
+        (20, "declined"),
+        (30, "offered"),
+    ]
+
+
+def test_a_share_that_was_accepted_stays_as_it_is() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    answer(quota_of(closed, 0).id, accept=True, account_id=None, by_proxy=False)
+    before = quotas()
+    with pytest.raises(Conflict) as refusal:
+        split(closed.item.id, {closed.households[1].public_id: 60})
+    assert refusal.value.code == "quota_accepted"
+    assert quotas() == before
+
+
+def test_what_a_steward_answers_is_marked_as_by_proxy_and_remembered() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    answered = answer(
+        quota_of(closed, 0).id, accept=True, account_id=closed.steward.id, by_proxy=True
+    )
+    assert answered.by_proxy
+    assert answered.state is QuotaState.ACCEPTED
+    entry = db.session.scalars(select(AuditEntry)).one()
+    assert (entry.act, entry.account_id) == ("quota_answered_by_proxy", closed.steward.id)
+
+
+def test_an_answer_is_given_once() -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quota = quota_of(closed, 0)
+    answer(quota.id, accept=True, account_id=None, by_proxy=False)
+    answer(quota.id, accept=True, account_id=None, by_proxy=False)
+    with pytest.raises(Conflict) as refusal:
+        answer(quota.id, accept=False, account_id=None, by_proxy=False)
+    assert refusal.value.code == "quota_answered"
+    assert quota_of(closed, 0).state is QuotaState.ACCEPTED
