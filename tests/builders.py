@@ -33,6 +33,7 @@ from sellers.model import (
     SellerKind,
     SellerState,
 )
+from sellers.search import product_terms
 
 PASSWORD = "a-long-password"
 _PASSWORD_HASH = hash_password(PASSWORD)
@@ -110,6 +111,7 @@ def product(of: Seller, **values: Any) -> Product:
             unit_g=values.pop("unit_g", 5000),
             **values,
         )
+        made.terms = product_terms(made, session.get_one(Seller, of.id))
         session.add(made)
     return made
 
