@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, null, select, text, union_all
+from sqlalchemy import CompoundSelect, null, select, text, union_all
 
 from kernel.db import db
 from livestream.model import Broadcast, BroadcastOffer
@@ -103,20 +103,18 @@ def credits_for(
     """
     asked = dict(offers)
     elsewhere = [offer_id for offer_id, place in asked.items() if place is not Place.SHOP]
-    sources: Sequence[Row[Any]] = db.session.execute(
-        union_all(
-            select(null().label("offer_id"), CreditSource.id.label("source_id")).where(
-                CreditSource.kind == CreditKind.SHOP, CreditSource.code == SHOP_CODE
-            ),
-            select(BroadcastOffer.offer_id, Broadcast.credit_source_id)
-            .join(Broadcast, BroadcastOffer.broadcast_id == Broadcast.id)
-            .where(BroadcastOffer.offer_id.in_(elsewhere)),
-            select(RoundOffer.offer_id, Round.credit_source_id)
-            .join(Round, RoundOffer.round_id == Round.id)
-            .where(RoundOffer.offer_id.in_(elsewhere)),
-        )
-    ).all()
-    by_offer = {row.offer_id: row.source_id for row in sources}
+    query: CompoundSelect[Any] = union_all(
+        select(null().label("offer_id"), CreditSource.id.label("source_id")).where(
+            CreditSource.kind == CreditKind.SHOP, CreditSource.code == SHOP_CODE
+        ),
+        select(BroadcastOffer.offer_id, Broadcast.credit_source_id)
+        .join(Broadcast, BroadcastOffer.broadcast_id == Broadcast.id)
+        .where(BroadcastOffer.offer_id.in_(elsewhere)),
+        select(RoundOffer.offer_id, Round.credit_source_id)
+        .join(Round, RoundOffer.round_id == Round.id)
+        .where(RoundOffer.offer_id.in_(elsewhere)),
+    )
+    by_offer = {row.offer_id: row.source_id for row in db.session.execute(query)}
     touches = _touches_of(buyer, at)
     return {
         offer_id: decide(place, by_offer.get(offer_id), by_offer[None], touches, touch_code)
