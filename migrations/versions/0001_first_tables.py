@@ -433,8 +433,9 @@ def upgrade() -> None:
     sa.Column('captured_fen', sa.BigInteger(), nullable=False),
     sa.Column('refunded_fen', sa.BigInteger(), nullable=False),
     sa.Column('session_id', sa.String(length=120), nullable=True),
-    sa.Column('session_url', sa.String(length=500), nullable=True),
+    sa.Column('session_url', sa.Text(), nullable=True),
     sa.Column('session_try', sa.BigInteger(), nullable=False),
+    sa.Column('session_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('intent_id', sa.String(length=120), nullable=True),
     sa.Column('wallet', sa.String(length=20), nullable=False),
     sa.Column('fee_fen', sa.BigInteger(), nullable=False),
@@ -459,7 +460,8 @@ def upgrade() -> None:
     sa.UniqueConstraint('session_id', name=op.f('uq_payment_session_id')),
     sa.UniqueConstraint('transfer_code', name=op.f('uq_payment_transfer_code'))
     )
-    op.create_index('ix_payment_open', 'payment', ['asked_at'], unique=False, postgresql_where="state = 'due'")
+    op.create_index('ix_payment_open', 'payment', ['asked_at'], unique=False, postgresql_where="session_url IS NOT NULL")
+    op.create_index('ix_payment_unlearned', 'payment', ['id'], unique=False, postgresql_where="state = 'captured' AND method = 'stripe' AND wallet = ''")
     op.create_index(op.f('ix_payment_unit_id'), 'payment', ['unit_id'], unique=False)
     op.create_table('posting',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -938,7 +940,7 @@ def upgrade() -> None:
     sa.Column('public_id', sa.String(length=16), nullable=False),
     sa.Column('payment_id', sa.BigInteger(), nullable=False),
     sa.Column('order_id', sa.BigInteger(), nullable=False),
-    sa.Column('line_id', sa.BigInteger(), nullable=False),
+    sa.Column('line_id', sa.BigInteger(), nullable=True),
     sa.Column('cause', sa.String(length=40), nullable=False),
     sa.Column('units', sa.BigInteger(), nullable=False),
     sa.Column('amount_fen', sa.BigInteger(), nullable=False),
@@ -958,6 +960,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_refund_created_at'), 'refund', ['created_at'], unique=False)
     op.create_index('ix_refund_open', 'refund', ['id'], unique=False, postgresql_where="state = 'pending'")
+    op.create_index('uq_refund_order_cause', 'refund', ['order_id', 'cause'], unique=True, postgresql_where='line_id IS NULL')
     op.create_index(op.f('ix_refund_order_id'), 'refund', ['order_id'], unique=False)
     op.create_index(op.f('ix_refund_payment_id'), 'refund', ['payment_id'], unique=False)
     op.create_table('settlement_line',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
@@ -38,8 +38,14 @@ class Payment(Keyed, Base):
         CheckConstraint("amount_fen > 0", name="amount"),
         CheckConstraint("captured_fen >= 0", name="captured"),
         CheckConstraint("0 <= refunded_fen AND refunded_fen <= captured_fen", name="refunded"),
-        # Payments about which Stripe must be asked when no webhook came.
-        Index("ix_payment_open", "asked_at", postgresql_where="state = 'due'"),
+        # Sessions about which Stripe must be asked when no webhook came.
+        Index("ix_payment_open", "asked_at", postgresql_where="session_url IS NOT NULL"),
+        # Charges whose wallet and fee are not known yet.
+        Index(
+            "ix_payment_unlearned",
+            "id",
+            postgresql_where="state = 'captured' AND method = 'stripe' AND wallet = ''",
+        ),
     )
 
     method: Mapped[PaymentMethod] = mapped_column(choice(PaymentMethod, 10))
@@ -47,10 +53,12 @@ class Payment(Keyed, Base):
     amount_fen: Mapped[int]
     captured_fen: Mapped[int] = mapped_column(default=0)
     refunded_fen: Mapped[int] = mapped_column(default=0)
-    # The Checkout Session's id and page; a new try makes a new session.
+    # The Checkout Session of the latest try. The page is kept while it may still take money,
+    # as far as we know; `session_until` is fixed per try, so that a repeat asks for the same.
     session_id: Mapped[str | None] = mapped_column(String(120), unique=True)
-    session_url: Mapped[str | None] = mapped_column(String(500))
+    session_url: Mapped[str | None] = mapped_column(Text)
     session_try: Mapped[int] = mapped_column(default=0)
+    session_until: Mapped[datetime | None]
     intent_id: Mapped[str | None] = mapped_column(String(120), unique=True)
     wallet: Mapped[str] = mapped_column(String(20), default="")
     fee_fen: Mapped[int] = mapped_column(default=0)
@@ -86,28 +94,39 @@ class PaymentShare(SmallKey, Base):
 
 
 class RefundState(enum.StrEnum):
-    """Pending until the provider says; a failed one, or one past its window, is a debt."""
+    """Pending until the provider says; one that failed or is past its window is a debt."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    DEBT = "debt"
-    REPAID = "repaid"  # a debt that was paid by a recorded transfer
+    DEBT = "debt"  # owed to the buyer, to be paid by a recorded transfer
+    REPAID = "repaid"  # a debt that was paid so
+    CUT = "cut"  # nothing had been paid yet: what is due was reduced instead
 
 
 class Refund(Keyed, Base):
-    """Money back for one line. `cause` makes it happen once: short:<run>, cancel, claim:<id>."""
+    """Money back for one line. `cause` makes it happen once: short:<run>, cancel, claim:<id>.
+
+    Without a line it gives back what never paid for goods: a payment that came too late for
+    its order, or more than was due. Such money was never a sale, so it reverses no credit.
+    """
 
     __tablename__ = "refund"
     __table_args__ = (
         UniqueConstraint("line_id", "cause"),
+        Index(
+            "uq_refund_order_cause",
+            "order_id",
+            "cause",
+            unique=True,
+            postgresql_where="line_id IS NULL",
+        ),
         CheckConstraint("amount_fen > 0", name="amount"),
         Index("ix_refund_open", "id", postgresql_where="state = 'pending'"),
     )
 
     payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
-    line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
+    line_id: Mapped[int | None] = mapped_column(ForeignKey("order_line.id"))
     cause: Mapped[str] = mapped_column(String(40))
     units: Mapped[int] = mapped_column(default=0)
     amount_fen: Mapped[int]
