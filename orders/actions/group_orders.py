@@ -1,0 +1,293 @@
+"""A buying unit's order in a round: opened once, joined by its people, filled by their needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from kernel import clock
+from kernel.access import found
+from kernel.db import public_code, transaction
+from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
+from kernel.identity import Membership, MembershipState, Role
+from kernel.money import Money
+from kernel.quantity import MAX_UNITS
+from orders.model import (
+    GroupOrder,
+    GroupOrderState,
+    Order,
+    OrderEvent,
+    OrderState,
+    PaymentMethod,
+    PayMode,
+    Round,
+    RoundLeg,
+    RoundOffer,
+)
+from orders.placing import (
+    STRIPE_MINIMUM_FEN,
+    Buyer,
+    Credited,
+    Recipient,
+    order_number,
+    place,
+)
+from sellers import supply
+from sellers.supply import GivenBack
+
+
+class RoundClosed(Conflict):
+    """The round is not open: not yet, or its hour has come."""
+
+    code = "round_closed"
+    message = _l("这一期现在不能登记：还没开始，或者已经截单。看看下一期。")
+
+
+class GroupOrderClosed(Conflict):
+    """The coordinator closed it, or the clock did."""
+
+    code = "group_order_closed"
+    message = _l("本单位的集体订购已经关单，需求不能再改。有急事请找本单位联系人。")
+
+
+class NotAMember(Denied):
+    """The account is not (or not yet) an approved member of the buying unit."""
+
+    code = "not_a_member"
+    message = _l("联系人确认你是本单位员工之后，才能登记。")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a member has registered: the order's number (None: nothing), its sum, its units."""
+
+    number: str | None
+    total: Money
+    units: Mapping[int, int]
+
+
+def open_group_order(account_id: int, unit_id: int, round_id: int, pay_mode: PayMode) -> GroupOrder:
+    """Open the unit's one group order in a round and return it.
+
+    Raises NotFound for an unknown round, RoundClosed outside its hours, and Conflict
+    (`group_order_exists`, with its id) when the unit already has one.
+    """
+    with transaction() as session:
+        planned = found(session.get(Round, round_id))
+        if not planned.is_open(clock.now()):
+            raise RoundClosed()
+        made = session.scalar(
+            insert(GroupOrder)
+            .values(
+                public_id=public_code(),
+                round_id=round_id,
+                unit_id=unit_id,
+                join_code=public_code(10),
+                pay_mode=pay_mode,
+                state=GroupOrderState.OPEN,
+                opened_by=account_id,
+                opened_at=clock.now(),
+            )
+            .on_conflict_do_nothing(index_elements=["round_id", "unit_id"])
+            .returning(GroupOrder.id)
+        )
+        kept = session.scalars(
+            select(GroupOrder).where(GroupOrder.round_id == round_id, GroupOrder.unit_id == unit_id)
+        ).one()
+        if made is None:
+            raise Conflict(
+                _l("本单位在这一期已经开了集体订购，直接去看就行。"),
+                code="group_order_exists",
+                group_order_id=kept.public_id,
+            )
+    return kept
+
+
+def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -> Needs:
+    """Make `wanted` (offer id → whole units) all that this member needs; empty cancels.
+
+    The whole change is one transaction: what was promised before is given back and the new
+    units are promised, or nothing changes at all. The same needs again change nothing.
+    Raises NotFound for an offer outside the round, NotAMember, GroupOrderClosed or
+    RoundClosed (from the very second of the cut-off), OfferClosed when a seller's own
+    cut-off has passed, Invalid, and what `orders.placing.place` raises.
+    """
+    if any(not 0 <= units <= MAX_UNITS for units in wanted.values()):
+        raise Invalid(_l("数量填 0 或更大的整数。"), code="quantity_invalid")
+    wanted = {offer_id: units for offer_id, units in wanted.items() if units}
+    with transaction() as session:
+        group = _open_for_needs(session, group_order_id)
+        _lock_member(session, group.unit_id, account_id)
+        at = clock.now()
+        if not group.round.is_open(at):
+            raise RoundClosed()
+        cutoffs = _cutoffs(session, group.round_id)
+        if not set(wanted) <= set(cutoffs):
+            raise NotFound()
+        order = _need_of(session, group.id, account_id)
+        held = {line.offer_id: line.quantity for line in order.lines} if order else {}
+        if wanted == held:
+            return _as_needs(order)
+        frozen = {offer_id for offer_id, cutoff in cutoffs.items() if cutoff <= at}
+        _refuse_late(frozen, wanted, held)
+        order = _replace(session, group, account_id, order, wanted, frozen)
+        total_fen = order.total_fen if order else STRIPE_MINIMUM_FEN
+        if group.pay_mode is PayMode.MEMBERS and total_fen < STRIPE_MINIMUM_FEN:
+            raise Invalid(
+                _l("在线支付最少 ¥4.00，再加一点就能付。"),
+                code="amount_too_small",
+                least_fen=STRIPE_MINIMUM_FEN,
+            )
+        return _as_needs(order)
+
+
+def _open_for_needs(session: Session, group_order_id: int) -> GroupOrder:
+    """Return the group order, kept from closing until this transaction ends."""
+    group = found(
+        session.scalar(
+            select(GroupOrder)
+            .where(GroupOrder.id == group_order_id)
+            .with_for_update(read=True)
+            .execution_options(populate_existing=True)
+        )
+    )
+    if group.state is not GroupOrderState.OPEN:
+        raise GroupOrderClosed()
+    return group
+
+
+def _lock_member(session: Session, unit_id: int, account_id: int) -> None:
+    """Let one member's changes follow one another. Raises NotAMember."""
+    membership = session.scalar(
+        select(Membership.id)
+        .where(
+            Membership.account_id == account_id,
+            Membership.organisation_id == unit_id,
+            Membership.role == Role.OFFICIAL,
+            Membership.state == MembershipState.ACTIVE,
+        )
+        .with_for_update()
+    )
+    if membership is None:
+        raise NotAMember()
+
+
+def _cutoffs(session: Session, round_id: int) -> dict[int, datetime]:
+    rows = session.execute(
+        select(RoundOffer.offer_id, RoundLeg.cutoff_at)
+        .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
+        .where(RoundOffer.round_id == round_id)
+    )
+    return {row.offer_id: row.cutoff_at for row in rows}
+
+
+def _need_of(session: Session, group_order_id: int, account_id: int) -> Order | None:
+    return session.scalar(
+        select(Order)
+        .where(
+            Order.group_order_id == group_order_id,
+            Order.account_id == account_id,
+            Order.state == OrderState.REGISTERED,
+        )
+        .execution_options(populate_existing=True)
+    )
+
+
+def _refuse_late(
+    frozen: Collection[int], wanted: Mapping[int, int], held: Mapping[int, int]
+) -> None:
+    """Raise OfferClosed when a line would change whose seller has already cut off."""
+    for offer_id in frozen:
+        if wanted.get(offer_id, 0) != held.get(offer_id, 0):
+            raise OfferClosed(_l("这家供货方已经提前截单，这一种不能再改。其他的还可以。"))
+
+
+def _replace(
+    session: Session,
+    group: GroupOrder,
+    account_id: int,
+    old: Order | None,
+    wanted: Mapping[int, int],
+    frozen: Collection[int],
+) -> Order | None:
+    """Put a new order in the place of `old`; lines behind a passed cut-off move over as they are.
+
+    Returns None when nothing is needed any more.
+    """
+    lines = list(old.lines) if old else []
+    given_back = [line for line in lines if line.offer_id not in frozen]
+    carried = [line for line in lines if line.offer_id in frozen]
+    fresh = {offer_id: units for offer_id, units in wanted.items() if offer_id not in frozen}
+    buyer = Buyer(account_id)
+    returning = {line.offer_id: line.quantity for line in given_back}
+    supply.lock(fresh.keys() | returning.keys())
+    if old:
+        old.state = OrderState.CANCELLED
+        session.flush()  # before the new order takes its place in the unique index
+        supply.release(
+            [GivenBack(li.offer_id, li.lot_id, li.quantity, buyer.name) for li in given_back]
+        )
+    new = _successor(session, group, buyer, fresh, returning, keep=bool(carried))
+    if new is not None:
+        for line in carried:
+            line.order_id = new.id
+        new.total_fen += sum(line.amount_fen for line in carried)
+    if old:
+        for line in given_back:
+            line.released = line.quantity
+        old.total_fen = sum(line.amount_fen for line in given_back)
+        kind = "replaced" if new else "cancelled"
+        session.add(OrderEvent(order_id=old.id, kind=kind, facts=new.number if new else ""))
+    session.flush()
+    session.expire_all()
+    return new
+
+
+def _successor(
+    session: Session,
+    group: GroupOrder,
+    buyer: Buyer,
+    fresh: Mapping[int, int],
+    returning: Mapping[int, int],
+    *,
+    keep: bool,
+) -> Order | None:
+    """Return the order that takes over: placed for `fresh`, bare when only lines are carried."""
+    if fresh:
+        placed = place(
+            buyer,
+            fresh,
+            dict.fromkeys(fresh, Credited(group.round.credit_source_id)),
+            PaymentMethod.STRIPE if group.pay_mode is PayMode.MEMBERS else PaymentMethod.TRANSFER,
+            Recipient(city=group.unit.city, address=group.unit.address),
+            group_order_id=group.id,
+            returning=returning,
+        )
+        return session.get_one(Order, placed.order_id)
+    if not keep:
+        return None
+    bare = Order(
+        number=order_number(),
+        account_id=buyer.account_id,
+        group_order_id=group.id,
+        state=OrderState.REGISTERED,
+        total_fen=0,
+        city=group.unit.city,
+    )
+    session.add(bare)
+    session.flush()
+    session.add(OrderEvent(order_id=bare.id, kind="registered"))
+    return bare
+
+
+def _as_needs(order: Order | None) -> Needs:
+    if order is None:
+        return Needs(None, Money(0), {})
+    units = {line.offer_id: line.quantity for line in order.lines}
+    return Needs(order.number, order.total, units)

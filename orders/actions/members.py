@@ -1,0 +1,172 @@
+"""Who belongs to a buying unit: joining by a link, the staff list, the coordinator's approval."""
+
+from __future__ import annotations
+
+import re
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict, Invalid
+from kernel.identity import Membership, MembershipState, Role
+from orders.actions.group_orders import GroupOrderClosed
+from orders.model import GroupOrder, GroupOrderState, StaffListEntry
+
+_STAFF_NUMBER = re.compile(r"^[0-9A-Za-z-]{1,10}$")
+
+
+def join(account_id: int, join_code: str, *, staff_number: str, department: str) -> Membership:
+    """Make the account a member of the unit whose group order has this join code.
+
+    A number on the unit's staff list that nobody else holds, or being its coordinator,
+    makes the membership active; otherwise it is pending until the coordinator approves.
+    An active membership is returned as it is. Raises NotFound, GroupOrderClosed, Invalid.
+    """
+    with transaction() as session:
+        group = found(session.scalar(select(GroupOrder).where(GroupOrder.join_code == join_code)))
+        kept = _of(session, account_id, group.unit_id, Role.OFFICIAL)
+        if kept and kept.state is MembershipState.ACTIVE:
+            return kept
+        if group.state is not GroupOrderState.OPEN:
+            raise GroupOrderClosed()
+        number, department = _checked(staff_number, department)
+        if kept is None:
+            kept = Membership(
+                account_id=account_id, role=Role.OFFICIAL, organisation_id=group.unit_id
+            )
+            session.add(kept)
+        listed = _listed(session, group.unit_id, number, account_id)
+        leads = _of(session, account_id, group.unit_id, Role.COORDINATOR)
+        trusted = listed is not None or (
+            leads is not None and leads.state is MembershipState.ACTIVE
+        )
+        kept.state = MembershipState.ACTIVE if trusted else MembershipState.PENDING
+        kept.staff_number = number
+        kept.department = (listed.department if listed else "") or department
+        session.flush()
+    return kept
+
+
+def approve(unit_id: int, membership_id: int) -> Membership:
+    """Make a pending member of the unit active. Raises NotFound; Conflict if not pending."""
+    return _answer(unit_id, membership_id, MembershipState.ACTIVE)
+
+
+def decline(unit_id: int, membership_id: int) -> Membership:
+    """Turn a pending member away. Raises NotFound; Conflict if not pending."""
+    return _answer(unit_id, membership_id, MembershipState.ENDED)
+
+
+def set_staff_list(unit_id: int, text: str) -> int:
+    """Replace the unit's staff list by lines of 'number department' and return their number.
+
+    Pending members whose number is now listed become active. Raises Invalid, naming the
+    first line that cannot be read.
+    """
+    listed: dict[str, str] = {}
+    for at, line in enumerate(text.splitlines(), start=1):
+        number, _, department = line.strip().replace(",", " ").replace("，", " ").partition(" ")
+        if not number:
+            continue
+        if not _STAFF_NUMBER.match(number) or len(department.strip()) > 40:
+            raise Invalid(
+                fields={"staff_list": _l("第 %(line)d 行读不懂：先写工号，空一格写科室。", line=at)}
+            )
+        listed[number] = department.strip()
+    with transaction() as session:
+        before = session.scalars(select(StaffListEntry).where(StaffListEntry.unit_id == unit_id))
+        kept = {entry.staff_number: entry for entry in before}
+        for number, entry in kept.items():
+            if number not in listed:
+                session.delete(entry)
+        for number, department in listed.items():
+            if number in kept:
+                kept[number].department = department
+            else:
+                session.add(
+                    StaffListEntry(unit_id=unit_id, staff_number=number, department=department)
+                )
+        session.flush()
+        waiting = session.scalars(
+            select(Membership)
+            .where(
+                Membership.organisation_id == unit_id,
+                Membership.role == Role.OFFICIAL,
+                Membership.state == MembershipState.PENDING,
+            )
+            .order_by(Membership.id)
+            .with_for_update()
+        ).all()
+        for membership in waiting:
+            entry_found = _listed(session, unit_id, membership.staff_number, membership.account_id)
+            if entry_found is not None:
+                membership.state = MembershipState.ACTIVE
+                membership.department = entry_found.department or membership.department
+                session.flush()
+    return len(listed)
+
+
+def _of(session: Session, account_id: int, unit_id: int, role: Role) -> Membership | None:
+    return session.scalar(
+        select(Membership)
+        .where(
+            Membership.account_id == account_id,
+            Membership.organisation_id == unit_id,
+            Membership.role == role,
+        )
+        .with_for_update()
+    )
+
+
+def _listed(session: Session, unit_id: int, number: str, account_id: int) -> StaffListEntry | None:
+    """Return the entry of a listed number that no other active member holds, locked."""
+    entry = session.scalar(
+        select(StaffListEntry)
+        .where(StaffListEntry.unit_id == unit_id, StaffListEntry.staff_number == number)
+        .with_for_update()
+    )
+    taken = session.scalar(
+        select(Membership.id).where(
+            Membership.organisation_id == unit_id,
+            Membership.role == Role.OFFICIAL,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.staff_number == number,
+            Membership.account_id != account_id,
+        )
+    )
+    return None if taken else entry
+
+
+def _checked(staff_number: str, department: str) -> tuple[str, str]:
+    number, department = staff_number.strip(), department.strip()
+    fields = {}
+    if not _STAFF_NUMBER.match(number):
+        fields["staff_number"] = _l("填工号，最多 10 个字母或数字，例如 0231。")
+    if not 0 < len(department) <= 40:
+        fields["department"] = _l("填你的科室，例如 办公室。")
+    if fields:
+        raise Invalid(fields=fields)
+    return number, department
+
+
+def _answer(unit_id: int, membership_id: int, state: MembershipState) -> Membership:
+    with transaction() as session:
+        kept = found(
+            session.scalar(
+                select(Membership)
+                .where(
+                    Membership.id == membership_id,
+                    Membership.organisation_id == unit_id,
+                    Membership.role == Role.OFFICIAL,
+                )
+                .with_for_update()
+                .execution_options(populate_existing=True)
+            )
+        )
+        if kept.state is not MembershipState.PENDING:
+            raise Conflict(_l("这位同事已经处理过了。刷新后再看。"), code="membership_answered")
+        kept.state = state
+    return kept

@@ -1,0 +1,182 @@
+"""Group orders: one for each unit and round, filled by its members' needs only."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel import clock
+from kernel.db import db, transaction
+from kernel.errors import Conflict, Invalid, NotFound, OfferClosed, OutOfStock
+from kernel.money import Money
+from orders.actions.group_orders import (
+    GroupOrderClosed,
+    NotAMember,
+    RoundClosed,
+    open_group_order,
+    set_needs,
+)
+from orders.actions.rounds import create_round, set_leg
+from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderState, PayMode
+from tests import builders
+from tests.orders.fairs import fair, plan, promised
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def live_orders() -> list[tuple[int | None, int]]:
+    """(account, total) of every registered need."""
+    rows = db.session.execute(
+        select(Order.account_id, Order.total_fen)
+        .where(Order.state == OrderState.REGISTERED)
+        .order_by(Order.id)
+    )
+    return [(row.account_id, row.total_fen) for row in rows]
+
+
+def test_a_unit_opens_one_group_order_in_a_round() -> None:
+    at = fair()
+    with pytest.raises(Conflict) as refusal:
+        open_group_order(at.coordinator.id, at.unit.id, at.round.id, PayMode.UNIT)
+    assert refusal.value.code == "group_order_exists"
+    assert refusal.value.extra["group_order_id"] == at.group.public_id
+    assert db.session.scalar(select(func.count(GroupOrder.id))) == 1
+
+
+def test_a_round_that_is_not_open_takes_no_group_order() -> None:
+    coming = create_round(plan(opens_at=clock.now() + timedelta(hours=1)))
+    unit = builders.buying_unit()
+    with pytest.raises(RoundClosed):
+        open_group_order(builders.account().id, unit.id, coming.id, PayMode.UNIT)
+    assert db.session.scalar(select(func.count(GroupOrder.id))) == 0
+
+
+def test_a_member_registers_what_it_needs_and_stock_is_promised() -> None:
+    at = fair()
+    needs = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30, at.ginger.id: 2})
+    assert needs.total == Money(30 * 150 + 2 * 900)
+    assert live_orders() == [(at.members[0].id, 6300)]
+    assert promised(at.eggs) == (30, 30)
+    lines = db.session.scalars(select(OrderLine).order_by(OrderLine.offer_id)).all()
+    assert {line.credit_source_id for line in lines} == {at.round.credit_source_id}
+
+
+def test_a_change_replaces_all_that_was_needed_before() -> None:
+    at = fair()
+    member = at.members[0].id
+    set_needs(at.group.id, member, {at.eggs.id: 30, at.ginger.id: 2})
+    needs = set_needs(at.group.id, member, {at.eggs.id: 10})
+    assert needs.units == {at.eggs.id: 10}
+    assert live_orders() == [(member, 1500)]
+    assert promised(at.eggs) == (10, 10)
+    assert promised(at.ginger) == (0, 0)
+
+
+def test_the_same_needs_again_change_nothing() -> None:
+    at = fair()
+    first = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    again = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30, at.ginger.id: 0})
+    assert again == first
+    assert db.session.scalar(select(func.count(Order.id))) == 1
+
+
+def test_no_needs_cancel_what_was_registered() -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    needs = set_needs(at.group.id, at.members[0].id, {})
+    assert needs.number is None
+    assert live_orders() == []
+    assert promised(at.eggs) == (0, 0)
+
+
+def test_a_member_keeps_its_needs_when_new_ones_are_refused() -> None:
+    at = fair(eggs=50)
+    member = at.members[0].id
+    before = set_needs(at.group.id, member, {at.eggs.id: 40, at.ginger.id: 1})
+    with pytest.raises(OutOfStock) as refusal:
+        set_needs(at.group.id, member, {at.eggs.id: 51})
+    assert refusal.value.extra["left"] == 50, "what the member gives back is left for it"
+    assert set_needs(at.group.id, member, {at.eggs.id: 40, at.ginger.id: 1}) == before
+    assert promised(at.eggs) == (40, 40)
+    assert promised(at.ginger) == (1, 1)
+
+
+def test_all_of_the_last_units_can_be_kept_and_more_of_another_added() -> None:
+    at = fair(eggs=40)
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 40})
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 40, at.ginger.id: 3})
+    assert promised(at.eggs) == (40, 40)
+    assert promised(at.ginger) == (3, 3)
+
+
+def test_only_active_members_of_the_unit_register() -> None:
+    at = fair()
+    stranger = builders.account()
+    with pytest.raises(NotAMember):
+        set_needs(at.group.id, stranger.id, {at.eggs.id: 30})
+    assert live_orders() == []
+    assert promised(at.eggs) == (0, 0)
+
+
+def test_an_offer_outside_the_round_cannot_be_needed() -> None:
+    at = fair()
+    elsewhere = builders.offer()
+    with pytest.raises(NotFound):
+        set_needs(at.group.id, at.members[0].id, {elsewhere.id: 1})
+    assert promised(elsewhere) == (0, 0)
+
+
+def test_needs_below_what_can_be_paid_online_are_refused_where_members_pay() -> None:
+    at = fair()
+    with pytest.raises(Invalid) as refusal:
+        set_needs(at.group.id, at.members[0].id, {at.eggs.id: 2})
+    assert refusal.value.code == "amount_too_small"
+    assert promised(at.eggs) == (0, 0)
+    by_unit = fair(PayMode.UNIT)
+    assert set_needs(by_unit.group.id, by_unit.members[0].id, {by_unit.eggs.id: 2}).number
+
+
+def test_registration_ends_at_the_very_second_of_the_cut_off() -> None:
+    at = fair()
+    with clock.frozen(at.closes_at - timedelta(microseconds=1)):
+        set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    with clock.frozen(at.closes_at), pytest.raises(RoundClosed):
+        set_needs(at.group.id, at.members[1].id, {at.eggs.id: 30})
+    with clock.frozen(at.closes_at), pytest.raises(RoundClosed):
+        set_needs(at.group.id, at.members[0].id, {})
+    assert promised(at.eggs) == (30, 30)
+
+
+def test_a_seller_cut_off_earlier_keeps_its_lines_while_others_still_change() -> None:
+    at = fair()
+    member = at.members[0].id
+    early = clock.now() + timedelta(hours=1)
+    set_leg(at.round.id, at.eggs.seller_id, early)
+    set_needs(at.group.id, member, {at.eggs.id: 30, at.ginger.id: 2})
+    with clock.frozen(early):
+        with pytest.raises(OfferClosed):
+            set_needs(at.group.id, member, {at.eggs.id: 29, at.ginger.id: 2})
+        changed = set_needs(at.group.id, member, {at.eggs.id: 30, at.ginger.id: 5})
+        assert changed.total == Money(30 * 150 + 5 * 900)
+        assert promised(at.ginger) == (5, 5)
+        left = set_needs(at.group.id, member, {at.eggs.id: 30})
+    assert left.units == {at.eggs.id: 30}
+    assert live_orders() == [(member, 4500)]
+    assert promised(at.eggs) == (30, 30)
+    assert promised(at.ginger) == (0, 0)
+
+
+def test_a_closed_group_order_takes_no_change() -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    with transaction() as session:
+        session.get_one(GroupOrder, at.group.id).state = GroupOrderState.CLOSED
+    with pytest.raises(GroupOrderClosed):
+        set_needs(at.group.id, at.members[0].id, {at.eggs.id: 60})
+    assert promised(at.eggs) == (30, 30)

@@ -1,0 +1,97 @@
+"""Joining a buying unit: the link alone is not enough."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from kernel.db import db
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.identity import Membership, MembershipState, Role
+from orders.actions.group_orders import NotAMember, set_needs
+from orders.actions.members import approve, decline, join, set_staff_list
+from tests import builders
+from tests.orders.fairs import fair, promised
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def state_of(membership: Membership) -> MembershipState:
+    db.session.expire_all()
+    return db.session.get_one(Membership, membership.id).state
+
+
+def test_a_link_alone_makes_a_pending_member_who_cannot_register() -> None:
+    at = fair()
+    person = builders.account()
+    made = join(person.id, at.group.join_code, staff_number="0231", department="宣教部")
+    assert made.state is MembershipState.PENDING
+    with pytest.raises(NotAMember):
+        set_needs(at.group.id, person.id, {at.eggs.id: 30})
+    assert promised(at.eggs) == (0, 0)
+
+
+def test_a_coordinator_lets_a_pending_member_in() -> None:
+    at = fair()
+    person = builders.account()
+    made = join(person.id, at.group.join_code, staff_number="0231", department="宣教部")
+    approve(at.unit.id, made.id)
+    assert set_needs(at.group.id, person.id, {at.eggs.id: 30}).number
+    with pytest.raises(Conflict):
+        decline(at.unit.id, made.id)
+    assert state_of(made) is MembershipState.ACTIVE
+
+
+def test_another_units_coordinator_cannot_let_somebody_in() -> None:
+    at, other = fair(), fair()
+    person = builders.account()
+    made = join(person.id, at.group.join_code, staff_number="0231", department="宣教部")
+    with pytest.raises(NotFound):
+        approve(other.unit.id, made.id)
+    assert state_of(made) is MembershipState.PENDING
+
+
+def test_a_number_on_the_staff_list_lets_in_once() -> None:
+    at = fair()
+    set_staff_list(at.unit.id, "0231 宣教部\n0107，办公室\n")
+    first = join(builders.account().id, at.group.join_code, staff_number="0231", department="x")
+    assert first.state is MembershipState.ACTIVE
+    assert first.department == "宣教部"
+    second = join(builders.account().id, at.group.join_code, staff_number="0231", department="x")
+    assert second.state is MembershipState.PENDING
+
+
+def test_a_staff_list_that_comes_later_lets_the_waiting_in() -> None:
+    at = fair()
+    made = join(builders.account().id, at.group.join_code, staff_number="0107", department="x")
+    assert set_staff_list(at.unit.id, "0107 办公室") == 1
+    assert state_of(made) is MembershipState.ACTIVE
+
+
+def test_an_unreadable_staff_list_changes_nothing() -> None:
+    at = fair()
+    set_staff_list(at.unit.id, "0231 宣教部")
+    with pytest.raises(Invalid):
+        set_staff_list(at.unit.id, "0107 办公室\n张?? 办公室")
+    made = join(builders.account().id, at.group.join_code, staff_number="0231", department="x")
+    assert made.state is MembershipState.ACTIVE
+
+
+def test_a_coordinator_is_a_member_without_asking() -> None:
+    at = fair()
+    made = join(at.coordinator.id, at.group.join_code, staff_number="0001", department="办公室")
+    assert (made.role, made.state) == (Role.OFFICIAL, MembershipState.ACTIVE)
+
+
+def test_a_wrong_code_or_a_number_that_is_none_is_refused() -> None:
+    at = fair()
+    person = builders.account()
+    with pytest.raises(NotFound):
+        join(person.id, "nonesuch", staff_number="0231", department="宣教部")
+    with pytest.raises(Invalid) as refusal:
+        join(person.id, at.group.join_code, staff_number="13800000000", department="")
+    assert set(refusal.value.fields) == {"staff_number", "department"}
