@@ -337,13 +337,18 @@ class ImportState(enum.StrEnum):
 
 
 class OfferImport(Keyed, Base):
-    """One uploaded spreadsheet of stock, its rows, its faults and how far the work has come."""
+    """One uploaded spreadsheet of stock, its rows, its faults and how far the work has come.
+
+    `content` is the file until it has been read. A fault is a dictionary with line, column,
+    value, fault (a key of `sellers.imports.words.FAULTS`) and what fills its words.
+    """
 
     __tablename__ = "offer_import"
 
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
     file_name: Mapped[str] = mapped_column(String(200))
+    content: Mapped[bytes | None] = mapped_column(deferred=True)
     state: Mapped[ImportState] = mapped_column(choice(ImportState, 10), default=ImportState.READING)
     rows: Mapped[list[Any]] = mapped_column(default=list)
     faults: Mapped[list[Any]] = mapped_column(default=list)

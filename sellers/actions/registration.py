@@ -1,0 +1,229 @@
+"""A seller registers, shows its papers, and is verified or returned by the platform's staff."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+
+from kernel import audit, clock, files
+from kernel.access import found
+from kernel.db import db, public_code, transaction
+from kernel.errors import Conflict, Invalid
+from kernel.identity import Account, Membership, Organisation, OrganisationKind, Role, grant
+from sellers.model import Certificate, Product, Seller, SellerKind, SellerState
+from sellers.search import product_terms
+
+LICENCE = "licence"
+"""The kind of certificate without which nobody is verified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerFacts:
+    """What a seller says about itself."""
+
+    kind: SellerKind
+    name_zh: str
+    province: str
+    city: str
+    county: str
+    township: str = ""
+    village: str = ""
+    name_en: str = ""
+    contact_phone: str | None = None
+    bank_account: str | None = None
+    households_count: int = 0
+    registered_count: int = 0
+    story_zh: str = ""
+    story_en: str = ""
+
+
+# What staff looked at when it verified; a change of it needs another look.
+_VERIFIED_FACTS = ("kind", "name_zh", "province", "city", "county", "township", "village")
+_OF_ORGANISATION = ("name_zh", "name_en")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as it came: its content and the name that the sender gave it."""
+
+    data: bytes
+    name: str
+
+
+def _check(facts: SellerFacts) -> None:
+    if facts.registered_count > facts.households_count:
+        message = _l("脱贫户不会比带动的农户还多。检查这两个数。")
+        raise Invalid(fields={"registered_count": message})
+
+
+def register_seller(account_id: int, facts: SellerFacts) -> Seller:
+    """Create a seller in draft, with `account_id` as its clerk, and return it.
+
+    Raises Conflict when the account is the clerk of a seller already, Invalid for facts that
+    contradict each other.
+    """
+    _check(facts)
+    with transaction() as session:
+        # The account's row is locked, so that a double click makes one seller.
+        account = found(session.get(Account, account_id, with_for_update=True))
+        taken = select(Membership.id).where(
+            Membership.account_id == account_id, Membership.role == Role.CLERK
+        )
+        if session.scalar(taken) is not None:
+            raise Conflict(
+                _l("这个账号已经登记过供货方。到“我的供货方”里修改。"), code="already_registered"
+            )
+        organisation = Organisation(
+            kind=OrganisationKind.SELLER,
+            code=f"seller-{public_code()}",
+            name_zh=facts.name_zh,
+            name_en=facts.name_en,
+            region=facts.county,
+        )
+        session.add(organisation)
+        session.flush()
+        own = {k: v for k, v in dataclasses.asdict(facts).items() if k not in _OF_ORGANISATION}
+        seller = Seller(id=organisation.id, organisation=organisation, **own)
+        session.add(seller)
+        session.flush()
+        grant(account, Role.CLERK, organisation)
+    return seller
+
+
+def _locked(seller_id: int) -> Seller:
+    """Return the seller with its row locked until the transaction ends. Raises NotFound."""
+    query = select(Seller).where(Seller.id == seller_id)
+    return found(
+        db.session.scalar(
+            query.with_for_update(of=Seller).execution_options(populate_existing=True)
+        )
+    )
+
+
+def _move(seller: Seller, to: SellerState) -> None:
+    if to not in seller.state.moves:
+        raise Conflict(
+            _l("现在的状态不能做这一步。刷新后再看一次。"),
+            code="wrong_state",
+            state=str(seller.state),
+        )
+    seller.state = to
+
+
+def update_seller(seller_id: int, facts: SellerFacts) -> Seller:
+    """Change what the seller says about itself and return it.
+
+    Raises Conflict while staff looks at it, and for a change of name, kind or place once
+    verified; Invalid for facts that contradict each other.
+    """
+    _check(facts)
+    with transaction() as session:
+        seller = _locked(seller_id)
+        if seller.state is SellerState.SUBMITTED:
+            raise Conflict(_l("平台正在审核，审完再改。"), code="being_verified")
+        changed = [n for n in _VERIFIED_FACTS if getattr(seller, n) != getattr(facts, n)]
+        if seller.state is SellerState.VERIFIED and changed:
+            message = _l("认证后不能自己改。要改请联系平台退回。")
+            raise Conflict(message, code="already_verified", fields=dict.fromkeys(changed, message))
+        for name, value in dataclasses.asdict(facts).items():
+            setattr(seller.organisation if name in _OF_ORGANISATION else seller, name, value)
+        seller.organisation.region = facts.county
+        for product in session.scalars(select(Product).where(Product.seller_id == seller_id)):
+            product.terms = product_terms(product, seller)
+    return seller
+
+
+def add_certificate(
+    seller_id: int,
+    account_id: int | None,
+    *,
+    kind: str,
+    number: str,
+    issued_by: str = "",
+    valid_until: date | None = None,
+    product_id: int | None = None,
+    upload: Upload | None,
+) -> Certificate:
+    """Keep a certificate with its file (seen only by the seller and staff) and return it.
+
+    Raises Invalid when it has expired, or the file is missing, too large or unreadable.
+    """
+    if valid_until is not None and valid_until < clock.today():
+        raise Invalid(fields={"valid_until": _l("这份证书已经过期。上传有效的一份。")})
+    if upload is None or not upload.data:
+        raise Invalid(fields={"file": _l("选一张照片或一份 PDF。")})
+    with transaction() as session:
+        seller = _locked(seller_id)
+        if seller.state is SellerState.SUBMITTED:
+            raise Conflict(_l("平台正在审核，审完再改。"), code="being_verified")
+        stored = files.store(
+            upload.data, upload.name, organisation_id=seller_id, account_id=account_id
+        )
+        certificate = Certificate(
+            seller_id=seller_id,
+            product_id=product_id,
+            kind=kind,
+            number=number,
+            issued_by=issued_by,
+            valid_until=valid_until,
+            file=stored,
+        )
+        session.add(certificate)
+        session.flush()
+    return certificate
+
+
+def submit(seller_id: int) -> Seller:
+    """Ask staff to verify the seller, and return it.
+
+    Raises Conflict in a state that does not allow it, Invalid without a valid licence or a
+    phone number.
+    """
+    with transaction():
+        seller = _locked(seller_id)
+        day = clock.today()
+        missing = {}
+        if not any(c.kind == LICENCE and c.is_valid(day) for c in seller.certificates):
+            missing["certificates"] = _l("还差营业执照。上传一张有效的再提交。")
+        if not seller.contact_phone:
+            missing["contact_phone"] = _l("还差联系电话。平台要打电话核对。")
+        if missing:
+            raise Invalid(next(iter(missing.values())), code="papers_missing", fields=missing)
+        _move(seller, SellerState.SUBMITTED)
+        seller.submitted_at = clock.now()
+    return seller
+
+
+def verify(seller_id: int, account_id: int) -> Seller:
+    """Let the seller sell, on the word of the staff member `account_id`. Raises Conflict."""
+    with transaction():
+        seller = _locked(seller_id)
+        _move(seller, SellerState.VERIFIED)
+        seller.verified_at = clock.now()
+        seller.verified_by = account_id
+        seller.return_reason = ""
+        audit.note(
+            "seller.verify", f"seller:{seller.organisation.public_id}", account_id=account_id
+        )
+    return seller
+
+
+def return_to_seller(seller_id: int, account_id: int, reason: str) -> Seller:
+    """Return the papers with a reason; a verified seller stops selling at once.
+
+    Raises Invalid without a reason, Conflict in a state that does not allow it.
+    """
+    said = reason.strip()
+    if not said:
+        raise Invalid(fields={"reason": _l("写清楚要改什么，供货方会看到这句话。")})
+    with transaction():
+        seller = _locked(seller_id)
+        _move(seller, SellerState.RETURNED)
+        seller.return_reason = said[:300]
+        subject = f"seller:{seller.organisation.public_id}"
+        audit.note("seller.return", subject, account_id=account_id, reason=said[:200])
+    return seller

@@ -1,0 +1,321 @@
+"""A seller's products, lots and offers: added, changed, put on sale and taken off again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import exists, select, update
+
+from kernel import clock, files
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict, Invalid
+from kernel.money import MAX_FEN
+from kernel.quantity import MAX_UNITS
+from sellers.actions.registration import Upload
+from sellers.model import (
+    Category,
+    Lot,
+    LotMode,
+    Offer,
+    Place,
+    Product,
+    Seller,
+    SellerState,
+)
+from sellers.search import product_terms
+
+MAX_UNIT_G = 1_000_000
+"""The heaviest sale unit: a tonne."""
+
+PICTURES = {
+    Category.FRUIT: "orange.webp",
+    Category.EGGS: "egg.webp",
+    Category.POULTRY: "chicken.webp",
+    Category.VEGETABLE: "vegetable.webp",
+    Category.TEA: "tea.webp",
+    Category.HONEY: "honey.webp",
+    Category.GRAIN: "rice.webp",
+    Category.MUSHROOM: "mushroom.svg",
+    Category.DRIED: "chestnut.webp",
+    Category.OIL: "olive.webp",
+    Category.SPICE: "pepper.webp",
+}
+"""The drawing that stands in a stall until there is a photograph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductFacts:
+    """What is grown, and what one sale unit of it is. `unit_g` is its weight in grams."""
+
+    name_zh: str
+    category: Category
+    unit_name: str
+    unit_g: int
+    name_en: str = ""
+    variety: str = ""
+    grade: str = ""
+    keeping: str = ""
+    case_units: int = 1
+    weighed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LotFacts:
+    """How much there is, in whole sale units; from the field with its harvest window."""
+
+    mode: LotMode
+    offered: int
+    harvest_from: date | None = None
+    harvest_to: date | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferTerms:
+    """At what price, up to how many, for whom and until when a lot is on sale."""
+
+    price_fen: int
+    quota: int | None = None
+    limit_per_buyer: int | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+
+
+def _check_product(facts: ProductFacts) -> None:
+    wrong = {}
+    if not facts.name_zh.strip():
+        wrong["name_zh"] = _l("写上产品名称，如 春橙。")
+    if not facts.unit_name.strip():
+        wrong["unit_name"] = _l("写上销售单位，如 箱、斤、枚。")
+    if not 1 <= facts.unit_g <= MAX_UNIT_G:
+        wrong["unit_g"] = _l("每份重量写整数克，1 到 1000000，如 5 千克写 5000。")
+    if not 1 <= facts.case_units <= MAX_UNITS:
+        wrong["case_units"] = _l("每件至少 1 份。")
+    if wrong:
+        raise Invalid(fields=wrong)
+
+
+def _check_lot(facts: LotFacts) -> None:
+    wrong = {}
+    if not 1 <= facts.offered <= MAX_UNITS:
+        wrong["offered"] = _l("数量写 1 到 10000000 的整数。")
+    window = (facts.harvest_from, facts.harvest_to)
+    if facts.mode is LotMode.IN_FIELD and None in window:
+        wrong["harvest_from"] = _l("还在地里的，要写采收从哪天到哪天。")
+    if facts.harvest_from and facts.harvest_to and facts.harvest_from > facts.harvest_to:
+        wrong["harvest_to"] = _l("采收结束不能早于开始。")
+    if wrong:
+        raise Invalid(fields=wrong)
+
+
+def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
+    wrong = {}
+    if not 0 < terms.price_fen <= MAX_FEN:
+        wrong["price_fen"] = _l("价格要大于零，如 59.00。")
+    if terms.quota is not None and not 0 < terms.quota <= MAX_UNITS:
+        wrong["quota"] = _l("数量写 1 到 10000000 的整数。")
+    if terms.limit_per_buyer is not None and not 0 < terms.limit_per_buyer <= MAX_UNITS:
+        wrong["limit_per_buyer"] = _l("限购至少 1 份；不限就留空。")
+    if terms.closes_at is not None and terms.closes_at <= opens_at:
+        wrong["closes_at"] = _l("截止要晚于开始。")
+    if wrong:
+        raise Invalid(fields=wrong)
+
+
+def _photo(upload: Upload, seller_id: int, account_id: int | None) -> files.StoredFile:
+    stored = files.store(
+        upload.data, upload.name, organisation_id=seller_id, account_id=account_id, public=True
+    )
+    if not stored.media_type.startswith("image/"):
+        raise Invalid(fields={"photo": _l("产品图要用照片：JPG、PNG 或 WebP。")})
+    return stored
+
+
+def add_product(
+    seller_id: int,
+    facts: ProductFacts,
+    *,
+    photo: Upload | None = None,
+    account_id: int | None = None,
+) -> Product:
+    """Add a product, found by search at once, and return it. Raises Invalid."""
+    _check_product(facts)
+    with transaction() as session:
+        seller = found(session.get(Seller, seller_id))
+        product = Product(
+            seller_id=seller_id, picture=PICTURES[facts.category], **dataclasses.asdict(facts)
+        )
+        if photo is not None and photo.data:
+            product.photo = _photo(photo, seller_id, account_id)
+        product.terms = product_terms(product, seller)
+        session.add(product)
+        session.flush()
+    return product
+
+
+def change_product(
+    product_id: int,
+    facts: ProductFacts,
+    *,
+    photo: Upload | None = None,
+    account_id: int | None = None,
+) -> Product:
+    """Change a product and return it.
+
+    Raises Conflict for a change of its sale unit once there are lots, because their
+    quantities count that unit; Invalid.
+    """
+    _check_product(facts)
+    with transaction() as session:
+        product = found(session.get(Product, product_id, with_for_update={"of": Product}))
+        unit = (product.unit_name, product.unit_g)
+        if unit != (facts.unit_name, facts.unit_g) and session.scalar(
+            select(exists().where(Lot.product_id == product_id))
+        ):
+            message = _l("已经有批次按原来的单位计数。换单位请新建一个产品。")
+            raise Conflict(message, code="unit_in_use", fields={"unit_name": message})
+        if product.category is not facts.category:
+            product.picture = PICTURES[facts.category]
+        for name, value in dataclasses.asdict(facts).items():
+            setattr(product, name, value)
+        if photo is not None and photo.data:
+            product.photo = _photo(photo, product.seller_id, account_id)
+        product.terms = product_terms(product, found(session.get(Seller, product.seller_id)))
+    return product
+
+
+def add_lot(product_id: int, facts: LotFacts) -> Lot:
+    """Add a lot of a product and return it. Raises Invalid, and NotFound for no such product."""
+    _check_lot(facts)
+    in_field = facts.mode is LotMode.IN_FIELD
+    with transaction() as session:
+        product = found(session.get(Product, product_id))
+        lot = Lot(
+            seller_id=product.seller_id,
+            product_id=product.id,
+            mode=facts.mode,
+            offered=facts.offered,
+            code=facts.code,
+            # What is in hand has been harvested: no window is left to wait for.
+            harvest_from=facts.harvest_from if in_field else None,
+            harvest_to=facts.harvest_to if in_field else None,
+        )
+        session.add(lot)
+        session.flush()
+    return lot
+
+
+def change_lot(lot_id: int, offered: int) -> None:
+    """Change how many units a lot offers. Raises Conflict below what is promised; Invalid."""
+    _check_lot(LotFacts(mode=LotMode.IN_HAND, offered=offered))
+    with transaction() as session:
+        changed = session.scalar(
+            update(Lot)
+            .where(Lot.id == lot_id, Lot.promised <= offered)
+            .values(offered=offered)
+            .returning(Lot.id)
+        )
+        if changed is None:
+            promised = found(session.scalar(select(Lot.promised).where(Lot.id == lot_id)))
+            message = _l("已经有人订了，数量不能比订出去的少。")
+            raise Conflict(
+                message, code="below_promised", fields={"offered": message}, promised=promised
+            )
+
+
+def list_offer(
+    lot_id: int,
+    place: Place,
+    price_fen: int,
+    quota: int | None = None,
+    limit_per_buyer: int | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+) -> Offer:
+    """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
+
+    Raises NotFound, Invalid, and Conflict while the seller is not verified.
+    """
+    terms = OfferTerms(
+        price_fen=price_fen, quota=quota, limit_per_buyer=limit_per_buyer, closes_at=closes_at
+    )
+    opens_at = opens_at or clock.now()
+    _check_terms(terms, opens_at)
+    with transaction() as session:
+        lot = found(session.get(Lot, lot_id))
+        state = session.scalar(select(Seller.state).where(Seller.id == lot.seller_id))
+        if state is not SellerState.VERIFIED:
+            raise Conflict(
+                _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
+            )
+        offer = Offer(
+            lot=lot,
+            seller_id=lot.seller_id,
+            product_id=lot.product_id,
+            place=place,
+            price_fen=price_fen,
+            quota=quota,
+            limit_per_buyer=limit_per_buyer,
+            opens_at=opens_at,
+            closes_at=closes_at,
+        )
+        session.add(offer)
+        session.flush()
+    return offer
+
+
+def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
+    """Change an offer's price, quota, limit and closing, and return it.
+
+    Lines that were sold keep what they froze. Raises Conflict when it is withdrawn, or for a
+    quota below what is sold; Invalid.
+    """
+    with transaction() as session:
+        offer = found(session.get(Offer, offer_id, with_for_update={"of": Offer}))
+        _check_terms(terms, terms.opens_at or offer.opens_at)
+        if offer.withdrawn_at is not None:
+            raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
+        if terms.quota is not None and terms.quota < offer.sold:
+            message = _l("已经有人订了，数量不能比订出去的少。")
+            raise Conflict(message, code="below_sold", fields={"quota": message})
+        offer.price_fen = terms.price_fen
+        offer.quota = terms.quota
+        offer.limit_per_buyer = terms.limit_per_buyer
+        offer.closes_at = terms.closes_at
+        if terms.opens_at is not None:
+            offer.opens_at = terms.opens_at
+    return offer
+
+
+def withdraw_offer(offer_id: int) -> Offer:
+    """Take an offer off sale for good and return it; again does nothing. Raises NotFound."""
+    with transaction() as session:
+        offer = found(session.get(Offer, offer_id, with_for_update={"of": Offer}))
+        offer.withdrawn_at = offer.withdrawn_at or clock.now()
+    return offer
+
+
+def list_stock(
+    seller_id: int,
+    product: ProductFacts | int,
+    lot: LotFacts,
+    terms: OfferTerms,
+    *,
+    photo: Upload | None = None,
+    account_id: int | None = None,
+) -> Offer:
+    """Put stock on sale in the shop in one go: product (new, or the key of one), lot and offer.
+
+    Raises what the three steps raise, and then nothing of it is kept.
+    """
+    with transaction():
+        product_id = (
+            product
+            if isinstance(product, int)
+            else add_product(seller_id, product, photo=photo, account_id=account_id).id
+        )
+        return list_offer(add_lot(product_id, lot).id, Place.SHOP, **dataclasses.asdict(terms))

@@ -1,0 +1,28 @@
+"""Reads of the supply side: the storefront, a seller's workspace and the staff's desk."""
+
+from sellers.queries.paging import Page, page_of
+from sellers.queries.storefront import (
+    MAX_PAGE_SIZE,
+    PAGE_SIZE,
+    Card,
+    OfferFacts,
+    Shelf,
+    ShelfFilters,
+    cards,
+    offer_by_public_id,
+    shelf,
+)
+
+__all__ = [
+    "MAX_PAGE_SIZE",
+    "PAGE_SIZE",
+    "Card",
+    "OfferFacts",
+    "Page",
+    "Shelf",
+    "ShelfFilters",
+    "cards",
+    "offer_by_public_id",
+    "page_of",
+    "shelf",
+]

@@ -1,0 +1,169 @@
+"""What a seller's clerk reads about the seller's own things; foreign ids do not exist here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+
+from kernel import clock
+from kernel.access import found
+from kernel.db import db
+from sellers.model import (
+    BenefitPlan,
+    Certificate,
+    Household,
+    Lot,
+    LotMode,
+    Offer,
+    OfferImport,
+    Product,
+    Seller,
+)
+from sellers.queries.paging import Page, page_of
+
+
+def own_seller(seller_id: int) -> Seller:
+    """Return the seller with its certificates. Raises NotFound."""
+    return found(
+        db.session.scalar(
+            select(Seller)
+            .where(Seller.id == seller_id)
+            .options(selectinload(Seller.certificates).joinedload(Certificate.file))
+        )
+    )
+
+
+def own_product(seller_id: int, public_id: str) -> Product:
+    """Return a product of this seller. Raises NotFound for any other."""
+    query = select(Product).where(Product.seller_id == seller_id, Product.public_id == public_id)
+    return found(db.session.scalar(query.options(joinedload(Product.photo))))
+
+
+def own_lot(seller_id: int, public_id: str) -> Lot:
+    """Return a lot of this seller, with its product. Raises NotFound for any other."""
+    query = select(Lot).where(Lot.seller_id == seller_id, Lot.public_id == public_id)
+    return found(db.session.scalar(query.options(joinedload(Lot.product))))
+
+
+def own_offer(seller_id: int, public_id: str) -> Offer:
+    """Return an offer of this seller, with lot and product. Raises NotFound for any other."""
+    query = select(Offer).where(Offer.seller_id == seller_id, Offer.public_id == public_id)
+    return found(db.session.scalar(query.options(joinedload(Offer.lot), joinedload(Offer.product))))
+
+
+def own_import(seller_id: int, public_id: str) -> OfferImport:
+    """Return a spreadsheet that this seller uploaded. Raises NotFound for any other."""
+    query = select(OfferImport).where(
+        OfferImport.seller_id == seller_id, OfferImport.public_id == public_id
+    )
+    return found(db.session.scalar(query))
+
+
+def products(seller_id: int, cursor: str | None = None) -> Page[Product]:
+    """Return a page of the seller's products with their photos, newest first."""
+    query = select(Product).where(Product.seller_id == seller_id)
+    return page_of(query.options(joinedload(Product.photo)), Product, cursor)
+
+
+def product_choices(seller_id: int) -> list[Product]:
+    """Return the seller's newest products to pick from, at most 500, by name."""
+    newest = select(Product.id).where(Product.seller_id == seller_id)
+    newest = newest.order_by(Product.id.desc()).limit(500)
+    query = select(Product).where(Product.id.in_(newest)).order_by(Product.name_zh, Product.id)
+    return list(db.session.scalars(query))
+
+
+def lots(seller_id: int, cursor: str | None = None) -> Page[Lot]:
+    """Return a page of the seller's lots with their products, newest first."""
+    query = select(Lot).join(Lot.product).where(Lot.seller_id == seller_id)
+    return page_of(query.options(contains_eager(Lot.product)), Lot, cursor)
+
+
+def offers(seller_id: int, cursor: str | None = None) -> Page[Offer]:
+    """Return a page of the seller's offers with lots and products, newest first."""
+    query = (
+        select(Offer)
+        .join(Offer.lot)
+        .join(Offer.product)
+        .where(Offer.seller_id == seller_id)
+        .options(contains_eager(Offer.lot), contains_eager(Offer.product))
+    )
+    return page_of(query, Offer, cursor)
+
+
+def imports(seller_id: int, cursor: str | None = None) -> Page[OfferImport]:
+    """Return a page of the seller's uploaded spreadsheets, newest first."""
+    return page_of(
+        select(OfferImport).where(OfferImport.seller_id == seller_id), OfferImport, cursor
+    )
+
+
+def households(
+    *, seller_id: int | None = None, steward_id: int | None = None, cursor: str | None = None
+) -> Page[Household]:
+    """Return a page of households, of one seller or in one steward's care, newest first.
+
+    Raises ValueError when neither is named: there is no list of everybody.
+    """
+    if seller_id is None and steward_id is None:
+        raise ValueError("whose households")
+    query = select(Household).join(Household.seller).options(contains_eager(Household.seller))
+    if seller_id is not None:
+        query = query.where(Household.seller_id == seller_id)
+    if steward_id is not None:
+        query = query.where(Household.steward_id == steward_id)
+    return page_of(query, Household, cursor)
+
+
+def plans(seller_id: int) -> list[BenefitPlan]:
+    """Return the seller's benefit plans, the newest first, at most 20."""
+    query = select(BenefitPlan).where(BenefitPlan.seller_id == seller_id)
+    newest_first = query.order_by(BenefitPlan.starts_on.desc(), BenefitPlan.id.desc())
+    return list(db.session.scalars(newest_first.limit(20)))
+
+
+@dataclass(frozen=True, slots=True)
+class StockFigures:
+    """What a seller has on sale: offers open now, units left in hand and in the field, promised."""
+
+    offers_open: int
+    left_in_hand: int
+    left_in_field: int
+    promised: int
+    products: int
+
+
+def stock_figures(seller_id: int) -> StockFigures:
+    """Return the seller's stock figures, in one statement. Units of different kinds are added."""
+    now = clock.now()
+    rest = func.coalesce(
+        func.sum(Lot.offered - Lot.promised).filter(Lot.mode == LotMode.IN_HAND), 0
+    )
+    coming = func.coalesce(
+        func.sum(Lot.offered - Lot.promised).filter(Lot.mode == LotMode.IN_FIELD), 0
+    )
+    of_lots = select(
+        rest.label("rest"),
+        coming.label("coming"),
+        func.coalesce(func.sum(Lot.promised), 0).label("promised"),
+    ).where(Lot.seller_id == seller_id)
+    lots_row = of_lots.subquery()
+    open_offers = select(func.count()).where(
+        Offer.seller_id == seller_id,
+        Offer.withdrawn_at.is_(None),
+        Offer.opens_at <= now,
+        func.coalesce(Offer.closes_at > now, True),
+    )
+    of_products = select(func.count()).where(Product.seller_id == seller_id)
+    row = db.session.execute(
+        select(
+            open_offers.scalar_subquery(),
+            lots_row.c.rest,
+            lots_row.c.coming,
+            lots_row.c.promised,
+            of_products.scalar_subquery(),
+        )
+    ).one()
+    return StockFigures(*(int(figure) for figure in row))

@@ -1,0 +1,99 @@
+"""Households: masked, revealed only with a reason that is remembered."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from kernel.audit import AuditEntry
+from kernel.db import db
+from kernel.errors import Invalid
+from sellers import actions
+from sellers.model import BenefitPlan, Household, HouseholdStatus
+from sellers.queries import workspace
+from tests import builders
+
+FACTS = actions.HouseholdFacts(
+    number="017",
+    status=HouseholdStatus.REGISTERED,
+    status_evidence="认定名单 2014",
+    name="某户主",
+    phone="02300000017",
+    bank_account="6200000000000017",
+)
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def test_personal_data_is_not_in_the_table_in_plain_text() -> None:
+    actions.add_household(builders.seller().id, FACTS)
+    row = db.session.execute(text("SELECT name, phone, bank_account FROM household")).one()
+    assert not {"某户主", "02300000017", "6200000000000017"} & set(row)
+
+
+def test_revealing_needs_a_reason_and_is_remembered() -> None:
+    household = actions.add_household(builders.seller().id, FACTS)
+    account = builders.account()
+    with pytest.raises(Invalid):
+        actions.reveal_household(household.id, account.id, " ")
+    assert db.session.scalar(select(func.count()).select_from(AuditEntry)) == 0
+    shown = actions.reveal_household(household.id, account.id, "打电话通知采收")
+    assert shown.phone == "02300000017"
+    entry = db.session.scalar(select(AuditEntry))
+    assert entry is not None
+    assert (entry.account_id, entry.reason) == (account.id, "打电话通知采收")
+    assert "某户主" not in entry.subject
+
+
+def test_a_number_stands_for_one_household_of_a_seller() -> None:
+    seller = builders.seller()
+    actions.add_household(seller.id, FACTS)
+    with pytest.raises(Invalid) as refusal:
+        actions.add_household(seller.id, FACTS)
+    assert set(refusal.value.fields) == {"number"}
+    assert db.session.scalar(select(func.count()).select_from(Household)) == 1
+    actions.add_household(builders.seller().id, FACTS)
+
+
+def test_a_status_that_helps_needs_evidence() -> None:
+    with pytest.raises(Invalid) as refusal:
+        actions.add_household(
+            builders.seller().id,
+            actions.HouseholdFacts(number="1", status=HouseholdStatus.MONITORED),
+        )
+    assert set(refusal.value.fields) == {"status_evidence"}
+    assert db.session.scalar(select(func.count()).select_from(Household)) == 0
+
+
+def test_a_change_leaves_personal_fields_that_were_left_empty() -> None:
+    household = actions.add_household(builders.seller().id, FACTS)
+    changed = actions.HouseholdFacts(
+        number="018", status=HouseholdStatus.ORDINARY, phone="02300000018"
+    )
+    actions.change_household(household.id, changed)
+    db.session.expire_all()
+    kept = db.session.get_one(Household, household.id)
+    assert (kept.number, kept.name, kept.phone) == ("018", "某户主", "02300000018")
+
+
+def test_a_steward_sees_the_households_in_their_care_only() -> None:
+    seller, steward = builders.seller(), builders.account()
+    mine = builders.household(seller, steward_id=steward.id)
+    builders.household(seller)
+    assert [h.id for h in workspace.households(steward_id=steward.id).items] == [mine.id]
+    assert len(workspace.households(seller_id=seller.id).items) == 2
+    with pytest.raises(ValueError, match="whose"):
+        workspace.households()
+
+
+def test_a_benefit_plan_beyond_the_whole_is_refused() -> None:
+    seller = builders.seller()
+    with pytest.raises(Invalid):
+        actions.plan_benefits(seller.id, kind="delivery", basis_points=10_001)
+    assert db.session.scalar(select(func.count()).select_from(BenefitPlan)) == 0
+    assert actions.plan_benefits(seller.id, kind="second", basis_points=1500).id
