@@ -1,0 +1,306 @@
+"""What hosts, organisers and visitors do: plan, pin, show, start, end, report, share, touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+
+from kernel import clock
+from kernel.access import Viewer, found
+from kernel.db import public_code, transaction
+from kernel.errors import Conflict, Invalid
+from kernel.identity import Role
+from kernel.money import MAX_FEN
+from kernel.quantity import MAX_UNITS
+from livestream.model import (
+    Broadcast,
+    BroadcastKind,
+    BroadcastOffer,
+    ReportedFigure,
+    ShareLink,
+    Touch,
+)
+from orders.model import CreditKind, CreditSource
+from sellers.model import Lot, Offer, Place, Seller, SellerState
+
+MAX_VIEWS = 10**10
+TOUCH_AGAIN = timedelta(minutes=30)
+"""A visitor who comes back within this time is the same visit."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a host says of a broadcast before it starts. Planned times decide nothing."""
+
+    title_zh: str
+    title_en: str
+    kind: BroadcastKind
+    platform: str
+    place_zh: str
+    planned_from: datetime
+    planned_to: datetime
+
+
+def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
+    """Create a broadcast whose host is `viewer`, with its own credit source. Raises Invalid."""
+    if not plan.title_zh.strip():
+        raise Invalid(fields={"title_zh": _l("给这一场起个名字。")})
+    if plan.planned_to <= plan.planned_from:
+        raise Invalid(fields={"planned_to": _l("结束要晚于开始。")})
+    code = public_code(8)
+    with transaction() as session:
+        source = CreditSource(
+            kind=CreditKind.BROADCAST, code=code, title_zh=plan.title_zh, title_en=plan.title_en
+        )
+        session.add(source)
+        session.flush()
+        hosts = viewer.organisations(Role.HOST)
+        made = Broadcast(
+            code=code,
+            kind=plan.kind,
+            title_zh=plan.title_zh.strip(),
+            title_en=plan.title_en.strip(),
+            platform=plan.platform.strip(),
+            place_zh=plan.place_zh.strip(),
+            host_id=viewer.account_id,
+            organiser_id=hosts[0] if hosts else None,
+            credit_source_id=source.id,
+            planned_from=plan.planned_from,
+            planned_to=plan.planned_to,
+        )
+        session.add(made)
+        session.flush()
+    return made
+
+
+def hosted(viewer: Viewer, code: str, *, lock: bool = False) -> Broadcast:
+    """Return the broadcast `code` for its host, its organiser or staff; NotFound for others."""
+    with transaction() as session:
+        query = select(Broadcast).where(Broadcast.code == code)
+        if not viewer.has(Role.STAFF):
+            query = query.where(
+                (Broadcast.host_id == viewer.account_id)
+                | Broadcast.organiser_id.in_(viewer.organisations(Role.HOST))
+            )
+        if lock:
+            query = query.with_for_update()
+        return found(session.scalar(query))
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A lot to be sold in a broadcast: its price there, its quota, the limit per buyer."""
+
+    lot_public_id: str
+    price_fen: int
+    quota: int
+    limit_per_buyer: int | None = None
+
+
+def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
+    """Put a lot on sale in a broadcast at its own price. On sale only while it is live.
+
+    Raises NotFound for a lot that is not a verified seller's, Invalid for a price or quota
+    out of bounds, Conflict once the broadcast has ended.
+    """
+    if not 0 < pin.price_fen <= MAX_FEN:
+        raise Invalid(fields={"price": _l("价格要大于 0，例如 59.00。")})
+    if not 0 < pin.quota <= MAX_UNITS:
+        raise Invalid(fields={"quota": _l("数量要是 1 以上的整数。")})
+    with transaction() as session:
+        broadcast = hosted(viewer, code, lock=True)
+        if broadcast.ended_at is not None:
+            raise Conflict(_l("这一场已经结束，不能再加。新建一场再加。"), code="broadcast_ended")
+        lot = found(
+            session.scalar(
+                select(Lot)
+                .join(Seller, Lot.seller_id == Seller.id)
+                .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
+            )
+        )
+        now = clock.now()
+        offer = Offer(
+            lot_id=lot.id,
+            seller_id=lot.seller_id,
+            product_id=lot.product_id,
+            place=Place.BROADCAST,
+            price_fen=pin.price_fen,
+            quota=pin.quota,
+            limit_per_buyer=pin.limit_per_buyer,
+            opens_at=now,
+            withdrawn_at=None if broadcast.is_live else now,
+        )
+        session.add(offer)
+        session.flush()
+        last = session.scalar(
+            select(func.max(BroadcastOffer.position)).where(
+                BroadcastOffer.broadcast_id == broadcast.id
+            )
+        )
+        pinned = BroadcastOffer(
+            broadcast_id=broadcast.id, offer_id=offer.id, position=(last or 0) + 1
+        )
+        session.add(pinned)
+        session.flush()
+    return pinned
+
+
+def add_quota(viewer: Viewer, code: str, offer_public_id: str, units: int) -> Offer:
+    """Raise a pinned offer's quota by `units`. The lot's own rest still bounds what is sold."""
+    if not 0 < units <= MAX_UNITS:
+        raise Invalid(fields={"units": _l("数量要是 1 以上的整数。")})
+    with transaction() as session:
+        broadcast = hosted(viewer, code)
+        offer = found(
+            session.scalar(
+                select(Offer)
+                .join(BroadcastOffer)
+                .where(
+                    BroadcastOffer.broadcast_id == broadcast.id,
+                    Offer.public_id == offer_public_id,
+                )
+                .with_for_update(of=Offer)
+            )
+        )
+        offer.quota = min((offer.quota or 0) + units, MAX_UNITS)
+    return offer
+
+
+def _pins(broadcast: Broadcast) -> Sequence[BroadcastOffer]:
+    with transaction() as session:
+        return session.scalars(
+            select(BroadcastOffer)
+            .where(BroadcastOffer.broadcast_id == broadcast.id)
+            .order_by(BroadcastOffer.offer_id)
+        ).all()
+
+
+def _set_withdrawn(broadcast: Broadcast, at: datetime | None) -> None:
+    with transaction() as session:
+        ids = [pin.offer_id for pin in _pins(broadcast)]
+        offers = session.scalars(
+            select(Offer).where(Offer.id.in_(ids)).order_by(Offer.id).with_for_update()
+        )
+        for offer in offers:
+            offer.withdrawn_at = at
+
+
+def start(viewer: Viewer, code: str) -> Broadcast:
+    """Go live: pinned offers are on sale from now. Starting twice changes nothing."""
+    with transaction():
+        broadcast = hosted(viewer, code, lock=True)
+        if broadcast.ended_at is not None:
+            raise Conflict(_l("这一场已经结束。新建一场再开播。"), code="broadcast_ended")
+        if broadcast.started_at is None:
+            now = clock.now()
+            broadcast.started_at = now
+            _set_withdrawn(broadcast, None)
+            pins = _pins(broadcast)
+            if pins:
+                min(pins, key=lambda pin: pin.position).shown_at = now
+    return broadcast
+
+
+def end(viewer: Viewer, code: str) -> Broadcast:
+    """End it: pinned offers are no longer on sale. Ending twice changes nothing."""
+    with transaction():
+        broadcast = hosted(viewer, code, lock=True)
+        if broadcast.started_at is None:
+            raise Conflict(_l("还没有开播，不用结束。"), code="broadcast_not_started")
+        if broadcast.ended_at is None:
+            now = clock.now()
+            broadcast.ended_at = now
+            _set_withdrawn(broadcast, now)
+    return broadcast
+
+
+def show_next(viewer: Viewer, code: str) -> BroadcastOffer | None:
+    """Put the next pinned offer before the viewers, round and round; None when none is pinned."""
+    with transaction():
+        broadcast = hosted(viewer, code, lock=True)
+        pins = sorted(_pins(broadcast), key=lambda pin: pin.position)
+        if not pins:
+            return None
+        shown = max(
+            range(len(pins)),
+            key=lambda i: (pins[i].shown_at is not None, pins[i].shown_at or broadcast.created_at),
+        )
+        following = pins[(shown + 1) % len(pins)] if pins[shown].shown_at else pins[0]
+        following.shown_at = clock.now()
+    return following
+
+
+def report_views(viewer: Viewer, code: str, views: int) -> ReportedFigure:
+    """Record how many viewers an outside platform shows: a told figure, never a measured one."""
+    if not 0 <= views <= MAX_VIEWS:
+        raise Invalid(fields={"views": _l("观看数是 0 以上的整数。")})
+    with transaction() as session:
+        broadcast = hosted(viewer, code)
+        figure = ReportedFigure(
+            broadcast_id=broadcast.id,
+            name="views",
+            value=views,
+            reporter_zh="场务填报",
+            reporter_en="reported by the host's team",
+        )
+        session.add(figure)
+    return figure
+
+
+def make_share_link(
+    viewer: Viewer, title_zh: str, title_en: str = "", offer_public_id: str | None = None
+) -> ShareLink:
+    """Create a share link of `viewer`, to one offer or to the shop. It pays no commission."""
+    if not 0 < len(title_zh.strip()) <= 80:
+        raise Invalid(fields={"title_zh": _l("给推广码起个名字，80 字以内。")})
+    code = public_code(8)
+    with transaction() as session:
+        offer_id = None
+        if offer_public_id:
+            offer_id = found(
+                session.scalar(select(Offer.id).where(Offer.public_id == offer_public_id))
+            )
+        source = CreditSource(
+            kind=CreditKind.SHARE, code=code, title_zh=title_zh.strip(), title_en=title_en.strip()
+        )
+        session.add(source)
+        session.flush()
+        made = ShareLink(
+            code=code,
+            title_zh=title_zh.strip(),
+            title_en=title_en.strip(),
+            owner_id=viewer.account_id,
+            offer_id=offer_id,
+            credit_source_id=source.id,
+        )
+        session.add(made)
+        session.flush()
+    return made
+
+
+def touch(source: CreditSource, visitor: str, account_id: int | None) -> None:
+    """Remember that a visitor came through `source`; coming back soon is the same visit."""
+    now = clock.now()
+    with transaction() as session:
+        last = session.execute(
+            select(Touch.credit_source_id, Touch.at)
+            .where(Touch.visitor == visitor)
+            .order_by(Touch.at.desc())
+            .limit(1)
+        ).first()
+        same = last is not None and last.credit_source_id == source.id
+        if not (same and last is not None and last.at > now - TOUCH_AGAIN):
+            session.add(
+                Touch(
+                    visitor=visitor,
+                    account_id=account_id,
+                    kind=source.kind,
+                    code=source.code,
+                    credit_source_id=source.id,
+                    at=now,
+                )
+            )

@@ -1,0 +1,351 @@
+"""What pages and boards read of broadcasts and share links."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import joinedload, selectinload
+
+from kernel import clock
+from kernel.access import Viewer
+from kernel.db import db
+from kernel.identity import Role
+from kernel.money import Money
+from livestream.model import Broadcast, BroadcastOffer, ReportedFigure, ShareLink, Touch
+from orders.model import Order, OrderLine
+from orders.queries.sales import paid_lines
+from sellers.model import Lot, Offer, Product, Seller, SellerState
+
+FLOW_STEP_MIN = 5
+FLOW_STEPS = 24
+LATEST = 8
+
+
+@dataclass(frozen=True)
+class PinFigures:
+    """One pinned offer on the board; units, and money in fen."""
+
+    offer: str
+    name_zh: str
+    name_en: str
+    unit_name: str
+    unit_g: int
+    category: str
+    picture: str
+    price_fen: int
+    quota: int
+    sold: int
+    left: int
+    shown: bool
+    paid_fen: int
+    net_fen: int
+    paid_units: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """A broadcast's figures as of `as_of`: what was paid by then, later refunds included.
+
+    `created_orders` counts all orders, `orders` the paid ones; `flow` is paid orders per five
+    minutes, oldest first, its last step unfinished. `views` was reported by somebody.
+    """
+
+    code: str
+    live: bool
+    as_of: datetime
+    paid_fen: int
+    refunded_fen: int
+    net_fen: int
+    settled_fen: int
+    created_orders: int
+    orders: int
+    lines: int
+    units: int
+    buyers: int
+    first_time_buyers: int
+    views: int | None
+    views_at: datetime | None
+    views_by_zh: str
+    views_by_en: str
+    pins: tuple[PinFigures, ...]
+    flow: tuple[tuple[datetime, int], ...]
+    latest: tuple[tuple[datetime, str, str, int, str], ...]
+
+    @property
+    def shown(self) -> PinFigures | None:
+        """The pinned offer that is before the viewers now."""
+        return next((pin for pin in self.pins if pin.shown), None)
+
+    @property
+    def etag(self) -> str:
+        """A tag that changes only when a figure does (the time of asking does not count)."""
+        body = asdict(self) | {"as_of": None}
+        return hashlib.sha256(json.dumps(body, default=str).encode()).hexdigest()[:32]
+
+
+def board(broadcast: Broadcast) -> Board:
+    """Read every figure of a broadcast, in six statements."""
+    now = clock.now()
+    sums = _sums(broadcast.credit_source_id)
+    views = db.session.scalar(
+        select(ReportedFigure)
+        .where(ReportedFigure.broadcast_id == broadcast.id, ReportedFigure.name == "views")
+        .order_by(ReportedFigure.reported_at.desc(), ReportedFigure.id.desc())
+        .limit(1)
+    )
+    return Board(
+        code=broadcast.code,
+        live=broadcast.is_live,
+        as_of=now,
+        net_fen=sums["paid_fen"] - sums["refunded_fen"],
+        created_orders=_created(broadcast.credit_source_id),
+        views=views.value if views else None,
+        views_at=views.reported_at if views else None,
+        views_by_zh=views.reporter_zh if views else "",
+        views_by_en=views.reporter_en if views else "",
+        pins=_pin_figures(broadcast),
+        flow=_flow(broadcast, now),
+        latest=_latest(broadcast.credit_source_id),
+        **sums,
+    )
+
+
+def _sums(source_id: int) -> dict[str, Any]:
+    sold = paid_lines().where(OrderLine.credit_source_id == source_id).subquery()
+    buyer = tuple_(sold.c.account_id, sold.c.visitor)
+    before = (
+        select(Order.id)
+        .where(
+            Order.paid_at < sold.c.paid_at,
+            Order.id != sold.c.order_id,
+            Order.account_id.is_not_distinct_from(sold.c.account_id),
+            Order.visitor == sold.c.visitor,
+        )
+        .exists()
+    )
+    row = db.session.execute(
+        select(
+            func.coalesce(func.sum(sold.c.paid_fen), 0).label("paid_fen"),
+            func.coalesce(func.sum(sold.c.refunded_fen), 0).label("refunded_fen"),
+            func.coalesce(func.sum(sold.c.settled_fen), 0).label("settled_fen"),
+            func.count(sold.c.order_id.distinct()).label("orders"),
+            func.count(sold.c.line_id).label("lines"),
+            func.coalesce(func.sum(sold.c.quantity), 0).label("units"),
+            func.count(buyer.distinct()).label("buyers"),
+            func.count(buyer.distinct()).filter(~before).label("first_time_buyers"),
+        )
+    ).one()
+    return {name: int(value) for name, value in row._mapping.items()}
+
+
+def _created(source_id: int) -> int:
+    return (
+        db.session.scalar(
+            select(func.count(OrderLine.order_id.distinct())).where(
+                OrderLine.credit_source_id == source_id
+            )
+        )
+        or 0
+    )
+
+
+def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
+    sold = (
+        paid_lines()
+        .join(BroadcastOffer, BroadcastOffer.offer_id == OrderLine.offer_id)
+        .where(BroadcastOffer.broadcast_id == broadcast.id)
+        .subquery()
+    )
+    paid = (
+        select(
+            sold.c.offer_id,
+            func.sum(sold.c.paid_fen).label("paid_fen"),
+            func.sum(sold.c.paid_fen - sold.c.refunded_fen).label("net_fen"),
+            func.sum(sold.c.quantity).label("units"),
+        )
+        .group_by(sold.c.offer_id)
+        .subquery()
+    )
+    rows = db.session.execute(
+        select(BroadcastOffer, Offer, Lot, Product, paid)
+        .join(Offer, BroadcastOffer.offer_id == Offer.id)
+        .join(Lot, Offer.lot_id == Lot.id)
+        .join(Product, Offer.product_id == Product.id)
+        .outerjoin(paid, paid.c.offer_id == Offer.id)
+        .where(BroadcastOffer.broadcast_id == broadcast.id)
+        .order_by(BroadcastOffer.position)
+    ).all()
+    shown = max(
+        (r.BroadcastOffer.shown_at for r in rows if r.BroadcastOffer.shown_at), default=None
+    )
+    return tuple(
+        PinFigures(
+            offer=row.Offer.public_id,
+            name_zh=row.Product.name_zh,
+            name_en=row.Product.name_en,
+            unit_name=row.Product.unit_name,
+            unit_g=row.Product.unit_g,
+            category=row.Product.category,
+            picture=row.Product.picture,
+            price_fen=row.Offer.price_fen,
+            quota=row.Offer.quota or row.Lot.offered,
+            sold=row.Offer.sold,
+            left=max(0, min(row.Lot.left, (row.Offer.quota or row.Lot.offered) - row.Offer.sold)),
+            shown=shown is not None and row.BroadcastOffer.shown_at == shown,
+            paid_fen=int(row.paid_fen or 0),
+            net_fen=int(row.net_fen or 0),
+            paid_units=int(row.units or 0),
+        )
+        for row in rows
+    )
+
+
+def _flow(broadcast: Broadcast, now: datetime) -> tuple[tuple[datetime, int], ...]:
+    """Count paid orders per five minutes, up to two hours back from the end or from now."""
+    if broadcast.started_at is None:
+        return ()
+    step = timedelta(minutes=FLOW_STEP_MIN)
+    until = broadcast.ended_at or now
+    start = max(broadcast.started_at, until - step * (FLOW_STEPS - 1))
+    start = start.replace(
+        minute=start.minute - start.minute % FLOW_STEP_MIN, second=0, microsecond=0
+    )
+    bucket = func.date_bin(step, Order.paid_at, start)
+    rows = db.session.execute(
+        select(bucket.label("at"), func.count(Order.id.distinct()))
+        .join(OrderLine, OrderLine.order_id == Order.id)
+        .where(
+            OrderLine.credit_source_id == broadcast.credit_source_id,
+            Order.paid_at >= start,
+            Order.paid_at <= until,
+        )
+        .group_by(bucket)
+    ).all()
+    counted = {row[0]: int(row[1]) for row in rows}
+    steps = int((until - start) / step) + 1
+    return tuple((start + step * i, counted.get(start + step * i, 0)) for i in range(steps))
+
+
+def _latest(source_id: int) -> tuple[tuple[datetime, str, str, int, str], ...]:
+    """The latest paid lines: time, city, product, units, unit. No person."""
+    rows: Sequence[Any] = db.session.execute(
+        select(
+            Order.paid_at, Order.city, OrderLine.name_zh, OrderLine.quantity, OrderLine.unit_name
+        )
+        .join(Order, OrderLine.order_id == Order.id)
+        .where(OrderLine.credit_source_id == source_id, Order.paid_at.is_not(None))
+        .order_by(Order.paid_at.desc(), OrderLine.id.desc())
+        .limit(LATEST)
+    ).all()
+    return tuple((r[0], r[1], r[2], r[3], r[4]) for r in rows)
+
+
+def listed() -> Sequence[Broadcast]:
+    """Return live broadcasts first, then planned ones, then the latest that ended (30 at most)."""
+    return db.session.scalars(
+        select(Broadcast)
+        .options(
+            selectinload(Broadcast.pins)
+            .joinedload(BroadcastOffer.offer)
+            .options(joinedload(Offer.product), joinedload(Offer.lot))
+        )
+        .order_by(
+            Broadcast.ended_at.is_not(None),
+            Broadcast.started_at.is_(None),
+            func.coalesce(Broadcast.ended_at, Broadcast.planned_from).desc(),
+        )
+        .limit(30)
+    ).all()
+
+
+def mine(viewer: Viewer) -> Sequence[Broadcast]:
+    """Return the broadcasts that `viewer` hosts or organises (all for staff), newest first."""
+    query = select(Broadcast).options(selectinload(Broadcast.pins))
+    if not viewer.has(Role.STAFF):
+        query = query.where(
+            (Broadcast.host_id == viewer.account_id)
+            | Broadcast.organiser_id.in_(viewer.organisations(Role.HOST))
+        )
+    return db.session.scalars(query.order_by(Broadcast.id.desc()).limit(50)).all()
+
+
+def by_code(code: str) -> Broadcast | None:
+    """Return a broadcast by the code in its link, with its pinned offers."""
+    return db.session.scalar(
+        select(Broadcast)
+        .where(Broadcast.code == code)
+        .options(
+            joinedload(Broadcast.credit),
+            selectinload(Broadcast.pins)
+            .joinedload(BroadcastOffer.offer)
+            .options(
+                joinedload(Offer.product),
+                joinedload(Offer.lot),
+                joinedload(Offer.seller).joinedload(Seller.organisation),
+            ),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class LinkFigures:
+    """One share link and what it brought: visits, and paid minus refunded."""
+
+    link: ShareLink
+    visits: int
+    orders: int
+    net: Money
+
+
+def links_of(account_id: int) -> list[LinkFigures]:
+    """Return the share links of an account with their figures, newest first (100 at most)."""
+    visits = (
+        select(Touch.credit_source_id, func.count(Touch.id).label("visits"))
+        .group_by(Touch.credit_source_id)
+        .subquery()
+    )
+    sold = paid_lines().subquery()
+    sales = (
+        select(
+            sold.c.credit_source_id,
+            func.count(sold.c.order_id.distinct()).label("orders"),
+            func.sum(sold.c.paid_fen - sold.c.refunded_fen).label("net_fen"),
+        )
+        .where(
+            sold.c.credit_source_id.in_(
+                select(ShareLink.credit_source_id).where(ShareLink.owner_id == account_id)
+            )
+        )
+        .group_by(sold.c.credit_source_id)
+        .subquery()
+    )
+    rows = db.session.execute(
+        select(ShareLink, visits.c.visits, sales.c.orders, sales.c.net_fen)
+        .outerjoin(visits, visits.c.credit_source_id == ShareLink.credit_source_id)
+        .outerjoin(sales, sales.c.credit_source_id == ShareLink.credit_source_id)
+        .where(ShareLink.owner_id == account_id)
+        .order_by(ShareLink.id.desc())
+        .limit(100)
+    ).all()
+    return [
+        LinkFigures(row[0], int(row[1] or 0), int(row[2] or 0), Money(int(row[3] or 0)))
+        for row in rows
+    ]
+
+
+def lots_to_pin() -> Sequence[Lot]:
+    """Return lots that can still be promised, for the host to choose from (200 at most)."""
+    return db.session.scalars(
+        select(Lot)
+        .join(Seller, Lot.seller_id == Seller.id)
+        .where(Lot.promised < Lot.offered, Seller.state == SellerState.VERIFIED)
+        .options(joinedload(Lot.product), joinedload(Lot.seller).joinedload(Seller.organisation))
+        .order_by(Lot.id.desc())
+        .limit(200)
+    ).all()
