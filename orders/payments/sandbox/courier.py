@@ -68,6 +68,9 @@ class Courier(threading.Thread):
     def _step(self) -> None:
         sandbox = self.sandbox
         with sandbox.lock:
+            if sandbox.stopping.is_set():
+                # Asked under the lock, or the last wake-up could come just before the wait.
+                return
             due = self._next()
             if due is None or due.due_at > time.time():
                 sandbox.changed.wait(None if due is None else due.due_at - time.time())

@@ -92,9 +92,7 @@ def session(values: Body, total_fen: int, now: int, url_base: str) -> Body:
         "created": now,
         "currency": CURRENCY,
         "custom_fields": [],
-        "custom_text": unset(
-            "after_submit shipping_address submit terms_of_service_acceptance"
-        ),
+        "custom_text": unset("after_submit shipping_address submit terms_of_service_acceptance"),
         "customer_creation": "if_required",
         "customer_details": None if email is None else _customer_details(email),
         "customer_email": email,
@@ -188,7 +186,11 @@ def _card(number: str) -> Body:
 
 def _billing_details(email: str | None) -> Body:
     unknown = unset("name phone tax_id")
-    return {**unknown, "address": unset("city country line1 line2 postal_code state"), "email": email}
+    return {
+        **unknown,
+        "address": unset("city country line1 line2 postal_code state"),
+        "email": email,
+    }
 
 
 def payment_method(method: str, number: str | None, email: str | None, now: int) -> Body:

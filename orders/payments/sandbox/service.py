@@ -22,6 +22,7 @@ from orders.payments.sandbox.sweep import Sweeper
 log = logging.getLogger(__name__)
 
 BACKLOG = 128
+STOP_ASKED_EVERY_S = 0.1
 
 
 class CannotStart(Exception):
@@ -65,7 +66,12 @@ class Service:
             )
         self.url = f"http://{host}:{self.server.server_address[1]}"
         self.threads = [
-            threading.Thread(target=self.server.serve_forever, name="sandbox-http", daemon=True),
+            threading.Thread(
+                target=self.server.serve_forever,
+                args=(STOP_ASKED_EVERY_S,),
+                name="sandbox-http",
+                daemon=True,
+            ),
             Courier(self.sandbox),
             Sweeper(self.sandbox),
         ]
