@@ -6,6 +6,7 @@ An item is shown only if its endpoint exists and lets this viewer in, so no link
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import lazy_gettext as _l
@@ -168,9 +169,17 @@ def rail() -> Workspace | None:
     return workspace(viewer(), request.endpoint) if has_request_context() else None
 
 
+def came_from() -> str | None:
+    """Return the path of the page of this site that led here, None if it was none of ours."""
+    before = urlsplit(request.referrer or "")
+    if before.netloc != request.host or not before.path.startswith("/"):
+        return None
+    return before.path + (f"?{before.query}" if before.query else "")
+
+
 def register(app: Flask) -> None:
     """Give the menus to templates; they are asked for only by pages that show them."""
-    for one in (can, exists, shop_nav, tabbar, rail):
+    for one in (can, came_from, exists, shop_nav, tabbar, rail):
         app.add_template_global(one, one.__name__)
     app.add_template_global(lambda: workspaces(viewer()), "my_workspaces")
     app.context_processor(lambda: {"role_names": ROLE_NAMES})

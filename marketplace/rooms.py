@@ -8,7 +8,16 @@ from flask import Blueprint as PageBlueprint
 from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
 
-from marketplace import health
+from kernel.settings import Environment
+from marketplace import health, uploads
+from marketplace.account import api as account_api
+from marketplace.account import web as account_web
+from marketplace.buying import api as buying_api
+from marketplace.buying import web as buying_web
+from marketplace.storefront import api as storefront_api
+from marketplace.storefront import web as storefront_web
+from orders.web import orders as orders_web
+from marketplace.look import web as look
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -20,15 +29,29 @@ TRANSLATIONS = [
 
 def page_blueprints() -> list[PageBlueprint]:
     """Return every room's HTML blueprint."""
-    return [health.blueprint]
+    return [
+        health.blueprint,
+        account_web.blueprint,
+        storefront_web.blueprint,
+        buying_web.blueprint,
+        buying_web.checkout,
+        orders_web.blueprint,
+        uploads.blueprint,
+    ]
 
 
 def api_blueprints() -> list[ApiBlueprint]:
     """Return every room's JSON blueprint."""
-    return []
+    return [
+        account_api.blueprint,
+        storefront_api.blueprint,
+        buying_api.blueprint,
+    ]
 
 
 def register(app: Flask) -> None:
     """Register every room's pages."""
     for blueprint in page_blueprints():
         app.register_blueprint(blueprint)
+    if app.extensions["settings"].environment is not Environment.PRODUCTION:
+        app.register_blueprint(look.blueprint)  # the page of parts, for those who build pages

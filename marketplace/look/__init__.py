@@ -1,0 +1,1 @@
+"""The page of parts: what the shop looks like, for those who build pages."""

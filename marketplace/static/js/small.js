@@ -1,0 +1,35 @@
+/* Small things of every page: toasts go after six seconds, print and share buttons, menus that close. */
+(() => {
+  document.querySelectorAll("[data-toast]").forEach((one) => setTimeout(() => one.remove(), 6000));
+  document.querySelector("[data-focus]")?.focus();
+  document.addEventListener("click", async (event) => {
+    if (event.target.closest("[data-print]")) print();
+    const share = event.target.closest("[data-share]");
+    if (share) {
+      const url = new URL(share.dataset.share, location.href).href;
+      if (navigator.share) {
+        await navigator.share({ title: document.title, url }).catch(() => {});
+      } else {
+        await navigator.clipboard?.writeText(url);
+        if (share.dataset.copied) toast(share.dataset.copied);
+      }
+    }
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((m) => { m.open = false; });
+  });
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-submit-on-pick]");
+    if (form && event.target.matches("select, input[type=radio], input[type=checkbox]")) form.requestSubmit();
+  });
+  const toast = (text) => {
+    const box = document.createElement("div");
+    box.className = "toast-x";
+    box.textContent = text;
+    document.querySelector("[data-toasts]").append(box);
+    setTimeout(() => box.remove(), 6000);
+  };
+})();
