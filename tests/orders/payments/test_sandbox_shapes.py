@@ -1,0 +1,118 @@
+"""The payment sandbox's objects have the keys and types that Stripe publishes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+
+from tests.payment_sandbox import SandboxServer, session_params
+
+FIXTURES = Path(__file__).parents[4] / "shared" / "stripe" / "fixtures.json"
+
+CLASSES: dict[str, type] = {
+    "account": stripe.Account,
+    "balance": stripe.Balance,
+    "balance_transaction": stripe.BalanceTransaction,
+    "charge": stripe.Charge,
+    "checkout.session": stripe.checkout.Session,
+    "event": stripe.Event,
+    "payment_intent": stripe.PaymentIntent,
+    "payment_method": stripe.PaymentMethod,
+    "refund": stripe.Refund,
+    "transfer": stripe.Transfer,
+    "transfer_reversal": stripe.TransferReversal,
+}
+
+
+@pytest.fixture
+def made(sandbox: SandboxServer) -> dict[str, list[dict[str, Any]]]:
+    """Objects of every kind, in the states that a payment passes through, as the API shows them."""
+    v1 = sandbox.client().v1
+    objects: list[Any] = [v1.checkout.sessions.create(session_params())]
+    for method in ("card", "alipay", "wechat_pay"):
+        session = v1.checkout.sessions.create(session_params(customer_email="a@example.org"))
+        objects.append(v1.checkout.sessions.expire(session.id))
+        session = v1.checkout.sessions.create(session_params())
+        sandbox.pay(session.id, method, "declined")
+        paid = sandbox.pay(session.id, method)
+        objects.append(v1.payment_intents.retrieve(paid["payment_intent"]["id"]))
+        objects.append(v1.payment_methods.retrieve(objects[-1].payment_method))
+        refund = v1.refunds.create({"payment_intent": paid["payment_intent"]["id"]})
+        objects.append(v1.refunds.retrieve(refund.id))
+    expand = ["data.refunds"]
+    objects += v1.charges.list({"expand": expand}).data + v1.balance_transactions.list().data
+    account = v1.accounts.create({"type": "custom"})
+    sandbox.pay(v1.checkout.sessions.create(session_params()).id)
+    transfer = v1.transfers.create({"amount": 100, "currency": "cny", "destination": account.id})
+    objects += [account, v1.transfers.reversals.create(transfer.id)]
+    objects += [v1.transfers.retrieve(transfer.id), v1.balance.retrieve()]
+    objects += v1.events.list().data
+    kinds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in CLASSES}
+    for one in objects:
+        kinds[one.object].append(json.loads(str(one)))
+    return kinds
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_no_key_is_invented(made: dict[str, list[dict[str, Any]]], kind: str) -> None:
+    declared = set(CLASSES[kind].__annotations__)
+    assert made[kind]
+    for one in made[kind]:
+        assert one.keys() <= declared
+
+
+def _name(value: Any) -> str:
+    """Give JSON's name of a value's type."""
+    names = {bool: "boolean", int: "number", float: "number", str: "string"}
+    return names.get(type(value), "array" if isinstance(value, list) else "object")
+
+
+def _differences(sample: dict[str, Any], ours: dict[str, Any], path: str) -> list[str]:
+    """List keys that are missing or of another type; null fits all, metadata is anybody's."""
+    found: list[str] = []
+    for key, expected in sample.items():
+        at = f"{path}.{key}"
+        if key not in ours:
+            found.append(f"{at} is missing")
+        elif expected is not None and ours[key] is not None:
+            if _name(expected) != _name(ours[key]):
+                found.append(f"{at} is {_name(ours[key])}, not {_name(expected)}")
+            elif isinstance(expected, dict) and key != "metadata":
+                found += _differences(expected, ours[key], at)
+    return found
+
+
+# What belongs to the one way of paying, the one subject or the one capability of the sample.
+VARIANTS = {
+    "account": {"capabilities"},
+    "charge": {"payment_method_details"},
+    "event": {"data"},
+    "payment_method": {"card"},
+    "refund": {"destination_details"},
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "event"])
+def test_keys_and_types_are_those_of_stripes_own_samples(
+    made: dict[str, list[dict[str, Any]]], kind: str
+) -> None:
+    if not FIXTURES.exists():
+        pytest.skip(f"Stripe's samples are not at {FIXTURES}")
+    sample = json.loads(FIXTURES.read_text())["resources"][kind]
+    for one in made[kind]:
+        method = one.get("type") or (one.get("payment_method_details") or {}).get("type")
+        left_out = VARIANTS.get(kind, set()) if method != "card" else set()
+        wanted = {key: value for key, value in sample.items() if key not in left_out}
+        assert _differences(wanted, one, kind) == []
+
+
+def test_the_comparison_finds_a_missing_key_and_another_type() -> None:
+    sample = {"id": "a", "amount": 1, "card": {"brand": "visa"}, "on": True}
+    ours: dict[str, Any] = {"amount": "1", "card": {}, "on": None}
+    assert _differences(sample, ours, "charge") == [
+        "charge.id is missing",
+        "charge.amount is string, not number",
+        "charge.card.brand is missing",
+    ]
