@@ -125,6 +125,17 @@ def refund_bounced(refund: Refund) -> None:
     )
 
 
+def debt_repaid(refund: Refund) -> None:
+    """A refund that could not go back the way the money came was paid by transfer."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "debt_repaid",
+        refund.public_id,
+        [debit(AccountKind.REFUNDS_OWED, amount), credit(AccountKind.TRANSFER_CLEARING, amount)],
+    )
+
+
 def seller_owner(seller_public_id: str) -> str:
     """Return the ledger's name for a seller."""
     return f"seller:{seller_public_id}"

@@ -7,12 +7,14 @@ each other in a circle.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import joinedload
 from sqlalchemy.types import BigInteger, Text
 
 from kernel.db import transaction
@@ -273,3 +275,39 @@ def release(given_back: Sequence[GivenBack]) -> None:
             _RELEASE_TAKES,
             {"offers": offers, "buyers": [one.buyer for one in kept], "units": units},
         )
+
+
+def take_again(units_back: Sequence[GivenBack]) -> bool:
+    """Promise once more what was given back, all of it or none; tell whether it was.
+
+    For a payment that came late: its buyer chose in time, so an offer's window and limit no
+    longer count, but the lot, the quota and the seller's verification do.
+    """
+    kept = [one for one in units_back if one.units > 0]
+    by_offer, by_lot = Counter[int](), Counter[int]()
+    for one in kept:
+        by_offer[one.offer_id] += one.units
+        by_lot[one.lot_id] += one.units
+    with transaction() as session:
+        lock(by_offer.keys())
+        offers = session.scalars(
+            select(Offer)
+            .where(Offer.id.in_(by_offer))
+            .options(joinedload(Offer.lot).joinedload(Lot.seller))
+            .execution_options(populate_existing=True)
+        ).all()
+        for offer in offers:
+            room = offer.quota is None or offer.sold + by_offer[offer.id] <= offer.quota
+            verified = offer.lot.seller.state == SellerState.VERIFIED
+            if not (room and verified and by_lot[offer.lot_id] <= offer.lot.left):
+                return False
+        for offer in offers:
+            offer.sold += by_offer[offer.id]
+            offer.lot.promised += by_lot.pop(offer.lot_id, 0)
+        for one in kept:
+            session.execute(
+                update(BuyerTake)
+                .where(BuyerTake.offer_id == one.offer_id, BuyerTake.buyer == one.buyer)
+                .values(units=BuyerTake.units + one.units)
+            )
+    return True

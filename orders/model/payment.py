@@ -134,6 +134,9 @@ class Refund(Keyed, Base):
     provider_id: Mapped[str | None] = mapped_column(String(120), unique=True)
     failure: Mapped[str] = mapped_column(String(120), default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    # The bank's number of the transfer that repaid a debt.
+    reference: Mapped[str] = mapped_column(String(80), default="")
+    asked_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
 
     payment: Mapped[Payment] = relationship()

@@ -1,0 +1,201 @@
+"""The life of an order: one table of moves, and what a move gives back.
+
+An order is locked before its payment, and both before lots and offers, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, selectinload
+
+from kernel import clock
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict
+from kernel.money import Money
+from orders.model import (
+    ORDER_MOVES,
+    AllocationRun,
+    Consignment,
+    GroupOrder,
+    HarvestNotice,
+    NoticeItem,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderState,
+    PaymentState,
+)
+from orders.payments.dues import give_up
+from orders.payments.refunds import refund_line
+from orders.placing import Buyer
+from sellers.supply import GivenBack, release, take_again
+
+LAPSED_AT_ONCE = 50
+"""How many orders lapse in one transaction: few enough that their locks are short."""
+
+
+def lock_order(session: Session, order_id: int) -> Order:
+    """Lock an order until the transaction ends, and read it and its lines anew.
+
+    Raises NotFound.
+    """
+    return found(
+        session.scalar(
+            select(Order)
+            .where(Order.id == order_id)
+            .options(selectinload(Order.lines))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def move(order: Order, to: OrderState, event: str, facts: str = "") -> None:
+    """Let `order` become `to` and remember the event, in the caller's transaction.
+
+    `event` is a stable word, `facts` what the order's history shows with it. The caller has
+    locked the order. Raises Conflict (order_moved_on) for a move that ORDER_MOVES lacks.
+    """
+    if to not in ORDER_MOVES[order.state]:
+        raise Conflict(
+            _l("这张订单刚刚有了变化，这一步做不了了。刷新看看它走到了哪。"),
+            code="order_moved_on",
+            state=order.state,
+        )
+    with transaction() as session:
+        order.state = to
+        session.add(OrderEvent(order_id=order.id, at=clock.now(), kind=event, facts=facts[:200]))
+        session.flush()
+
+
+def _back(line: OrderLine, units: int) -> GivenBack:
+    buyer = Buyer(line.order.account_id, line.order.visitor).name
+    return GivenBack(line.offer_id, line.lot_id, units, buyer)
+
+
+def give_back(line: OrderLine, units: int) -> None:
+    """Give `units` of a line back to its lot and offer; the caller has locked the order.
+
+    Units sold from a slot were promised when it was restocked and do not return to the lot.
+    Raises ValueError for more than the line still holds.
+    """
+    if not 0 <= units <= line.quantity - line.released:
+        raise ValueError("a line gives back only what it holds")
+    with transaction():
+        line.released += units
+        if not line.from_slot:
+            release([_back(line, units)])
+
+
+def _give_back_all(lines: Sequence[OrderLine]) -> None:
+    """Give back everything that `lines` hold, in one go, so that locks keep their order."""
+    held = [(line, line.quantity - line.released) for line in lines if not line.from_slot]
+    for line in lines:
+        line.released = line.quantity
+    release([_back(line, units) for line, units in held])
+
+
+def lapse_due(at: datetime, most: int = LAPSED_AT_ONCE) -> int:
+    """Let up to `most` orders lapse whose payment was due before `at`; return how many did.
+
+    Their stock is promised to nobody from then on, and their payments expire. Orders that
+    somebody else is busy with are left for the next time.
+    """
+    with transaction() as session:
+        orders = session.scalars(
+            select(Order)
+            .where(Order.state == OrderState.DUE, Order.expires_at <= at)
+            .options(selectinload(Order.lines))
+            .order_by(Order.expires_at, Order.id)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        for order in sorted(orders, key=lambda one: one.id):
+            move(order, OrderState.LAPSED, "lapsed")
+            give_up(order, PaymentState.EXPIRED)
+        _give_back_all([line for order in orders for line in order.lines])
+    return len(orders)
+
+
+def honour_late(order: Order) -> bool:
+    """Promise a lapsed order's stock again, because its money came after all; tell whether.
+
+    The caller has locked the order and its payment. Nothing is promised from a lot whose
+    yield is already divided among other lines.
+    """
+    with transaction() as session:
+        if _is_allocated(session, order):
+            return False
+        lines = [line for line in order.lines if not line.from_slot]
+        if not take_again([_back(line, line.released) for line in lines]):
+            return False
+        for line in order.lines:
+            line.released = 0
+        move(order, OrderState.CONFIRMED, "paid_late")
+    return True
+
+
+def _is_allocated(session: Session, order: Order) -> bool:
+    if order.group_order_id is None:
+        return False
+    lots = [line.lot_id for line in order.lines]
+    run = session.scalar(
+        select(AllocationRun.id)
+        .join(NoticeItem, AllocationRun.item_id == NoticeItem.id)
+        .join(HarvestNotice, NoticeItem.notice_id == HarvestNotice.id)
+        .join(GroupOrder, GroupOrder.round_id == HarvestNotice.round_id)
+        .where(GroupOrder.id == order.group_order_id, NoticeItem.lot_id.in_(lots))
+        .limit(1)
+    )
+    return run is not None
+
+
+def can_cancel(order: Order, at: datetime) -> bool:
+    """Tell whether `order` may still be cancelled at `at`.
+
+    Before it is paid always; after that until its harvest began, its round closed or its
+    goods were packed.
+    """
+    if order.state in (OrderState.REGISTERED, OrderState.DUE):
+        return True
+    if order.state is not OrderState.CONFIRMED or order.group_order_id is not None:
+        return False
+    today = clock.local(at).date()
+    if any(line.harvest_from is not None and line.harvest_from <= today for line in order.lines):
+        return False
+    with transaction() as session:
+        packed = session.scalar(select(exists().where(Consignment.order_id == order.id)))
+    return not packed
+
+
+def cancel(order: Order, cause: str = "cancel") -> None:
+    """Cancel an order: its stock is given back, and what was paid is refunded, line by line.
+
+    `cause` names the refunds and makes them happen once. Cancelling again changes nothing.
+    Raises Conflict: too_late_to_cancel, or order_moved_on for one that lapsed or was handed
+    over.
+    """
+    with transaction() as session:
+        kept = lock_order(session, order.id)
+        if kept.state is OrderState.CANCELLED:
+            return
+        if kept.state is OrderState.CONFIRMED and not can_cancel(kept, clock.now()):
+            raise Conflict(
+                _l("已经开始采收或备货，不能再取消。收到后有问题，在订单里申请售后。"),
+                code="too_late_to_cancel",
+            )
+        was_confirmed = kept.state is OrderState.CONFIRMED
+        move(kept, OrderState.CANCELLED, "cancelled", cause if cause != "cancel" else "")
+        if was_confirmed:
+            for line in kept.lines:
+                units = line.quantity - line.released
+                refund_line(line, units, Money(line.price_fen) * units, cause)
+        else:
+            give_up(kept, PaymentState.VOID)
+        _give_back_all(kept.lines)

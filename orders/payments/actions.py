@@ -1,0 +1,24 @@
+"""What other rooms ask of payments; each verb lives with its use case."""
+
+from orders.payments.captures import (
+    Captured,
+    confirm_transfer,
+    record_capture,
+    record_cash,
+    record_expiry,
+    submit_proof,
+)
+from orders.payments.dues import make_payment
+from orders.payments.refunds import refund_line, repay_debt
+
+__all__ = [
+    "Captured",
+    "confirm_transfer",
+    "make_payment",
+    "record_capture",
+    "record_cash",
+    "record_expiry",
+    "refund_line",
+    "repay_debt",
+    "submit_proof",
+]

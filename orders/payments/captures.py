@@ -1,0 +1,164 @@
+"""Money that came in: recorded once, whoever tells us of it and in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from logging import getLogger
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from kernel import audit, clock, files
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict
+from kernel.money import Money
+from orders import books
+from orders.lifecycle import honour_late, lock_order, move
+from orders.model import Order, OrderState, Payment, PaymentMethod, PaymentShare, PaymentState
+from orders.payments.dues import lock_payment
+from orders.payments.refunds import refund_unsold
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What came in: whole fen, when, and Stripe's payment intent (None for other methods)."""
+
+    amount_fen: int
+    at: datetime
+    intent_id: str | None = None
+
+
+def record_capture(public_id: str, captured: Captured) -> Payment:
+    """Record, once, that the payment `public_id` was paid, and confirm its orders.
+
+    A lapsed order is honoured if stock still allows; otherwise, as for a cancelled order,
+    and for whatever came beyond what was due, the money is owed back. Less than was due
+    pays for nothing and is owed back whole. Raises NotFound.
+    """
+    with transaction() as session:
+        payment, orders = _lock(session, public_id)
+        if payment.state is not PaymentState.CAPTURED:
+            _capture(session, payment, orders, captured)
+        elif payment.intent_id != captured.intent_id:
+            log.error("payment %s was captured twice: %s", public_id, captured.intent_id)
+    return payment
+
+
+def _lock(session: Session, public_id: str) -> tuple[Payment, dict[int, Order]]:
+    """Lock a payment's orders by id, then the payment."""
+    payment_id = found(session.scalar(select(Payment.id).where(Payment.public_id == public_id)))
+    ids = session.scalars(
+        select(PaymentShare.order_id)
+        .where(PaymentShare.payment_id == payment_id)
+        .order_by(PaymentShare.order_id)
+    ).all()
+    orders = {order_id: lock_order(session, order_id) for order_id in ids}
+    return lock_payment(session, payment_id), orders
+
+
+def _capture(
+    session: Session, payment: Payment, orders: dict[int, Order], captured: Captured
+) -> None:
+    is_receivable = payment.unit_id is not None and payment.state is PaymentState.DUE
+    payment.state = PaymentState.CAPTURED
+    payment.captured_fen = captured.amount_fen
+    payment.captured_at = captured.at
+    payment.intent_id = captured.intent_id
+    payment.session_url = None
+    session.flush()
+    if is_receivable:
+        books.unit_paid(payment)
+    else:
+        books.captured(payment)
+    first = min(orders)
+    beyond = captured.amount_fen - payment.amount_fen
+    if beyond < 0:
+        refund_unsold(payment, first, Money(captured.amount_fen), "underpaid")
+        return
+    for share in sorted(payment.shares, key=lambda one: one.order_id):
+        if share.amount_fen and not _confirm(orders[share.order_id], captured.at):
+            refund_unsold(payment, share.order_id, Money(share.amount_fen), "late")
+    if beyond:
+        refund_unsold(payment, first, Money(beyond), "overpaid")
+
+
+def _confirm(order: Order, at: datetime) -> bool:
+    """Confirm an order that is paid now; False when its money has to go back."""
+    if order.state is OrderState.DUE:
+        move(order, OrderState.CONFIRMED, "paid")
+    elif order.state is OrderState.LAPSED:
+        if not honour_late(order):
+            return False
+    elif order.state is OrderState.CANCELLED:
+        return False
+    order.paid_at = at
+    return True
+
+
+def record_expiry(public_id: str, session_id: str) -> None:
+    """A Checkout Session ended unpaid. Its payment stays due while its orders wait for it."""
+    with transaction() as session:
+        payment = _lock_alone(session, public_id)
+        if payment.session_id == session_id and payment.state is not PaymentState.CAPTURED:
+            payment.session_url = None
+
+
+def _lock_alone(session: Session, public_id: str) -> Payment:
+    payment_id = found(session.scalar(select(Payment.id).where(Payment.public_id == public_id)))
+    return lock_payment(session, payment_id)
+
+
+def submit_proof(public_id: str, data: bytes, name: str, *, account_id: int | None) -> Payment:
+    """Keep the proof of a transfer, for staff to hold against the bank statement.
+
+    Raises NotFound, Conflict (not_waiting) when no transfer is waited for, and Invalid for
+    a file that cannot be read.
+    """
+    with transaction() as session:
+        payment = _lock_alone(session, public_id)
+        if payment.method is not PaymentMethod.TRANSFER or payment.state is not PaymentState.DUE:
+            raise Conflict(_l("这一笔现在不等转账。看看订单走到了哪。"), code="not_waiting")
+        stored = files.store(data, name, organisation_id=payment.unit_id, account_id=account_id)
+        payment.proof_id, payment.proof_at = stored.id, clock.now()
+    return payment
+
+
+def confirm_transfer(public_id: str, account_id: int, received_fen: int | None = None) -> Payment:
+    """Staff found the transfer on the bank statement: record it, once.
+
+    `received_fen` is what the statement says (None: what is due). Raises NotFound, and
+    Conflict: not_a_transfer, or amount_differs when it is not what is due.
+    """
+    with transaction() as session:
+        payment, orders = _lock(session, public_id)
+        if payment.method is not PaymentMethod.TRANSFER:
+            raise Conflict(_l("这一笔不是转账付的，不用确认。"), code="not_a_transfer")
+        if payment.state is PaymentState.CAPTURED:
+            return payment
+        amount = payment.amount_fen if received_fen is None else received_fen
+        if amount != payment.amount_fen:
+            raise Conflict(
+                _l("到账金额和应付的不一样。先和付款单位核对，多付少付都退回重转。"),
+                code="amount_differs",
+                due_fen=payment.amount_fen,
+            )
+        payment.confirmed_by = account_id
+        _capture(session, payment, orders, Captured(amount, clock.now()))
+        audit.note("confirm_transfer", f"payment:{public_id}", account_id=account_id)
+    return payment
+
+
+def record_cash(public_id: str) -> Payment:
+    """Cash was taken at a counter for the payment: record it. Raises NotFound and Conflict."""
+    with transaction() as session:
+        payment, orders = _lock(session, public_id)
+        if payment.method is not PaymentMethod.CASH:
+            raise Conflict(_l("这一笔不是现金付的。"), code="not_cash")
+        if payment.state is PaymentState.DUE:
+            _capture(session, payment, orders, Captured(payment.amount_fen, clock.now()))
+    return payment

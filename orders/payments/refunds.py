@@ -1,0 +1,185 @@
+"""Money back: owed once, sent by the way it came, or repaid as a debt by transfer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kernel import audit, clock
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict, Invalid
+from kernel.money import Money
+from orders import books
+from orders.model import (
+    OrderEvent,
+    OrderLine,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    Refund,
+    RefundState,
+)
+from orders.payments.dues import cut, lock_live_payment
+
+REFUND_WINDOW = {"alipay": timedelta(days=90), "wechat_pay": timedelta(days=180)}
+"""How long after the payment a wallet takes money back; a card takes it at any time."""
+
+
+def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refund | None:
+    """Give `amount` back for `units` of a line, once per `cause`, in the caller's transaction.
+
+    What was not paid yet is reduced instead, and None returned; likewise when nothing was
+    ever due. The caller has locked the order. Raises Conflict (refund_too_large) when more
+    would go back than the line took.
+    """
+    if amount.fen <= 0:
+        return None
+    with transaction() as session:
+        payment = lock_live_payment(session, line.order_id)
+        known = session.scalar(
+            select(Refund).where(Refund.line_id == line.id, Refund.cause == cause)
+        )
+        if known is not None:
+            return None if known.state is RefundState.CUT else known
+        if payment is None:
+            return None
+        before = session.scalar(
+            select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(Refund.line_id == line.id)
+        )
+        if int(before or 0) + amount.fen > line.amount_fen:
+            raise Conflict(
+                _l("退的比这一行付的还多。看看已经退过多少，再填。"), code="refund_too_large"
+            )
+        if payment.state is PaymentState.DUE:
+            cut(payment, line, units, amount, cause)
+            return None
+        return _owe(session, payment, line.order_id, amount, cause, line=line, units=units)
+
+
+def refund_unsold(payment: Payment, order_id: int, amount: Money, cause: str) -> Refund:
+    """Owe back money that paid for no goods: it came too late, or was more than due.
+
+    The caller has locked the payment.
+    """
+    with transaction() as session:
+        return _owe(session, payment, order_id, amount, cause, line=None, units=0)
+
+
+def _owe(
+    session: Session,
+    payment: Payment,
+    order_id: int,
+    amount: Money,
+    cause: str,
+    *,
+    line: OrderLine | None,
+    units: int,
+) -> Refund:
+    if payment.refunded_fen + amount.fen > payment.captured_fen:
+        raise Conflict(_l("退的比付的还多。看看已经退过多少，再填。"), code="refund_too_large")
+    failure = _why_no_way_back(payment, clock.now())
+    refund = Refund(
+        payment_id=payment.id,
+        order_id=order_id,
+        line_id=line.id if line else None,
+        cause=cause,
+        units=units,
+        amount_fen=amount.fen,
+        state=RefundState.PENDING if failure is None else RefundState.DEBT,
+        failure=failure or "",
+    )
+    payment.refunded_fen += amount.fen
+    session.add(refund)
+    session.add(OrderEvent(order_id=order_id, kind="refund_owed", facts=str(amount)))
+    session.flush()
+    books.refund_owed(refund)
+    return refund
+
+
+def _why_no_way_back(payment: Payment, at: datetime) -> str | None:
+    """Say why money cannot go back by itself (a code); None when it can."""
+    if payment.method is not PaymentMethod.STRIPE:
+        return "by_transfer"
+    window = REFUND_WINDOW.get(payment.wallet)
+    if window is not None and payment.captured_at is not None and at > payment.captured_at + window:
+        return "window_over"
+    return None
+
+
+def _locked(session: Session, public_id: str) -> Refund:
+    return found(
+        session.scalar(
+            select(Refund)
+            .where(Refund.public_id == public_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def record_sent(public_id: str, provider_id: str) -> None:
+    """Remember which refund of the provider's stands for ours. Raises NotFound."""
+    with transaction() as session:
+        _locked(session, public_id).provider_id = provider_id
+
+
+def record_succeeded(public_id: str, provider_id: str) -> None:
+    """The provider gave the money back. Repeats, and news older than a failure, change nothing."""
+    with transaction() as session:
+        refund = _locked(session, public_id)
+        if refund.state is not RefundState.PENDING:
+            return
+        refund.state = RefundState.SUCCEEDED
+        refund.provider_id = provider_id
+        refund.settled_at = clock.now()
+        books.refund_paid(refund, PaymentMethod.STRIPE)
+        session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
+
+
+def record_failed(public_id: str, provider_id: str | None, why: str) -> None:
+    """The money could not go back, or came back to us: from now on it is a debt to the buyer."""
+    with transaction() as session:
+        refund = _locked(session, public_id)
+        if refund.state not in (RefundState.PENDING, RefundState.SUCCEEDED):
+            return
+        if refund.state is RefundState.SUCCEEDED:
+            books.refund_bounced(refund)
+        refund.state = RefundState.DEBT
+        refund.provider_id = provider_id or refund.provider_id
+        refund.failure = why[:120]
+        refund.settled_at = None
+        session.add(
+            OrderEvent(order_id=refund.order_id, kind="refund_failed", facts=_amount(refund))
+        )
+
+
+def repay_debt(public_id: str, account_id: int, reference: str) -> Refund:
+    """Record that a debt was paid to the buyer by transfer, once; `reference` is the bank's.
+
+    A repeat with the same reference changes nothing. Raises Invalid without a reference,
+    NotFound, and Conflict (not_a_debt) for a refund that is on its way or was paid already.
+    """
+    cleaned = reference.strip()[:80]
+    if not cleaned:
+        raise Invalid(fields={"reference": _l("填银行回单上的流水号。")})
+    with transaction() as session:
+        refund = _locked(session, public_id)
+        if refund.state is RefundState.REPAID and refund.reference == cleaned:
+            return refund
+        if refund.state is not RefundState.DEBT:
+            raise Conflict(_l("这一笔不用转账退：已经退了，或者正在退。"), code="not_a_debt")
+        refund.state = RefundState.REPAID
+        refund.settled_at = clock.now()
+        refund.reference = cleaned
+        books.debt_repaid(refund)
+        audit.note("repay_debt", f"refund:{public_id}", account_id=account_id, reason=cleaned)
+        session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
+    return refund
+
+
+def _amount(refund: Refund) -> str:
+    return str(Money(refund.amount_fen))
