@@ -1,0 +1,240 @@
+"""A workbook becomes rows and faults. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from flask_babel import lazy_gettext as _l
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from kernel.errors import Invalid, Text
+from kernel.money import MAX_FEN, parse_yuan
+from kernel.quantity import MAX_UNITS, parse_units
+from sellers.actions.stock import MAX_UNIT_G
+from sellers.imports.words import (
+    CATEGORIES,
+    COLUMNS,
+    HEADING_OF,
+    HEADINGS,
+    MAX_BYTES,
+    MAX_ROWS,
+    MODES,
+    Column,
+)
+
+MAX_UNPACKED_BYTES = 60 * 1024 * 1024
+MAX_PARTS = 500
+MAX_FAULTS = 2_000
+OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+SHOWN_VALUE = 40
+
+Fault = dict[str, Any]
+Row = dict[str, Any]
+
+
+def _refuse(code: str, message: Text) -> Invalid:
+    return Invalid(message, code=code, fields={"file": message})
+
+
+def check_file(data: bytes) -> None:
+    """Refuse what is no spreadsheet of ours, before anything of it is read. Raises Invalid."""
+    if not data:
+        raise _refuse("file_empty", _l("这个文件是空的。选填好的表格再上传。"))
+    if len(data) > MAX_BYTES:
+        raise _refuse("file_too_large", _l("文件太大，最多 5 MB。删掉图片，或者分成几个文件。"))
+    if data.startswith(OLD_EXCEL):
+        raise _refuse("old_excel", _l("这是旧格式 .xls。在 Excel 里另存为 .xlsx 再上传。"))
+    not_ours = _refuse("not_a_spreadsheet", _l("这不是 Excel 表格。下载模板，填好后上传 .xlsx。"))
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as parts:
+            infos = parts.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as problem:
+        raise not_ours from problem
+    if "xl/workbook.xml" not in {info.filename for info in infos}:
+        raise not_ours
+    # A part unpacks to no more than it declares, so the sum bounds what is read.
+    if len(infos) > MAX_PARTS or sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
+        raise _refuse("file_too_large", _l("表格展开后太大。只留要上架的内容，重新存一份。"))
+
+
+def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
+    """Return the rows of the first sheet that are right, and every fault of the others.
+
+    At most 2,000 faults are returned. `today` decides which days have passed.
+    """
+    try:
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        lines = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=40, values_only=True))
+    except (
+        InvalidFileException,
+        zipfile.BadZipFile,
+        ParseError,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OSError,
+    ):
+        # openpyxl has no error of its own for most kinds of damage.
+        return [], [_fault(0, None, "", "unreadable")]
+    return read_lines(lines, today)
+
+
+def read_lines(lines: list[tuple[Any, ...]], today: date) -> tuple[list[Row], list[Fault]]:
+    """Return rows and faults of lines of cells, the first of which holds the headings."""
+    headings = [_text(cell).rstrip("*＊ ") for cell in lines[0]] if lines else []
+    missing = [c.heading for c in COLUMNS if c.needed and c.heading not in headings]
+    if missing:
+        return [], [_fault(1, None, "", "headings", missing="、".join(missing))]
+    filled = [(n, line) for n, line in enumerate(lines[1:], start=2) if any(map(_text, line))]
+    if not filled:
+        return [], [_fault(1, None, "", "no_rows")]
+    if len(filled) > MAX_ROWS or filled[-1][0] > MAX_ROWS + 1:
+        return [], [_fault(filled[-1][0], None, "", "too_many_rows", most=MAX_ROWS)]
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, line in filled:
+        cells = {h: cell for h, cell in zip(headings, line, strict=False) if h in HEADINGS}
+        row, wrong = _read_row(number, cells, today)
+        same_as = seen.setdefault(tuple(row.values()), number) if not wrong else number
+        if same_as != number:
+            wrong = [_fault(number, None, "", "repeated", line=same_as)]
+        faults += wrong
+        if not wrong:
+            rows.append({"line": number, **row})
+    return rows, faults[:MAX_FAULTS]
+
+
+def _read_row(number: int, cells: dict[str, Any], today: date) -> tuple[Row, list[Fault]]:
+    row: Row = {}
+    faults: list[Fault] = []
+    for column in COLUMNS:
+        value, problem = _read_cell(column, cells.get(column.heading))
+        row[column.key] = value
+        if problem:
+            what, with_ = problem
+            faults.append(_fault(number, column.key, cells.get(column.heading), what, **with_))
+    if not faults:
+        faults = list(_check_days(number, row, today))
+    return row, faults
+
+
+Problem = tuple[str, dict[str, Any]]
+
+
+def _read_cell(column: Column, cell: Any) -> tuple[Any, Problem | None]:
+    """Return the value that a row keeps, and what is wrong with the cell."""
+    text = _text(cell)
+    if not text:
+        return ("" if column.most else None), (("needed", {}) if column.needed else None)
+    if column.most:
+        return text, (("too_long", {"most": column.most}) if len(text) > column.most else None)
+    reader = _READERS[column.key]
+    return reader(text, cell)
+
+
+def _category(text: str, cell: Any) -> tuple[Any, Problem | None]:
+    if text in CATEGORIES:
+        return str(CATEGORIES[text]), None
+    return None, ("category", {"known": "、".join(CATEGORIES)})
+
+
+def _mode(text: str, cell: Any) -> tuple[Any, Problem | None]:
+    return (str(MODES[text]), None) if text in MODES else (None, ("mode", {}))
+
+
+def _units(most: int, example: int) -> Callable[[str, Any], tuple[Any, Problem | None]]:
+    def read(text: str, cell: Any) -> tuple[Any, Problem | None]:
+        try:
+            return parse_units(text, most=most), None
+        except ValueError:
+            return None, ("whole", {"least": 1, "most": most, "example": example})
+
+    return read
+
+
+def _price(text: str, cell: Any) -> tuple[Any, Problem | None]:
+    try:
+        fen = parse_yuan(text).fen
+    except ValueError:
+        return None, ("price", {})
+    return (fen, None) if 0 < fen <= MAX_FEN else (None, ("price", {}))
+
+
+def _day(text: str, cell: Any) -> tuple[Any, Problem | None]:
+    if isinstance(cell, datetime):
+        return cell.date().isoformat(), None
+    cleaned = text.replace("/", "-").replace(".", "-").replace("年", "-").replace("月", "-")
+    parts = cleaned.removesuffix("日").split("-")
+    try:
+        year, month, day = (int(part) for part in parts)
+        return date(year, month, day).isoformat(), None
+    except ValueError:
+        return None, ("date", {})
+
+
+_READERS: dict[str, Callable[[str, Any], tuple[Any, Problem | None]]] = {
+    "category": _category,
+    "mode": _mode,
+    "unit_g": _units(MAX_UNIT_G, 5000),
+    "offered": _units(MAX_UNITS, 200),
+    "limit_per_buyer": _units(MAX_UNITS, 5),
+    "price_fen": _price,
+    "harvest_from": _day,
+    "harvest_to": _day,
+    "closes_on": _day,
+}
+
+
+def _check_days(number: int, row: Row, today: date) -> Iterator[Fault]:
+    """Yield what is wrong with a row's days; each cell alone is right by now."""
+    first, last = row["harvest_from"], row["harvest_to"]
+    if row["mode"] == "in_field":
+        if not first or not last:
+            key = "harvest_to" if first else "harvest_from"
+            yield _fault(number, key, "", "window_needed")
+        elif last < first:
+            yield _fault(number, "harvest_to", last, "window_order")
+        elif last < today.isoformat():
+            yield _fault(number, "harvest_to", last, "past")
+    if row["closes_on"] and row["closes_on"] < today.isoformat():
+        yield _fault(number, "closes_on", row["closes_on"], "past")
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as a person reads it: 5000 for 5000.0, nothing for an empty one."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() else repr(round(cell, 6))
+    # PostgreSQL keeps no NUL in text, and nobody types one.
+    return str(cell).replace("\x00", "").strip()
+
+
+def _fault(line: int, key: str | None, cell: Any, what: str, /, **with_: Any) -> Fault:
+    return {
+        "line": line,
+        "column": HEADING_OF.get(key or "", ""),
+        "value": _text(cell)[:SHOWN_VALUE],
+        "fault": what,
+        "with": with_,
+    }
+
+
+def grouped(faults: Iterable[Fault]) -> list[tuple[str, str, int]]:
+    """Return (column, fault, how many) of `faults`, the most frequent first."""
+    counted: dict[tuple[str, str], int] = {}
+    for fault in faults:
+        key = (fault["column"], fault["fault"])
+        counted[key] = counted.get(key, 0) + 1
+    ordered = sorted(counted.items(), key=lambda item: -item[1])
+    return [(column, what, count) for (column, what), count in ordered]

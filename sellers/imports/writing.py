@@ -1,0 +1,83 @@
+"""Workbooks that we write: the template to fill in, and the list of what is wrong."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.cell import Cell
+from openpyxl.styles import Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
+
+from sellers.imports.reading import Fault
+from sellers.imports.words import CATEGORIES, COLUMNS, MAX_ROWS, MODES, say
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_text(cell: Cell, value: Any) -> None:
+    """Write `value`; what a spreadsheet would run as a formula is written as text."""
+    cell.value = value
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        cell.data_type = "s"
+        cell.quotePrefix = True
+
+
+def _line(sheet: Worksheet, number: int, values: Iterable[Any]) -> None:
+    for at, value in enumerate(values, start=1):
+        cell = sheet.cell(number, at)
+        if isinstance(cell, Cell):  # a merged cell takes no value; there is none here
+            as_text(cell, value)
+
+
+def _head(sheet: Worksheet, headings: list[str], width: int = 18) -> None:
+    _line(sheet, 1, headings)
+    for at, cell in enumerate(sheet[1], start=1):
+        cell.font = Font(bold=True, color="FFFFFF")
+        cell.fill = PatternFill("solid", fgColor="1D6B48")
+        sheet.column_dimensions[get_column_letter(at)].width = width
+    sheet.freeze_panes = "A2"
+
+
+def template() -> bytes:
+    """Return the workbook to fill in: headings with lists to pick from, and a sheet of notes."""
+    book = Workbook()
+    sheet = book.active
+    if not isinstance(sheet, Worksheet):
+        raise TypeError("a new workbook opens on a worksheet")
+    sheet.title = "上架"
+    _head(sheet, [c.heading + ("*" if c.needed else "") for c in COLUMNS])
+    for key, choices in (("category", CATEGORIES), ("mode", MODES)):
+        letter = get_column_letter([c.key for c in COLUMNS].index(key) + 1)
+        listed = DataValidation(type="list", formula1=f'"{",".join(choices)}"', allow_blank=True)
+        sheet.add_data_validation(listed)
+        listed.add(f"{letter}2:{letter}{MAX_ROWS + 1}")
+    notes = book.create_sheet("填写说明")
+    _head(notes, ["列", "怎么填", "例子"], width=44)
+    for number, column in enumerate(COLUMNS, start=2):
+        _line(notes, number, [column.heading, column.limit, column.example])
+    _line(notes, len(COLUMNS) + 3, [f"从“上架”表第 2 行开始填，一行一个批次，最多 {MAX_ROWS} 行。"])
+    return _saved(book)
+
+
+def fault_list(faults: Iterable[Fault], headings: list[str]) -> bytes:
+    """Return a workbook that lists `faults` under `headings` (line, column, value, advice)."""
+    book = Workbook()
+    sheet = book.active
+    if not isinstance(sheet, Worksheet):
+        raise TypeError("a new workbook opens on a worksheet")
+    _head(sheet, headings, width=28)
+    for number, fault in enumerate(faults, start=2):
+        _line(sheet, number, [fault["line"], fault["column"], fault["value"], say(fault)])
+    return _saved(book)
+
+
+def _saved(book: Workbook) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
