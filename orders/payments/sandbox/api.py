@@ -3,22 +3,15 @@
 from flask import Blueprint, request
 
 from orders.payments.sandbox import checkout, lists, objects, refunds, shapes, transfers
-from orders.payments.sandbox.calls import api_call, require_key
+from orders.payments.sandbox.calls import api_call, find, require_key
 from orders.payments.sandbox.config import ACCOUNT_ID
 from orders.payments.sandbox.connect_objects import account
-from orders.payments.sandbox.errors import no_such, refused
+from orders.payments.sandbox.errors import refused
 from orders.payments.sandbox.state import Sandbox
-from orders.payments.sandbox.store import Body, Record
+from orders.payments.sandbox.store import Body
 
 api = Blueprint("api", __name__, url_prefix="/v1")
 api.before_request(require_key)
-
-
-def _find(sandbox: Sandbox, kind: str, object_id: str) -> Record:
-    record = sandbox.store.find(kind, object_id)
-    if record is None:
-        raise no_such(kind, object_id)
-    return record
 
 
 @api.post("/checkout/sessions")
@@ -40,14 +33,14 @@ def list_sessions(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_session(sandbox: Sandbox, values: Body, session_id: str) -> Body:
     """Give a session."""
-    return _find(sandbox, "checkout.session", session_id).body
+    return find(sandbox, "checkout.session", session_id).body
 
 
 @api.post("/checkout/sessions/<session_id>/expire")
 @api_call(shapes.EXPAND)
 def expire_session(sandbox: Sandbox, values: Body, session_id: str) -> Body:
     """End an open session."""
-    session = _find(sandbox, "checkout.session", session_id)
+    session = find(sandbox, "checkout.session", session_id)
     checkout.expire(sandbox, session)
     return session.body
 
@@ -56,7 +49,7 @@ def expire_session(sandbox: Sandbox, values: Body, session_id: str) -> Body:
 @api_call(shapes.PLAIN_LIST)
 def list_line_items(sandbox: Sandbox, values: Body, session_id: str) -> Body:
     """List what a session sells."""
-    session = _find(sandbox, "checkout.session", session_id)
+    session = find(sandbox, "checkout.session", session_id)
     return lists.slice_items(session.inner["line_items"], values, request.path)
 
 
@@ -71,14 +64,14 @@ def list_intents(sandbox: Sandbox, values: Body) -> Body:
 @api_call({**shapes.EXPAND, "client_secret": shapes.STRING})
 def get_intent(sandbox: Sandbox, values: Body, intent_id: str) -> Body:
     """Give a payment intent."""
-    return _find(sandbox, "payment_intent", intent_id).body
+    return find(sandbox, "payment_intent", intent_id).body
 
 
 @api.post("/payment_intents/<intent_id>/cancel")
 @api_call(shapes.INTENT_CANCEL)
 def cancel_intent(sandbox: Sandbox, values: Body, intent_id: str) -> Body:
     """Refuse, as Stripe does for every intent that a session has made."""
-    _find(sandbox, "payment_intent", intent_id)
+    find(sandbox, "payment_intent", intent_id)
     raise refused(
         "You cannot cancel a PaymentIntent that a Checkout Session created. Expire the Checkout "
         "Session instead.",
@@ -90,7 +83,7 @@ def cancel_intent(sandbox: Sandbox, values: Body, intent_id: str) -> Body:
 @api_call(shapes.INTENT_CONFIRM)
 def confirm_intent(sandbox: Sandbox, values: Body, intent_id: str) -> Body:
     """Refuse, as Stripe does for every intent that a session has made."""
-    _find(sandbox, "payment_intent", intent_id)
+    find(sandbox, "payment_intent", intent_id)
     raise refused(
         "You cannot confirm a PaymentIntent that a Checkout Session created. Its buyer confirms "
         "it on the Checkout page.",
@@ -102,7 +95,7 @@ def confirm_intent(sandbox: Sandbox, values: Body, intent_id: str) -> Body:
 @api_call(shapes.EXPAND)
 def get_payment_method(sandbox: Sandbox, values: Body, method_id: str) -> Body:
     """Give a payment method."""
-    return _find(sandbox, "payment_method", method_id).body
+    return find(sandbox, "payment_method", method_id).body
 
 
 @api.get("/charges")
@@ -117,7 +110,7 @@ def list_charges(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_charge(sandbox: Sandbox, values: Body, charge_id: str) -> Body:
     """Give a charge."""
-    return _find(sandbox, "charge", charge_id).body
+    return find(sandbox, "charge", charge_id).body
 
 
 @api.get("/balance")
@@ -147,7 +140,7 @@ def list_balance_transactions(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_balance_transaction(sandbox: Sandbox, values: Body, movement_id: str) -> Body:
     """Give a movement of the balance."""
-    return _find(sandbox, "balance_transaction", movement_id).body
+    return find(sandbox, "balance_transaction", movement_id).body
 
 
 @api.post("/refunds")
@@ -169,14 +162,14 @@ def list_refunds(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_refund(sandbox: Sandbox, values: Body, refund_id: str) -> Body:
     """Give a refund."""
-    return _find(sandbox, "refund", refund_id).body
+    return find(sandbox, "refund", refund_id).body
 
 
 @api.post("/refunds/<refund_id>")
 @api_call(shapes.METADATA_UPDATE)
 def update_refund(sandbox: Sandbox, values: Body, refund_id: str) -> Body:
     """Change a refund's metadata."""
-    refund = _find(sandbox, "refund", refund_id)
+    refund = find(sandbox, "refund", refund_id)
     refunds.update(sandbox, refund, values)
     return refund.body
 
@@ -208,7 +201,7 @@ def list_accounts(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_account(sandbox: Sandbox, values: Body, account_id: str) -> Body:
     """Give a connected account."""
-    return _find(sandbox, "account", account_id).body
+    return find(sandbox, "account", account_id).body
 
 
 @api.post("/transfers")
@@ -230,14 +223,14 @@ def list_transfers(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_transfer(sandbox: Sandbox, values: Body, transfer_id: str) -> Body:
     """Give a transfer."""
-    return _find(sandbox, "transfer", transfer_id).body
+    return find(sandbox, "transfer", transfer_id).body
 
 
 @api.post("/transfers/<transfer_id>/reversals")
 @api_call(shapes.REVERSAL_CREATE)
 def create_reversal(sandbox: Sandbox, values: Body, transfer_id: str) -> Body:
     """Take a transfer back."""
-    transfer = _find(sandbox, "transfer", transfer_id)
+    transfer = find(sandbox, "transfer", transfer_id)
     return transfers.reverse(sandbox, transfer, values).body
 
 
@@ -252,4 +245,4 @@ def list_events(sandbox: Sandbox, values: Body) -> Body:
 @api_call(shapes.EXPAND)
 def get_event(sandbox: Sandbox, values: Body, event_id: str) -> Body:
     """Give an event."""
-    return _find(sandbox, "event", event_id).body
+    return find(sandbox, "event", event_id).body

@@ -12,12 +12,12 @@ from typing import Any
 from flask import Response, current_app, g, request
 
 from orders.payments.sandbox.config import API_VERSION
-from orders.payments.sandbox.errors import ApiError, invalid_param
+from orders.payments.sandbox.errors import ApiError, invalid_param, no_such
 from orders.payments.sandbox.ids import new_id
 from orders.payments.sandbox.lists import expand
 from orders.payments.sandbox.params import Shape, check, decode
 from orders.payments.sandbox.state import Caller, Fault, Sandbox
-from orders.payments.sandbox.store import Answer, Body
+from orders.payments.sandbox.store import Answer, Body, Record
 from orders.payments.sandbox.sweep import sweep
 
 KEY_LONGEST = 255
@@ -29,6 +29,14 @@ def the_sandbox() -> Sandbox:
     """Give the sandbox that the current request talks to."""
     sandbox: Sandbox = current_app.extensions["sandbox"]
     return sandbox
+
+
+def find(sandbox: Sandbox, kind: str, object_id: str) -> Record:
+    """Give the object that a request names. Raises ApiError (404) when there is none."""
+    record = sandbox.store.find(kind, object_id)
+    if record is None:
+        raise no_such(kind, object_id)
+    return record
 
 
 def require_key() -> None:

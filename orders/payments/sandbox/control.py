@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint, request
 
 from orders.payments.sandbox import checkout, events, refunds
-from orders.payments.sandbox.calls import require_key, the_sandbox
-from orders.payments.sandbox.errors import ApiError, invalid_param, no_such
+from orders.payments.sandbox.calls import find, require_key, the_sandbox
+from orders.payments.sandbox.errors import ApiError, invalid_param
 from orders.payments.sandbox.outcomes import CARDS
 from orders.payments.sandbox.params import is_url
-from orders.payments.sandbox.state import Fault, Sandbox
-from orders.payments.sandbox.store import Body, Record
+from orders.payments.sandbox.state import Fault
+from orders.payments.sandbox.store import Body
 from orders.payments.sandbox.sweep import sweep
 
 control = Blueprint("control", __name__, url_prefix="/sandbox")
@@ -37,13 +37,6 @@ def _asked(name: str, types: type | tuple[type, ...], default: Any = MISSING) ->
     return value
 
 
-def _find(sandbox: Sandbox, kind: str, object_id: str) -> Record:
-    record = sandbox.store.find(kind, object_id)
-    if record is None:
-        raise no_such(kind, object_id)
-    return record
-
-
 @control.post("/sessions/<session_id>/pay")
 def pay(session_id: str) -> Body:
     """Pay an open session without a browser.
@@ -58,7 +51,7 @@ def pay(session_id: str) -> Body:
         raise invalid_param("outcome", f"Invalid outcome: {outcome}")
     with sandbox.transaction():
         sweep(sandbox)
-        session = _find(sandbox, "checkout.session", session_id)
+        session = find(sandbox, "checkout.session", session_id)
         if method == "card":
             checkout.pay_by_card(sandbox, session, CARDS[outcome])
         else:
@@ -90,7 +83,7 @@ def settle_refund(refund_id: str) -> Body:
         raise invalid_param("status", f"Invalid status: {status}")
     with sandbox.transaction():
         sweep(sandbox)
-        refund = _find(sandbox, "refund", refund_id)
+        refund = find(sandbox, "refund", refund_id)
         refunds.settle(sandbox, refund, status)
     return refund.body
 
@@ -135,7 +128,7 @@ def release_webhooks() -> Body:
         if named is None:
             events.release_all(sandbox)
         for event_id in named or []:
-            events.queue(sandbox, _find(sandbox, "event", str(event_id)).id)
+            events.queue(sandbox, find(sandbox, "event", str(event_id)).id)
     return {"held": named is not None and sandbox.webhooks_held()}
 
 
@@ -144,7 +137,7 @@ def resend_event(event_id: str) -> Body:
     """Deliver an event again, even one that has arrived."""
     sandbox = the_sandbox()
     with sandbox.transaction():
-        event = _find(sandbox, "event", event_id)
+        event = find(sandbox, "event", event_id)
         events.queue(sandbox, event.id)
     return event.body
 
