@@ -26,9 +26,14 @@ CLASSES: dict[str, type] = {
 }
 
 
-@pytest.fixture
-def made(sandbox: SandboxServer) -> dict[str, list[dict[str, Any]]]:
+@pytest.fixture(scope="module")
+def made() -> dict[str, list[dict[str, Any]]]:
     """Objects of every kind, in the states that a payment passes through, as the API shows them."""
+    with SandboxServer() as sandbox:
+        return _make(sandbox)
+
+
+def _make(sandbox: SandboxServer) -> dict[str, list[dict[str, Any]]]:
     v1 = sandbox.client().v1
     objects: list[Any] = [v1.checkout.sessions.create(session_params())]
     for method in ("card", "alipay", "wechat_pay"):
