@@ -1,0 +1,140 @@
+"""What the worker does for payments: everything is found by a due row, claimed, and repeatable.
+
+A claim writes when the row was asked about, commits, and only then talks to Stripe. A worker
+that dies in between loses nothing: the row is due again a minute later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from logging import getLogger
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from kernel.db import db, end_read, transaction
+from orders import books
+from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
+from orders.payments import checkout, gateway
+from orders.payments.dues import lock_payment
+from orders.payments.refunds import record_failed, record_sent, record_succeeded
+
+log = getLogger(__name__)
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""The shortest pause between two questions about one row; it grows with the row's age."""
+AGE_SHARE = 10
+AT_ONCE = 20
+
+ENDED_BADLY = frozenset({"failed", "canceled"})
+
+
+def _due(
+    asked_at: InstrumentedAttribute[datetime | None],
+    created_at: InstrumentedAttribute[datetime],
+    at: datetime,
+) -> ColumnElement[bool]:
+    pause = func.greatest(AGAIN_AFTER, (at - created_at) / AGE_SHARE)
+    return asked_at.is_(None) | (asked_at <= at - pause)
+
+
+def ask_about_sessions(at: datetime) -> int:
+    """Ask Stripe about sessions of which no webhook told; return how many were asked about."""
+    with transaction() as session:
+        ids = session.scalars(
+            select(Payment.public_id)
+            .where(Payment.session_url.is_not(None), _due(Payment.asked_at, Payment.created_at, at))
+            .order_by(Payment.asked_at.nulls_first())
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)
+        ).all()
+        session.execute(update(Payment).where(Payment.public_id.in_(ids)).values(asked_at=at))
+    return _each(ids, checkout.ask)
+
+
+def send_refunds(at: datetime) -> int:
+    """Send refunds that have not left, and ask about those on their way; return how many."""
+    with transaction() as session:
+        ids = session.scalars(
+            select(Refund.public_id)
+            .where(Refund.state == RefundState.PENDING)
+            .where(_due(Refund.asked_at, Refund.created_at, at))
+            .order_by(Refund.id)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)
+        ).all()
+        session.execute(update(Refund).where(Refund.public_id.in_(ids)).values(asked_at=at))
+    return _each(ids, _send_refund)
+
+
+def _send_refund(public_id: str) -> None:
+    row = db.session.execute(
+        select(Refund.provider_id, Refund.amount_fen, Payment.intent_id)
+        .join(Payment, Refund.payment_id == Payment.id)
+        .where(Refund.public_id == public_id)
+    ).one()
+    end_read()
+    try:
+        if row.provider_id is not None:
+            told = gateway.refund_now(row.provider_id)
+        else:
+            told = gateway.refund(row.intent_id, row.amount_fen, public_id)
+    except gateway.StripeRefused as refusal:
+        record_failed(public_id, None, refusal.code)
+        return
+    record_refund(public_id, told)
+
+
+def record_refund(public_id: str, told: gateway.ProviderRefund) -> None:
+    """Record how Stripe says that a refund stands. Raises NotFound."""
+    if told.status == "succeeded":
+        record_succeeded(public_id, told.id)
+    elif told.status in ENDED_BADLY:
+        record_failed(public_id, told.id, told.failure or told.status)
+    else:
+        record_sent(public_id, told.id)
+
+
+def learn_charges() -> int:
+    """Learn which wallet paid and what Stripe kept, for captured payments; return how many."""
+    rows = db.session.scalars(
+        select(Payment.public_id)
+        .where(
+            Payment.state == PaymentState.CAPTURED,
+            Payment.method == PaymentMethod.STRIPE,
+            Payment.wallet == "",
+            Payment.intent_id.is_not(None),
+        )
+        .order_by(Payment.id)
+        .limit(AT_ONCE)
+    ).all()
+    end_read()
+    return _each(rows, _learn_charge)
+
+
+def _learn_charge(public_id: str) -> None:
+    row = db.session.execute(
+        select(Payment.id, Payment.intent_id).where(Payment.public_id == public_id)
+    ).one()
+    end_read()
+    charge = gateway.charge_of(row.intent_id)
+    with transaction() as session:
+        payment = lock_payment(session, row.id)
+        if not payment.wallet:
+            payment.wallet, payment.fee_fen = charge.wallet, charge.fee_fen
+            session.flush()
+            books.provider_fee(payment)
+
+
+def _each(ids: Sequence[str], work: Callable[[str], None]) -> int:
+    """Do `work` for each; what Stripe does not answer or refuses is left for the next time."""
+    for public_id in ids:
+        try:
+            work(public_id)
+        except gateway.StripeBusy:
+            log.warning("Stripe does not answer; the rest waits for the next time")
+            break
+        except gateway.StripeRefused as refusal:
+            log.warning("Stripe refused what was asked about %s: %s", public_id, refusal.code)
+    return len(ids)
