@@ -31,7 +31,7 @@ PRODUCE = {
     "carrot": "1f955",
     "chestnut": "1f330",
     "chicken": "1f414",
-    "chrysanthemum": "1f33c",
+    "chrysanthemum": "1f3f5-fe0f",
     "corn": "1f33d",
     "duck": "1f986",
     "egg": "1f95a",
