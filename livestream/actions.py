@@ -91,6 +91,14 @@ def hosted(viewer: Viewer, code: str, *, lock: bool = False) -> Broadcast:
         return found(session.scalar(query))
 
 
+def readable(viewer: Viewer, code: str) -> Broadcast:
+    """Return the broadcast `code` for whoever may see its figures; NotFound for others."""
+    if not viewer.has(Role.AUDITOR, Role.ADMIN):
+        return hosted(viewer, code)
+    with transaction() as session:
+        return found(session.scalar(select(Broadcast).where(Broadcast.code == code)))
+
+
 @dataclass(frozen=True)
 class Pin:
     """A lot to be sold in a broadcast: its price there, its quota, the limit per buyer."""

@@ -111,6 +111,7 @@ class ShareLink(Keyed, Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     credit: Mapped[CreditSource] = relationship()
+    offer: Mapped[Offer | None] = relationship()
 
 
 class Touch(SmallKey, Base):

@@ -20,7 +20,7 @@ from kernel.money import Money
 from livestream.model import Broadcast, BroadcastOffer, ReportedFigure, ShareLink, Touch
 from orders.model import Order, OrderLine
 from orders.queries.sales import paid_lines
-from sellers.model import Lot, Offer, Product, Seller, SellerState
+from sellers.model import Lot, Offer, Place, Product, Seller, SellerState
 
 FLOW_STEP_MIN = 5
 FLOW_STEPS = 24
@@ -337,6 +337,34 @@ def links_of(account_id: int) -> list[LinkFigures]:
         LinkFigures(row[0], int(row[1] or 0), int(row[2] or 0), Money(int(row[3] or 0)))
         for row in rows
     ]
+
+
+def link_by_code(code: str) -> ShareLink | None:
+    """Return a share link by the code in its address, with its offer and credit source."""
+    return db.session.scalar(
+        select(ShareLink)
+        .where(ShareLink.code == code)
+        .options(
+            joinedload(ShareLink.credit), joinedload(ShareLink.offer).joinedload(Offer.product)
+        )
+    )
+
+
+def offers_to_share() -> Sequence[Offer]:
+    """Return shop offers that are on sale, for a share link to choose from (100 at most)."""
+    now = clock.now()
+    return db.session.scalars(
+        select(Offer)
+        .where(
+            Offer.place == Place.SHOP,
+            Offer.withdrawn_at.is_(None),
+            Offer.opens_at <= now,
+            func.coalesce(Offer.closes_at > now, True),
+        )
+        .options(joinedload(Offer.product))
+        .order_by(Offer.id.desc())
+        .limit(100)
+    ).all()
 
 
 def lots_to_pin() -> Sequence[Lot]:

@@ -1,6 +1,7 @@
 /* Live parts ask for themselves: <div data-live="address" data-every="1000">. The answer is the part's
    new inside, with an ETag: 304 while nothing changed. It rests while the tab is hidden. Children with
-   an id are compared one by one, so that only what changed is swapped (and read aloud, if aria-live). */
+   an id are compared one by one, so that only what changed is swapped (and read aloud, if aria-live).
+   A child with data-keep (a chart, which draws itself) stays as it is. */
 (() => {
   const swap = (part, html) => {
     const fresh = document.createElement("template");
@@ -13,6 +14,7 @@
     } else {
       next.forEach((one, i) => {
         const old = part.children[i];
+        if (old.hasAttribute("data-keep")) return;
         if (old.contains(document.activeElement) && old.querySelector("input, select, textarea")) return;
         if (old.innerHTML !== one.innerHTML) old.innerHTML = one.innerHTML;
       });

@@ -1,0 +1,100 @@
+"""Broadcasts as JSON: plan, pin, start, end, touch, and the board with its ETag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import make_response, request
+from flask_smorest import Blueprint
+
+from kernel.access import allow, found, viewer, visitor_key
+from kernel.db import db
+from kernel.idempotency import once
+from kernel.identity import Role
+from livestream import actions, queries
+from livestream.actions import Pin, Plan
+from livestream.schemas import BoardOut, BroadcastOut, PinIn, PinOut, PlanIn, TouchOut, ViewsIn
+from sellers.model import Offer
+
+blueprint = Blueprint(
+    "broadcasts_api",
+    __name__,
+    url_prefix="/api/v1/broadcasts",
+    description="Livestreams and online fairs",
+)
+HOSTS = (Role.HOST, Role.STAFF)
+
+
+@blueprint.route("", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.arguments(PlanIn)
+@blueprint.response(201, BroadcastOut)
+def plan(body: dict[str, Any]) -> Any:
+    """Plan a broadcast."""
+    return actions.plan_broadcast(viewer(), Plan(**body))
+
+
+@blueprint.route("/<code>/pins", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.arguments(PinIn)
+@blueprint.response(201, PinOut)
+def pin(body: dict[str, Any], code: str) -> Any:
+    """Put a lot on sale in a broadcast. Needs an Idempotency-Key."""
+
+    def act() -> dict[str, Any]:
+        asked = Pin(body["lot_id"], body["price_fen"], body["quota"], body["limit_per_buyer"])
+        pinned = actions.pin_offer(viewer(), code, asked)
+        return {"offer_id": found(db.session.get(Offer, pinned.offer_id)).public_id}
+
+    key = request.headers.get("Idempotency-Key")
+    return once(viewer().actor, f"broadcasts.pin:{code}", key, body, act)
+
+
+@blueprint.route("/<code>/start", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.response(200, BroadcastOut)
+def start(code: str) -> Any:
+    """Go live. Starting twice changes nothing."""
+    return actions.start(viewer(), code)
+
+
+@blueprint.route("/<code>/end", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.response(200, BroadcastOut)
+def end(code: str) -> Any:
+    """End it. Ending twice changes nothing."""
+    return actions.end(viewer(), code)
+
+
+@blueprint.route("/<code>/views", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.arguments(ViewsIn)
+@blueprint.response(204)
+def views(body: dict[str, Any], code: str) -> None:
+    """Report how many watched; shown apart from what is measured."""
+    actions.report_views(viewer(), code, body["views"])
+
+
+@blueprint.route("/<code>/touches", methods=["POST"])
+@allow.everyone
+@blueprint.response(201, TouchOut)
+def touched(code: str) -> Any:
+    """Record that this visitor came through the broadcast."""
+    broadcast = found(queries.by_code(code))
+    actions.touch(broadcast.credit, visitor_key(), viewer().account_id)
+    return {"code": code}
+
+
+@blueprint.route("/<code>/board", methods=["GET"])
+@allow(Role.HOST, Role.STAFF, Role.AUDITOR, Role.ADMIN)
+@blueprint.alt_response(200, schema=BoardOut)
+def board(code: str) -> Any:
+    """A broadcast's figures; 304 while nothing changed."""
+    figures = queries.board(actions.readable(viewer(), code))
+    if request.if_none_match.contains(figures.etag):
+        answer = make_response("", 304)
+    else:
+        answer = make_response(BoardOut().dump(figures))
+    answer.set_etag(figures.etag)
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer

@@ -1,0 +1,119 @@
+"""Forms of hosts and organisers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+
+from kernel.clock import SHANGHAI
+from kernel.money import parse_yuan
+from kernel.quantity import MAX_UNITS
+from livestream.actions import MAX_VIEWS, Pin, Plan
+from livestream.model import BroadcastKind
+
+NEEDED = _l("这一项要填。")
+
+
+class PlanForm(FlaskForm):
+    """A broadcast before it starts. Times are those of Shanghai."""
+
+    title_zh = StringField(_l("名称"), [InputRequired(NEEDED), Length(max=80)])
+    title_en = StringField(_l("英文名称"), [Optional(), Length(max=120)])
+    kind = SelectField(
+        _l("形式"),
+        choices=[
+            (BroadcastKind.LIVESTREAM.value, _l("直播")),
+            (BroadcastKind.ONLINE_FAIR.value, _l("网上展销会")),
+        ],
+    )
+    platform = StringField(_l("在哪个平台播"), [Optional(), Length(max=40)])
+    place_zh = StringField(_l("在哪里播"), [Optional(), Length(max=80)])
+    planned_from = DateTimeLocalField(
+        _l("计划开始"), [InputRequired(_l("选一个日期和时间。"))], format="%Y-%m-%dT%H:%M"
+    )
+    planned_to = DateTimeLocalField(
+        _l("计划结束"), [InputRequired(_l("选一个日期和时间。"))], format="%Y-%m-%dT%H:%M"
+    )
+
+    def validate_planned_to(self, field: DateTimeLocalField) -> None:
+        """The end comes after the beginning."""
+        if self.planned_from.data and field.data and field.data <= self.planned_from.data:
+            raise ValidationError(_l("结束要晚于开始。"))
+
+    def plan(self) -> Plan:
+        """Return what was filled in."""
+        return Plan(
+            title_zh=self.title_zh.data or "",
+            title_en=self.title_en.data or "",
+            kind=BroadcastKind(self.kind.data),
+            platform=self.platform.data or "",
+            place_zh=self.place_zh.data or "",
+            planned_from=_in_shanghai(self.planned_from.data),
+            planned_to=_in_shanghai(self.planned_to.data),
+        )
+
+
+def _in_shanghai(naive: datetime | None) -> datetime:
+    assert naive is not None  # the form was validated
+    return naive.replace(tzinfo=SHANGHAI)
+
+
+class PinForm(FlaskForm):
+    """A lot to sell in the broadcast, at its own price and quota."""
+
+    lot = SelectField(_l("卖哪一批"), [InputRequired(NEEDED)], validate_choice=False)
+    price = StringField(_l("直播价（元）"), [InputRequired(NEEDED), Length(max=16)])
+    quota = IntegerField(
+        _l("这一场卖多少"),
+        [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
+    )
+    limit = IntegerField(
+        _l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))]
+    )
+
+    def validate_price(self, field: StringField) -> None:
+        """An amount in yuan above zero."""
+        try:
+            amount = parse_yuan(field.data or "")
+        except ValueError:
+            raise ValidationError(_l("填金额，例如 59 或 59.50。")) from None
+        if not amount:
+            raise ValidationError(_l("价格要大于 0，例如 59.00。"))
+
+    def pin(self) -> Pin:
+        """Return what was filled in."""
+        return Pin(
+            lot_public_id=str(self.lot.data),
+            price_fen=parse_yuan(self.price.data or "").fen,
+            quota=self.quota.data or 0,
+            limit_per_buyer=self.limit.data,
+        )
+
+
+class QuotaForm(FlaskForm):
+    """More units of a pinned offer."""
+
+    units = IntegerField(
+        _l("再加多少"),
+        [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
+    )
+
+
+class ViewsForm(FlaskForm):
+    """How many watched, as the outside platform shows it."""
+
+    views = IntegerField(
+        _l("平台显示的观看数"),
+        [InputRequired(_l("填一个整数。")), NumberRange(0, MAX_VIEWS, _l("填 0 以上的整数。"))],
+    )
+
+
+class ShareLinkForm(FlaskForm):
+    """A share link and its name."""
+
+    title_zh = StringField(_l("这个推广码叫什么"), [InputRequired(NEEDED), Length(max=80)])
+    offer = SelectField(_l("直接打开哪一件"), [Optional()], validate_choice=False)

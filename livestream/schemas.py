@@ -1,0 +1,107 @@
+"""What the API takes and gives: separate schemas in and out, unknown fields refused."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.money import MAX_FEN
+from kernel.quantity import MAX_UNITS
+from livestream.actions import MAX_VIEWS
+from livestream.model import BroadcastKind
+
+
+class _In(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+class PlanIn(_In):
+    """A broadcast to plan; times are RFC 3339 with a zone."""
+
+    title_zh = fields.String(required=True, validate=validate.Length(1, 80))
+    title_en = fields.String(load_default="", validate=validate.Length(max=120))
+    kind = fields.Enum(BroadcastKind, by_value=True, load_default=BroadcastKind.LIVESTREAM)
+    platform = fields.String(load_default="", validate=validate.Length(max=40))
+    place_zh = fields.String(load_default="", validate=validate.Length(max=80))
+    planned_from = fields.AwareDateTime(required=True)
+    planned_to = fields.AwareDateTime(required=True)
+
+
+class BroadcastOut(Schema):
+    """A broadcast."""
+
+    code = fields.String()
+    title_zh = fields.String()
+    title_en = fields.String()
+    kind = fields.Enum(BroadcastKind, by_value=True)
+    is_live = fields.Boolean()
+    planned_from = fields.DateTime()
+    planned_to = fields.DateTime()
+    started_at = fields.DateTime(allow_none=True)
+    ended_at = fields.DateTime(allow_none=True)
+
+
+class PinIn(_In):
+    """A lot to sell in a broadcast."""
+
+    lot_id = fields.String(required=True, validate=validate.Length(1, 16))
+    price_fen = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_FEN))
+    quota = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNITS))
+    limit_per_buyer = fields.Integer(
+        load_default=None, allow_none=True, strict=True, validate=validate.Range(1, MAX_UNITS)
+    )
+
+
+class PinOut(Schema):
+    """The offer that was made for the broadcast."""
+
+    offer_id = fields.String()
+
+
+class ViewsIn(_In):
+    """What an outside platform shows."""
+
+    views = fields.Integer(required=True, strict=True, validate=validate.Range(0, MAX_VIEWS))
+
+
+class TouchOut(Schema):
+    """A recorded touch: send its code with an order."""
+
+    code = fields.String()
+
+
+class PinFiguresOut(Schema):
+    """One pinned offer's figures."""
+
+    offer = fields.String()
+    name_zh = fields.String()
+    name_en = fields.String()
+    price_fen = fields.Integer()
+    quota = fields.Integer()
+    sold = fields.Integer()
+    left = fields.Integer()
+    shown = fields.Boolean()
+    paid_fen = fields.Integer()
+    net_fen = fields.Integer()
+    paid_units = fields.Integer()
+
+
+class BoardOut(Schema):
+    """A broadcast's figures, as of a moment."""
+
+    code = fields.String()
+    live = fields.Boolean()
+    as_of = fields.DateTime()
+    paid_fen = fields.Integer()
+    refunded_fen = fields.Integer()
+    net_fen = fields.Integer()
+    settled_fen = fields.Integer()
+    created_orders = fields.Integer()
+    orders = fields.Integer()
+    lines = fields.Integer()
+    units = fields.Integer()
+    buyers = fields.Integer()
+    first_time_buyers = fields.Integer()
+    views = fields.Integer(allow_none=True)
+    views_at = fields.DateTime(allow_none=True)
+    pins = fields.List(fields.Nested(PinFiguresOut))

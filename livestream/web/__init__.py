@@ -1,0 +1,1 @@
+"""Pages of broadcasts and share links, one module per kind of reader."""
