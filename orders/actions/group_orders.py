@@ -18,6 +18,7 @@ from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
 from kernel.identity import Membership, MembershipState, Role
 from kernel.money import Money
 from kernel.quantity import MAX_UNITS
+from orders.lifecycle import move
 from orders.model import (
     GroupOrder,
     GroupOrderState,
@@ -195,6 +196,7 @@ def _need_of(session: Session, group_order_id: int, account_id: int) -> Order | 
             Order.account_id == account_id,
             Order.state == OrderState.REGISTERED,
         )
+        .with_for_update()
         .execution_options(populate_existing=True)
     )
 
@@ -228,8 +230,8 @@ def _replace(
     returning = {line.offer_id: line.quantity for line in given_back}
     supply.lock(fresh.keys() | returning.keys())
     if old:
-        old.state = OrderState.CANCELLED
-        session.flush()  # before the new order takes its place in the unique index
+        # Before the new order takes its place: a member has one order with needs.
+        move(old, OrderState.CANCELLED, "changed" if wanted else "cancelled")
         supply.release(
             [GivenBack(li.offer_id, li.lot_id, li.quantity, buyer.name) for li in given_back]
         )
@@ -242,8 +244,6 @@ def _replace(
         for line in given_back:
             line.released = line.quantity
         old.total_fen = sum(line.amount_fen for line in given_back)
-        kind = "replaced" if new else "cancelled"
-        session.add(OrderEvent(order_id=old.id, kind=kind, facts=new.number if new else ""))
     session.flush()
     session.expire_all()
     return new

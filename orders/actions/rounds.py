@@ -14,8 +14,8 @@ from kernel import clock
 from kernel.access import found
 from kernel.db import public_code, transaction
 from kernel.errors import Conflict, Invalid, Text
-from kernel.money import MAX_FEN
 from orders.model import CreditKind, CreditSource, Round, RoundLeg, RoundOffer
+from sellers.actions import list_offer
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
 MAX_PAY_WITHIN_H = 30 * 24
@@ -123,13 +123,9 @@ def add_offer(
 ) -> Offer:
     """Put a lot on offer in a round, from its opening to its seller's cut-off.
 
-    The seller's leg is made when there is none. Raises NotFound, RoundProcessed, Invalid
-    for a price or a ceiling out of bounds, Conflict when the lot already stands in the round.
+    The seller's leg is made when there is none. Raises NotFound, RoundProcessed, Conflict
+    when the lot already stands in the round, and what `sellers.actions.list_offer` raises.
     """
-    if not 0 < price_fen <= MAX_FEN:
-        raise Invalid(fields={"price": _l("填一个大于 0 的价格，例如 59.00。")})
-    if (quota is not None and quota <= 0) or (limit_per_buyer is not None and limit_per_buyer <= 0):
-        raise Invalid(fields={"quota": _l("填大于 0 的整数，或者留空。")})
     with transaction() as session:
         kept = _changeable(session, round_id)
         lot = found(session.get(Lot, lot_id))
@@ -149,19 +145,9 @@ def add_offer(
                 RoundLeg.round_id == kept.id, RoundLeg.seller_id == lot.seller_id
             )
         ) or set_leg(kept.id, lot.seller_id)
-        offer = Offer(
-            lot_id=lot.id,
-            seller_id=lot.seller_id,
-            product_id=lot.product_id,
-            place=Place.ROUND,
-            price_fen=price_fen,
-            quota=quota,
-            limit_per_buyer=limit_per_buyer,
-            opens_at=kept.opens_at,
-            closes_at=leg.cutoff_at,
+        offer = list_offer(
+            lot.id, Place.ROUND, price_fen, quota, limit_per_buyer, kept.opens_at, leg.cutoff_at
         )
-        session.add(offer)
-        session.flush()
         session.add(RoundOffer(round_id=kept.id, leg_id=leg.id, offer_id=offer.id))
         session.flush()
     return offer

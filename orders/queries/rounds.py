@@ -1,0 +1,198 @@
+"""What can be read of rounds: by everybody, and by the members who register in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import contains_eager, joinedload
+
+from kernel.db import db
+from kernel.money import Money
+from orders.model import (
+    GroupOrder,
+    HarvestNotice,
+    Order,
+    OrderState,
+    Round,
+    RoundLeg,
+    RoundOffer,
+)
+from sellers.model import Offer, Seller
+
+SHOWN_ROUNDS = 50
+STANDING = (OrderState.REGISTERED, OrderState.DUE, OrderState.CONFIRMED, OrderState.HANDED)
+"""Orders that stand: neither cancelled nor lapsed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crate:
+    """How full cases are: `full` whole ones, then `inside` units in the open one."""
+
+    units: int
+    case_units: int
+
+    @property
+    def full(self) -> int:
+        """Whole cases."""
+        return self.units // self.case_units
+
+    @property
+    def inside(self) -> int:
+        """Units in the open case; 0 when every case is full."""
+        return self.units % self.case_units
+
+    @property
+    def missing(self) -> int:
+        """Units that would fill the open case; 0 when none is open."""
+        return -self.units % self.case_units
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """A round in a list, with how many offers and sellers stand in it."""
+
+    round: Round
+    offers: int
+    sellers: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundItem:
+    """An offer of a round with its seller's cut-off."""
+
+    offer: Offer
+    cutoff_at: datetime
+
+    @property
+    def price(self) -> Money:
+        """The price of one sale unit."""
+        return Money(self.offer.price_fen)
+
+    @property
+    def crate(self) -> Crate:
+        """How full the cases are with what everybody in the round has ordered."""
+        return Crate(self.offer.sold, max(1, self.offer.product.case_units))
+
+
+def rounds_ahead(at: datetime) -> list[RoundRow]:
+    """Return the rounds that are open or still to come at `at`, by their cut-off."""
+    return _rows(Round.closes_at > at, Round.closes_at)
+
+
+def all_rounds() -> list[RoundRow]:
+    """Return the newest rounds, the last to close first."""
+    return _rows(Round.id > 0, Round.closes_at.desc())
+
+
+def _rows(condition: object, order: object) -> list[RoundRow]:
+    rows = db.session.execute(
+        select(
+            Round,
+            func.count(Offer.id).label("offers"),
+            func.count(func.distinct(Offer.seller_id)).label("sellers"),
+        )
+        .outerjoin(RoundOffer, RoundOffer.round_id == Round.id)
+        .outerjoin(
+            Offer,
+            # A processed round's offers are all withdrawn; they stood in it nevertheless.
+            (Offer.id == RoundOffer.offer_id)
+            & (Offer.withdrawn_at.is_(None) | Round.processed_at.is_not(None)),
+        )
+        .where(condition)  # type: ignore[arg-type]  # a column expression
+        .group_by(Round.id)
+        .order_by(order, Round.id)  # type: ignore[arg-type]  # a column expression
+        .limit(SHOWN_ROUNDS)
+    )
+    return [RoundRow(row.Round, row.offers, row.sellers) for row in rows]
+
+
+def round_by_public_id(public_id: str) -> Round | None:
+    """Return the round, or None."""
+    return db.session.scalar(select(Round).where(Round.public_id == public_id))
+
+
+def items_of(round_id: int) -> list[RoundItem]:
+    """Return the round's offers with product, lot, seller and cut-off, in one statement.
+
+    Offers that were taken out of the round before anybody ordered them are left out.
+    """
+    rows = db.session.execute(
+        select(Offer, RoundLeg.cutoff_at)
+        .join(RoundOffer, RoundOffer.offer_id == Offer.id)
+        .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
+        .join(Round, Round.id == RoundOffer.round_id)
+        .where(
+            RoundOffer.round_id == round_id,
+            Offer.withdrawn_at.is_(None) | Round.processed_at.is_not(None),
+        )
+        .options(
+            joinedload(Offer.product),
+            joinedload(Offer.lot),
+            joinedload(Offer.seller).joinedload(Seller.organisation),
+        )
+        .order_by(RoundLeg.cutoff_at, RoundOffer.id)
+    )
+    return [RoundItem(row.Offer, row.cutoff_at) for row in rows]
+
+
+def group_order_by_public_id(public_id: str) -> GroupOrder | None:
+    """Return the group order with its round and unit, or None."""
+    return _group(GroupOrder.public_id == public_id)
+
+
+def group_order_by_join_code(code: str) -> GroupOrder | None:
+    """Return the group order that a join code leads to, or None."""
+    return _group(GroupOrder.join_code == code)
+
+
+def _group(condition: object) -> GroupOrder | None:
+    return db.session.scalar(
+        select(GroupOrder)
+        .join(GroupOrder.round)
+        .options(contains_eager(GroupOrder.round), joinedload(GroupOrder.unit))
+        .where(condition)  # type: ignore[arg-type]  # a column expression
+    )
+
+
+def group_orders_in(round_id: int, unit_ids: list[int]) -> list[GroupOrder]:
+    """Return these units' group orders in a round."""
+    return list(
+        db.session.scalars(
+            select(GroupOrder)
+            .where(GroupOrder.round_id == round_id, GroupOrder.unit_id.in_(unit_ids))
+            .options(joinedload(GroupOrder.unit))
+            .order_by(GroupOrder.id)
+        )
+    )
+
+
+def order_of_member(group_order_id: int, account_id: int) -> Order | None:
+    """Return the member's newest order in a group order that was not merely replaced, or None."""
+    return db.session.scalar(
+        select(Order)
+        .where(
+            Order.group_order_id == group_order_id,
+            Order.account_id == account_id,
+            Order.state != OrderState.CANCELLED,
+        )
+        .order_by(Order.id.desc())
+        .limit(1)
+    )
+
+
+def legs_of(round_id: int) -> list[tuple[RoundLeg, HarvestNotice | None]]:
+    """Return the round's legs with their sellers, each with its harvest notice once made."""
+    rows = db.session.execute(
+        select(RoundLeg, HarvestNotice)
+        .outerjoin(
+            HarvestNotice,
+            (HarvestNotice.round_id == RoundLeg.round_id)
+            & (HarvestNotice.seller_id == RoundLeg.seller_id),
+        )
+        .where(RoundLeg.round_id == round_id)
+        .options(joinedload(RoundLeg.seller).joinedload(Seller.organisation))
+        .order_by(RoundLeg.id)
+    )
+    return [(row.RoundLeg, row.HarvestNotice) for row in rows]

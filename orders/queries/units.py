@@ -1,0 +1,424 @@
+"""What a coordinator reads: how far the unit's group order is, its people, its year.
+
+Every figure is derived from the members' lines; each function is a fixed number of statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from kernel import clock
+from kernel.db import db
+from kernel.identity import Account, Membership, MembershipState, Role
+from kernel.money import Money
+from orders.model import (
+    GroupOrder,
+    GroupOrderState,
+    Order,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentShare,
+    PaymentState,
+    PurchaseTarget,
+    Round,
+    StaffListEntry,
+)
+from orders.queries.rounds import STANDING, Crate, RoundItem, items_of
+
+LATEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One offer in a group order: how much, by how many people, for how much money."""
+
+    item: RoundItem
+    units: int
+    people: int
+    total: Money
+
+    @property
+    def crate(self) -> Crate:
+        """How full this unit's own cases are."""
+        return Crate(self.units, max(1, self.item.offer.product.case_units))
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Who registered last: department and staff number, no name."""
+
+    at: datetime
+    department: str
+    staff_number: str
+    lines: tuple[OrderLine, ...]
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """How many of a department's known staff have registered."""
+
+    name: str
+    registered: int
+    staff: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A group order as its coordinator sees it now."""
+
+    group: GroupOrder
+    needs: tuple[Need, ...]
+    people: int
+    total: Money
+    latest: tuple[Latest, ...]
+    departments: tuple[Department, ...]
+    waiting: int
+    unpaid: int
+
+    @property
+    def staff(self) -> int:
+        """The unit's staff; never fewer than have registered."""
+        return max(self.group.unit.staff, self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A unit's purchase target of one year and how far it has come."""
+
+    goal: Money
+    basis_points: int
+    committed: Money
+    completed: Money
+    calendar_bp: int
+
+    @property
+    def completed_bp(self) -> int:
+        """Delivered goods as a share of the goal, in basis points."""
+        return self._share(self.completed)
+
+    @property
+    def committed_bp(self) -> int:
+        """Confirmed and not yet delivered, as a share of the goal, in basis points."""
+        return self._share(self.committed)
+
+    def _share(self, amount: Money) -> int:
+        return amount.fen * 10_000 // self.goal.fen if self.goal else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PastGroupOrder:
+    """A line of a unit's history."""
+
+    group: GroupOrder
+    people: int
+    total: Money
+
+
+def progress(group: GroupOrder) -> Progress:
+    """Return how far `group` is, in eight statements whatever its size."""
+    items = items_of(group.round_id)
+    by_offer = {
+        row.offer_id: row
+        for row in db.session.execute(
+            select(
+                OrderLine.offer_id,
+                func.sum(OrderLine.quantity).label("units"),
+                func.count(func.distinct(Order.account_id)).label("people"),
+                func.sum(OrderLine.amount_fen).label("fen"),
+            )
+            .join(Order, Order.id == OrderLine.order_id)
+            .where(Order.group_order_id == group.id, Order.state.in_(STANDING))
+            .group_by(OrderLine.offer_id)
+        )
+    }
+    needs = []
+    for item in items:
+        row = by_offer.get(item.offer.id)
+        needs.append(
+            Need(item, int(row.units), row.people, Money(int(row.fen)))
+            if row
+            else Need(item, 0, 0, Money(0))
+        )
+    people, unpaid = db.session.execute(
+        select(
+            func.count(func.distinct(Order.account_id)),
+            func.count().filter(Order.state == OrderState.DUE),
+        ).where(Order.group_order_id == group.id, Order.state.in_(STANDING))
+    ).one()
+    return Progress(
+        group=group,
+        needs=tuple(needs),
+        people=people,
+        total=Money(sum(need.total.fen for need in needs)),
+        latest=tuple(_latest(group)),
+        departments=tuple(_departments(group)),
+        waiting=_waiting(group.unit_id),
+        unpaid=unpaid,
+    )
+
+
+def _latest(group: GroupOrder) -> list[Latest]:
+    rows = db.session.execute(
+        select(Order, Membership.department, Membership.staff_number)
+        .outerjoin(
+            Membership,
+            (Membership.account_id == Order.account_id)
+            & (Membership.organisation_id == group.unit_id)
+            & (Membership.role == Role.OFFICIAL),
+        )
+        .where(Order.group_order_id == group.id, Order.state.in_(STANDING))
+        .options(selectinload(Order.lines))
+        .order_by(Order.placed_at.desc(), Order.id.desc())
+        .limit(LATEST)
+    )
+    return [
+        Latest(
+            at=row.Order.placed_at,
+            department=row.department or "",
+            staff_number=row.staff_number or "",
+            lines=tuple(row.Order.lines),
+            total=row.Order.total,
+        )
+        for row in rows
+    ]
+
+
+def _departments(group: GroupOrder) -> list[Department]:
+    """Return the departments known from the staff list or from members, the fullest first."""
+    members = db.session.execute(
+        select(
+            Membership.department,
+            func.count(func.distinct(Membership.id)).label("members"),
+            func.count(func.distinct(Order.account_id)).label("registered"),
+        )
+        .outerjoin(
+            Order,
+            (Order.account_id == Membership.account_id)
+            & (Order.group_order_id == group.id)
+            & Order.state.in_(STANDING),
+        )
+        .where(
+            Membership.organisation_id == group.unit_id,
+            Membership.role == Role.OFFICIAL,
+            Membership.state == MembershipState.ACTIVE,
+            Membership.department != "",
+        )
+        .group_by(Membership.department)
+    ).all()
+    listed = {
+        row.department: row.staff
+        for row in db.session.execute(
+            select(StaffListEntry.department, func.count().label("staff"))
+            .where(StaffListEntry.unit_id == group.unit_id, StaffListEntry.department != "")
+            .group_by(StaffListEntry.department)
+        )
+    }
+    known = {row.department: row for row in members}
+    departments = [
+        Department(
+            name,
+            known[name].registered if name in known else 0,
+            max(listed.get(name, 0), known[name].members if name in known else 0),
+        )
+        for name in known.keys() | listed.keys()
+    ]
+    return sorted(departments, key=lambda one: (-one.registered / one.staff, one.name))
+
+
+def _waiting(unit_id: int) -> int:
+    return (
+        db.session.scalar(
+            select(func.count())
+            .select_from(Membership)
+            .where(
+                Membership.organisation_id == unit_id,
+                Membership.role == Role.OFFICIAL,
+                Membership.state == MembershipState.PENDING,
+            )
+        )
+        or 0
+    )
+
+
+def current_group_order(unit_id: int, at: datetime) -> GroupOrder | None:
+    """Return the unit's open group order that closes next, else its newest one, or None."""
+    is_open = (GroupOrder.state == GroupOrderState.OPEN) & (Round.closes_at > at)
+    return db.session.scalar(
+        select(GroupOrder)
+        .join(GroupOrder.round)
+        .where(GroupOrder.unit_id == unit_id)
+        .options(joinedload(GroupOrder.round), joinedload(GroupOrder.unit))
+        .order_by(
+            is_open.desc(),
+            case((is_open, Round.closes_at)).asc().nulls_last(),
+            Round.closes_at.desc(),
+        )
+        .limit(1)
+    )
+
+
+def rounds_to_open(unit_id: int, at: datetime) -> list[Round]:
+    """Return the open rounds in which the unit has no group order yet."""
+    taken = select(GroupOrder.round_id).where(GroupOrder.unit_id == unit_id)
+    return list(
+        db.session.scalars(
+            select(Round)
+            .where(
+                Round.opens_at <= at,
+                Round.closes_at > at,
+                Round.processed_at.is_(None),
+                Round.id.not_in(taken),
+            )
+            .order_by(Round.closes_at)
+        )
+    )
+
+
+def group_order_of_unit(unit_ids: Sequence[int], public_id: str) -> GroupOrder | None:
+    """Return a group order of one of these units, or None."""
+    return db.session.scalar(
+        select(GroupOrder)
+        .where(GroupOrder.public_id == public_id, GroupOrder.unit_id.in_(unit_ids))
+        .options(joinedload(GroupOrder.round), joinedload(GroupOrder.unit))
+    )
+
+
+def history(unit_id: int) -> list[PastGroupOrder]:
+    """Return the unit's group orders, newest first, each with its people and its sum."""
+    rows = db.session.execute(
+        select(
+            GroupOrder,
+            func.count(func.distinct(Order.account_id)).label("people"),
+            func.coalesce(func.sum(Order.total_fen), 0).label("fen"),
+        )
+        .join(Round, Round.id == GroupOrder.round_id)
+        .outerjoin(Order, (Order.group_order_id == GroupOrder.id) & Order.state.in_(STANDING))
+        .where(GroupOrder.unit_id == unit_id)
+        .options(joinedload(GroupOrder.round))
+        .group_by(GroupOrder.id, Round.id)
+        .order_by(Round.closes_at.desc())
+        .limit(100)
+    )
+    return [PastGroupOrder(row.GroupOrder, row.people, Money(int(row.fen))) for row in rows]
+
+
+def members(unit_id: int) -> list[Membership]:
+    """Return the unit's members, those who wait first."""
+    return list(
+        db.session.scalars(
+            select(Membership)
+            .join(Account, Account.id == Membership.account_id)
+            .where(
+                Membership.organisation_id == unit_id,
+                Membership.role == Role.OFFICIAL,
+                Membership.state != MembershipState.ENDED,
+            )
+            .order_by(
+                (Membership.state == MembershipState.PENDING).desc(),
+                Membership.department,
+                Membership.staff_number,
+                Membership.id,
+            )
+        )
+    )
+
+
+def staff_list(unit_id: int) -> list[StaffListEntry]:
+    """Return the unit's staff list by department and number."""
+    return list(
+        db.session.scalars(
+            select(StaffListEntry)
+            .where(StaffListEntry.unit_id == unit_id)
+            .order_by(StaffListEntry.department, StaffListEntry.staff_number)
+        )
+    )
+
+
+def payments_of(group_order_id: int) -> list[Payment]:
+    """Return the payments that cover a group order's orders, unpaid first."""
+    ids = (
+        select(PaymentShare.payment_id)
+        .join(Order, Order.id == PaymentShare.order_id)
+        .where(Order.group_order_id == group_order_id)
+    )
+    return list(
+        db.session.scalars(
+            select(Payment)
+            .where(Payment.id.in_(ids))
+            .order_by((Payment.state == PaymentState.DUE).desc(), Payment.id)
+        )
+    )
+
+
+def print_rows(group_order_id: int) -> list[tuple[Order, str, str]]:
+    """Return every standing order with its lines, department and staff number, to print."""
+    rows = db.session.execute(
+        select(Order, Membership.department, Membership.staff_number)
+        .join(GroupOrder, GroupOrder.id == Order.group_order_id)
+        .outerjoin(
+            Membership,
+            (Membership.account_id == Order.account_id)
+            & (Membership.organisation_id == GroupOrder.unit_id)
+            & (Membership.role == Role.OFFICIAL),
+        )
+        .where(Order.group_order_id == group_order_id, Order.state.in_(STANDING))
+        .options(selectinload(Order.lines))
+        .order_by(Membership.department, Membership.staff_number, Order.id)
+    )
+    return [(row.Order, row.department or "", row.staff_number or "") for row in rows]
+
+
+def target(unit_id: int, at: datetime) -> Target | None:
+    """Return the unit's target of the year of `at` and its progress; None when it has none.
+
+    Confirmed goods count as committed, goods handed over as completed: what was allocated,
+    at the price that was frozen on the line.
+    """
+    year = clock.local(at).year
+    starts, ends = clock.start_of_year(year), clock.start_of_year(year + 1)
+    kept = db.session.scalar(
+        select(PurchaseTarget).where(PurchaseTarget.unit_id == unit_id, PurchaseTarget.year == year)
+    )
+    if kept is None:
+        return None
+    units = func.coalesce(OrderLine.allocated, OrderLine.quantity)
+    amount = OrderLine.price_fen * units
+    committed, completed = db.session.execute(
+        select(
+            func.coalesce(
+                func.sum(amount).filter(
+                    Order.state == OrderState.CONFIRMED,
+                    Order.placed_at >= starts,
+                    Order.placed_at < ends,
+                ),
+                0,
+            ),
+            func.coalesce(
+                func.sum(amount).filter(
+                    Order.state == OrderState.HANDED,
+                    Order.handed_at >= starts,
+                    Order.handed_at < ends,
+                ),
+                0,
+            ),
+        )
+        .select_from(OrderLine)
+        .join(Order, Order.id == OrderLine.order_id)
+        .join(GroupOrder, GroupOrder.id == Order.group_order_id)
+        .where(GroupOrder.unit_id == unit_id)
+    ).one()
+    gone = (at - starts) // timedelta(seconds=1)
+    return Target(
+        goal=Money(kept.budget_fen).percent(kept.basis_points),
+        basis_points=kept.basis_points,
+        committed=Money(int(committed)),
+        completed=Money(int(completed)),
+        calendar_bp=gone * 10_000 // ((ends - starts) // timedelta(seconds=1)),
+    )
