@@ -9,15 +9,18 @@ from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
 
 from kernel.settings import Environment
+from livestream import api as livestream_api
+from livestream.web import host as livestream_host
+from livestream.web import public as livestream_public
 from marketplace import health, uploads
 from marketplace.account import api as account_api
 from marketplace.account import web as account_web
 from marketplace.buying import api as buying_api
 from marketplace.buying import web as buying_web
+from marketplace.look import web as look
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
 from orders.web import orders as orders_web
-from marketplace.look import web as look
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -37,6 +40,8 @@ def page_blueprints() -> list[PageBlueprint]:
         buying_web.checkout,
         orders_web.blueprint,
         uploads.blueprint,
+        livestream_host.blueprint,
+        livestream_public.links,
     ]
 
 
@@ -46,6 +51,7 @@ def api_blueprints() -> list[ApiBlueprint]:
         account_api.blueprint,
         storefront_api.blueprint,
         buying_api.blueprint,
+        livestream_api.blueprint,
     ]
 
 

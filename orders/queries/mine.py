@@ -13,9 +13,16 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.paging import Page, decode, page_of
-from orders.model import Consignment, Order, Payment, PaymentShare, Refund
+from orders.model import (
+    Consignment,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentShare,
+    Refund,
+)
 from orders.placing import Recipient
-from sellers.model import Seller
+from sellers.model import Offer, Seller
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,14 @@ class OrderSheet:
     is_mine: bool
 
     @property
+    def given_back_fen(self) -> int:
+        """What was or will be given back of the total, in fen."""
+        return sum(one.amount_fen for one in self.refunds if one.line_id is not None)
+
+    @property
     def recipient(self) -> Recipient | None:
         """Where the goods go, None when the order is handed over at the unit."""
-        if self.order.recipient is None:
-            return None
-        return Recipient(**json.loads(self.order.recipient))
+        return _recipient(self.order.recipient)
 
 
 def owned_by(who: Viewer) -> ColumnElement[bool]:
@@ -50,6 +60,13 @@ def owned_by(who: Viewer) -> ColumnElement[bool]:
     if not conditions:
         return false()
     return conditions[0] if len(conditions) == 1 else conditions[0] | conditions[1]
+
+
+def is_own(order: Order, who: Viewer) -> bool:
+    """Tell whether an order is the viewer's own, as `owned_by` has it."""
+    if order.account_id is not None:
+        return order.account_id == who.account_id
+    return order.visitor == who.visitor != ""
 
 
 def orders_of(who: Viewer, *, cursor: str | None, page_size: int) -> Page[Order]:
@@ -79,6 +96,34 @@ def order_for(number: str, who: Viewer) -> Order:
     return found(db.session.scalar(statement))
 
 
+def last_recipient(who: Viewer) -> Recipient | None:
+    """Return where the viewer's latest order with an address went, None without one."""
+    return _recipient(
+        db.session.scalar(
+            select(Order.recipient)
+            .where(owned_by(who), Order.recipient.is_not(None))
+            .order_by(Order.id.desc())
+            .limit(1)
+        )
+    )
+
+
+def _recipient(kept: str | None) -> Recipient | None:
+    return Recipient(**json.loads(kept)) if kept else None
+
+
+def bought(number: str, who: Viewer) -> dict[str, int]:
+    """Return what the viewer's own order had: offer public id → units. Raises NotFound."""
+    rows = db.session.execute(
+        select(Offer.public_id, OrderLine.quantity)
+        .join(OrderLine, OrderLine.offer_id == Offer.id)
+        .join(Order, OrderLine.order_id == Order.id)
+        .where(Order.number == number, owned_by(who))
+        .order_by(OrderLine.id)
+    ).all()
+    return dict(row.tuple() for row in found(rows or None))
+
+
 def payment_of(order_id: int) -> Payment | None:
     """Return the newest payment that covers an order."""
     return db.session.scalar(
@@ -96,8 +141,6 @@ def sheet(number: str, who: Viewer) -> OrderSheet:
     sellers = db.session.scalars(
         select(Seller).where(Seller.id.in_({line.seller_id for line in order.lines}))
     ).all()
-    is_own_account = order.account_id is not None and order.account_id == who.account_id
-    is_own_browser = order.account_id is None and order.visitor == who.visitor != ""
     return OrderSheet(
         order=order,
         payment=payment_of(order.id),
@@ -108,5 +151,5 @@ def sheet(number: str, who: Viewer) -> OrderSheet:
             select(Consignment).where(Consignment.order_id == order.id).order_by(Consignment.id)
         ).all(),
         sellers={one.id: one for one in sellers},
-        is_mine=is_own_account or is_own_browser,
+        is_mine=is_own(order, who),
     )

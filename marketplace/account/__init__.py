@@ -1,0 +1,1 @@
+"""Sign-in and what belongs to one person: registration, language, my page, tokens."""

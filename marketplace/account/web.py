@@ -1,0 +1,94 @@
+"""Sign-in, registration, language and my page."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from kernel.access import allow, viewer
+from kernel.errors import Invalid, TooMany
+from kernel.identity import Role, authenticate, register_account, sign_out_everywhere
+from marketplace import sessions
+from marketplace.account.forms import RegisterForm, SignInForm
+from marketplace.account.paths import same_site
+from marketplace.locale import COOKIE, LANGUAGES
+from orders.queries.mine import orders_of
+
+blueprint = Blueprint("account", __name__, template_folder="templates")
+
+ORDERS_SHOWN = 5
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+@allow.everyone
+def sign_in() -> ResponseReturnValue:
+    """The sign-in page; a wrong pair is said on it, and too many tries too."""
+    form = SignInForm(next=request.args.get("next", ""))
+    after = same_site(form.next.data, url_for("account.me"))
+    if request.method == "GET" and viewer().account_id is not None:
+        return redirect(after)
+    if not form.validate_on_submit():
+        return render_template("account/sign_in.html", form=form, wrong=None)
+    try:
+        account = authenticate(*form.pair(), request.remote_addr or "")
+    except (Invalid, TooMany) as refusal:
+        page = render_template("account/sign_in.html", form=form, wrong=refusal.message)
+        return page, refusal.status
+    sessions.sign_in(account)
+    return redirect(after)
+
+
+@blueprint.post("/sign-out")
+@allow.everyone
+def sign_out() -> ResponseReturnValue:
+    """End this browser's session."""
+    sessions.sign_out()
+    return redirect(url_for("storefront.home"))
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+@allow.everyone
+def register() -> ResponseReturnValue:
+    """Make a consumer's account and sign it in."""
+    form = RegisterForm(next=request.args.get("next", ""))
+    if not form.validate_on_submit():
+        status = 422 if form.errors else 200
+        return render_template("account/register.html", form=form), status
+    try:
+        account = register_account(*form.pair(), str(form.name.data).strip())
+    except Invalid as refusal:
+        for name, text in refusal.fields.items():
+            form[name].errors = [*form[name].errors, text]
+        return render_template("account/register.html", form=form), refusal.status
+    sessions.sign_in(account)
+    return redirect(same_site(form.next.data, url_for("storefront.home")))
+
+
+@blueprint.post("/language")
+@allow.everyone
+def language() -> ResponseReturnValue:
+    """Remember the language that was chosen, and stay on the page."""
+    chosen = request.form.get("language", "")
+    if chosen not in LANGUAGES:
+        raise Invalid(code="unknown_language")
+    session[COOKIE] = chosen
+    session.permanent = True
+    return redirect(same_site(request.form.get("next"), url_for("storefront.home")))
+
+
+@blueprint.get("/me")
+@allow(Role.CONSUMER)
+def me() -> ResponseReturnValue:
+    """My latest orders and the workspaces of my roles."""
+    mine = orders_of(viewer(), cursor=None, page_size=ORDERS_SHOWN)
+    return render_template("account/me.html", account=current_user.account, orders=mine.items)
+
+
+@blueprint.post("/me/sign-out-everywhere")
+@allow(Role.CONSUMER)
+def sign_out_all() -> ResponseReturnValue:
+    """End every session and token of this account, this one included."""
+    sign_out_everywhere(current_user.account)
+    sessions.sign_out()
+    return redirect(url_for("account.sign_in"))

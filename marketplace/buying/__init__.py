@@ -1,0 +1,1 @@
+"""Pages and API of buying: cart, checkout and orders."""

@@ -1,0 +1,68 @@
+"""Orders for programs: the same purchase as on the checkout page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_smorest import Blueprint
+
+from kernel.access import allow, viewer, visitor_key
+from marketplace.buying.schemas import OrderIn, OrderOut, PlacedOut
+from marketplace.checkout import pay_url, purchase
+from orders.model import OrderState
+from orders.placing import Recipient
+from orders.queries.mine import sheet
+
+blueprint = Blueprint("orders_api", __name__, url_prefix="/api/v1/orders", description="Orders")
+
+KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "maxLength": 128},
+    "description": "One key for one purchase; a repeat with the same body gets the same answer.",
+}
+
+
+@blueprint.route("", methods=["POST"])
+@allow.everyone
+@blueprint.doc(parameters=[KEY_HEADER])
+@blueprint.arguments(OrderIn)
+@blueprint.response(201, PlacedOut)
+def place_order(payload: dict[str, Any]) -> dict[str, Any]:
+    """Place an order. Guests are known by the session cookie that this answer sets."""
+    if viewer().account_id is None:
+        visitor_key()
+    recipient = payload["recipient"]
+    return purchase(
+        viewer(),
+        {line["offer_id"]: line["quantity"] for line in payload["lines"]},
+        Recipient(**recipient) if recipient else None,
+        payload["payment"],
+        payload["touch"],
+        request.headers.get("Idempotency-Key"),
+    )
+
+
+@blueprint.route("/<number>", methods=["GET"])
+@allow.everyone
+@blueprint.response(200, OrderOut)
+def show_order(number: str) -> dict[str, Any]:
+    """Show an order to its buyer or to staff; for everybody else there is none."""
+    shown = sheet(number, viewer())
+    order, payment = shown.order, shown.payment
+    is_due = order.state == OrderState.DUE and payment is not None
+    return {
+        "number": order.number,
+        "state": order.state,
+        "total_fen": order.total_fen,
+        "pay_url": pay_url(payment.public_id, payment.method) if payment and is_due else None,
+        "expires_at": order.expires_at,
+        "placed_at": order.placed_at,
+        "paid_at": order.paid_at,
+        "city": order.city,
+        "lines": order.lines,
+        "refunds": shown.refunds,
+        "history": order.events,
+    }

@@ -1,0 +1,72 @@
+"""What people type to buy."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import FieldList, HiddenField, IntegerField, RadioField, StringField
+from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.widgets import HiddenInput
+
+from orders.model import PaymentMethod
+from orders.placing import MAX_LINES, Recipient
+
+_ADDRESS = ("name", "phone", "city", "address")
+_PHONE = r"^\+?[0-9][0-9 -]{5,18}[0-9]$"
+
+
+class CheckoutForm(FlaskForm):
+    """Where it goes and how it is paid.
+
+    It carries what was shown (lines and total) and a key, so that sending it again, also after
+    the cart has been emptied, does the same once more: nothing.
+    """
+
+    name = StringField(_l("收货人"), validators=[InputRequired(_l("填收货人。")), Length(max=40)])
+    phone = StringField(
+        _l("电话"),
+        validators=[
+            InputRequired(_l("填电话，送货时用。")),
+            Regexp(_PHONE, message=_l("电话像是少了几位，例如 13800000000。")),
+        ],
+    )
+    city = StringField(
+        _l("城市"), validators=[InputRequired(_l("填城市，例如 韶关市。")), Length(max=40)]
+    )
+    address = StringField(
+        _l("详细地址"),
+        validators=[InputRequired(_l("填街道、小区和门牌。")), Length(max=120)],
+    )
+    payment = RadioField(
+        _l("怎么付"),
+        choices=[
+            (PaymentMethod.STRIPE.value, _l("在线支付")),
+            (PaymentMethod.TRANSFER.value, _l("对公转账")),
+        ],
+        default=PaymentMethod.STRIPE.value,
+        validators=[InputRequired(_l("选一种付款方式。"))],
+    )
+    lines = FieldList(HiddenField(), min_entries=0, max_entries=MAX_LINES)
+    total_fen = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+    idempotency_key = HiddenField(validators=[InputRequired(), Length(max=64)])
+
+    def begin(self, wanted: dict[str, int], recipient: Recipient | None) -> None:
+        """Fill in what is to be bought, a fresh key, and where the last order went."""
+        self.idempotency_key.data = secrets.token_urlsafe(18)
+        for offer, units in wanted.items():
+            self.lines.append_entry(f"{offer}:{units}")
+        if recipient is not None:
+            for name in _ADDRESS:
+                self[name].data = getattr(recipient, name)
+
+    def recipient(self) -> Recipient:
+        """Return where it goes, as it was typed."""
+        typed = {name: str(self[name].data or "").strip() for name in _ADDRESS}
+        return Recipient(**typed)
+
+    def wanted(self) -> dict[str, int]:
+        """Return what was shown when the form was made: offer public id → units."""
+        pairs = (str(one.data or "").partition(":") for one in self.lines)
+        return {offer: int(units) for offer, _, units in pairs if units.isdecimal() and int(units)}

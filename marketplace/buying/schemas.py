@@ -1,0 +1,109 @@
+"""An order for programs: what comes in, what goes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from kernel.quantity import MAX_UNITS
+from orders.model import OrderState, PaymentMethod
+from orders.placing import MAX_LINES
+
+
+class LineIn(Schema):
+    """How many whole sale units of an offer."""
+
+    class Meta:
+        unknown = RAISE
+
+    offer_id = fields.String(required=True, validate=validate.Length(1, 16))
+    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNITS))
+
+
+class RecipientIn(Schema):
+    """Where goods go. Kept encrypted."""
+
+    class Meta:
+        unknown = RAISE
+
+    name = fields.String(required=True, validate=validate.Length(1, 40))
+    phone = fields.String(required=True, validate=validate.Regexp(r"^\+?[0-9][0-9 -]{5,18}[0-9]$"))
+    city = fields.String(required=True, validate=validate.Length(1, 40))
+    address = fields.String(required=True, validate=validate.Length(1, 120))
+
+
+class OrderIn(Schema):
+    """An order. `touch` is a code that this visitor came through; alone it proves nothing."""
+
+    class Meta:
+        unknown = RAISE
+
+    lines = fields.List(
+        fields.Nested(LineIn), required=True, validate=validate.Length(1, MAX_LINES)
+    )
+    recipient = fields.Nested(RecipientIn, load_default=None)
+    payment = fields.Enum(PaymentMethod, by_value=True, required=True)
+    touch = fields.String(load_default=None, validate=validate.Length(1, 40))
+
+    @validates_schema
+    def _once_each(self, data: dict[str, Any], **_: object) -> None:
+        offers = [line["offer_id"] for line in data.get("lines", [])]
+        if len(set(offers)) != len(offers):
+            raise ValidationError("each offer once", "lines")
+
+
+class PlacedOut(Schema):
+    """What became of it, and where to pay."""
+
+    number = fields.String(required=True)
+    state = fields.Enum(OrderState, by_value=True, required=True)
+    total_fen = fields.Integer(required=True)
+    pay_url = fields.String(required=True, allow_none=True)
+    expires_at = fields.String(required=True, allow_none=True)
+
+
+class LineOut(Schema):
+    """A line as it was frozen; `allocated` is null until the yield was divided."""
+
+    name_zh = fields.String(required=True)
+    name_en = fields.String(required=True)
+    seller_name_zh = fields.String(required=True)
+    seller_name_en = fields.String(required=True)
+    certificate_number = fields.String(required=True)
+    unit = fields.String(attribute="unit_name", required=True)
+    price_fen = fields.Integer(required=True)
+    quantity = fields.Integer(required=True)
+    allocated = fields.Integer(required=True, allow_none=True)
+    amount_fen = fields.Integer(required=True)
+
+
+class EventOut(Schema):
+    """What happened, and when."""
+
+    at = fields.AwareDateTime(required=True)
+    kind = fields.String(required=True)
+
+
+class RefundOut(Schema):
+    """Money back, and how far it has come."""
+
+    amount_fen = fields.Integer(required=True)
+    state = fields.String(required=True)
+    cause = fields.String(required=True)
+
+
+class OrderOut(Schema):
+    """An order with its lines and its history."""
+
+    number = fields.String(required=True)
+    state = fields.Enum(OrderState, by_value=True, required=True)
+    total_fen = fields.Integer(required=True)
+    pay_url = fields.String(required=True, allow_none=True)
+    expires_at = fields.AwareDateTime(required=True, allow_none=True)
+    placed_at = fields.AwareDateTime(required=True)
+    paid_at = fields.AwareDateTime(required=True, allow_none=True)
+    city = fields.String(required=True)
+    lines = fields.List(fields.Nested(LineOut), required=True)
+    refunds = fields.List(fields.Nested(RefundOut), required=True)
+    history = fields.List(fields.Nested(EventOut), required=True)

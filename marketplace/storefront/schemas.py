@@ -1,0 +1,79 @@
+"""What the offers of the shop look like as JSON."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.money import MAX_FEN
+from sellers.model import Category, LotMode
+from sellers.queries import MAX_PAGE_SIZE, PAGE_SIZE
+
+
+class OffersQuery(Schema):
+    """What the list is narrowed to."""
+
+    class Meta:
+        unknown = RAISE
+
+    q = fields.String(load_default="", validate=validate.Length(max=60))
+    category = fields.Enum(Category, by_value=True, load_default=None)
+    mode = fields.Enum(LotMode, by_value=True, load_default=None)
+    region = fields.String(load_default="", validate=validate.Length(max=20))
+    seller = fields.String(load_default="", validate=validate.Length(max=16))
+    max_price_fen = fields.Integer(load_default=None, validate=validate.Range(1, MAX_FEN))
+    page_size = fields.Integer(load_default=PAGE_SIZE, validate=validate.Range(1, MAX_PAGE_SIZE))
+    cursor = fields.String(load_default=None, validate=validate.Length(max=16))
+
+
+class SellerOut(Schema):
+    """Who supplies it."""
+
+    id = fields.String(attribute="seller", required=True)
+    name_zh = fields.String(attribute="seller_name_zh", required=True)
+    name_en = fields.String(attribute="seller_name_en", required=True)
+
+
+class OfferOut(Schema):
+    """An offer as it stands on the shelf. `left` is how many units can still be bought."""
+
+    id = fields.String(attribute="public_id", required=True)
+    name_zh = fields.String(required=True)
+    name_en = fields.String(required=True)
+    category = fields.Enum(Category, by_value=True, required=True)
+    mode = fields.Enum(LotMode, by_value=True, required=True)
+    variety = fields.String(required=True)
+    grade = fields.String(required=True)
+    price_fen = fields.Integer(required=True)
+    unit = fields.String(attribute="unit_name", required=True)
+    unit_g = fields.Integer(required=True)
+    left = fields.Integer(required=True)
+    limit_per_buyer = fields.Integer(required=True, allow_none=True)
+    closes_at = fields.AwareDateTime(required=True, allow_none=True)
+    harvest_from = fields.Date(required=True, allow_none=True)
+    harvest_to = fields.Date(required=True, allow_none=True)
+    origin = fields.List(fields.String(), attribute="places", required=True)
+    seller = fields.Function(lambda card: SellerOut().dump(card), required=True)
+
+
+class OfferPageOut(Schema):
+    """A page of offers; `next_cursor` is null on the last one."""
+
+    items = fields.List(fields.Nested(OfferOut), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class CertificateOut(Schema):
+    """A certificate that is valid today."""
+
+    kind = fields.String(required=True)
+    number = fields.String(required=True)
+    issued_by = fields.String(required=True)
+    valid_until = fields.Date(required=True, allow_none=True)
+
+
+class OfferDetailOut(OfferOut):
+    """An offer with the certificates that stand behind it."""
+
+    keeping = fields.String(required=True)
+    open = fields.Boolean(required=True)
+    certificates = fields.List(fields.Nested(CertificateOut), required=True)

@@ -1,0 +1,110 @@
+"""The shop's pages."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from kernel import clock
+from kernel.access import allow, found
+from kernel.money import MAX_FEN
+from marketplace import cart
+from marketplace.storefront import queries
+from marketplace.storefront.picture import houses
+from sellers.model import Category, LotMode, Place
+from sellers.queries import ShelfFilters, offer_by_public_id, shelf
+
+blueprint = Blueprint("storefront", __name__)
+
+HOME_SHELF = 8
+PRICE_STEPS_YUAN = (20, 50, 100)
+MAX_WORDS = 60
+
+Choice = TypeVar("Choice", Category, LotMode)
+
+
+@blueprint.get("/")
+@allow.everyone
+def home() -> ResponseReturnValue:
+    """What is on now, this week, to order before the harvest, and ready to send."""
+    at = clock.now()
+    days = queries.fair_days(clock.today())
+    return render_template(
+        "storefront/home.html",
+        on_air=queries.on_air(),
+        days=days if any(day.kinds for day in days) else [],
+        open_round=queries.open_round(at),
+        shelf=shelf(ShelfFilters(mode=LotMode.IN_HAND), page_size=HOME_SHELF, at=at),
+    )
+
+
+@blueprint.get("/offers")
+@allow.everyone
+def offers() -> ResponseReturnValue:
+    """The list, narrowed by words and chips; htmx asks for the next rows only."""
+    filters = _filters()
+    page = shelf(filters, request.args.get("cursor", "")[:16] or None)
+    template = (
+        "storefront/rows.html" if "HX-Request" in request.headers else "storefront/offers.html"
+    )
+    return render_template(
+        template,
+        page=page,
+        filters=filters,
+        link=lambda **changes: _link(filters, **changes),
+        categories=list(Category),
+        modes=list(LotMode),
+        price_steps_fen=[yuan * 100 for yuan in PRICE_STEPS_YUAN],
+        regions=sorted({card.county for card in page.items}),
+    )
+
+
+@blueprint.get("/offers/<public_id>")
+@allow.everyone
+def offer(public_id: str) -> ResponseReturnValue:
+    """One offer: what, how much, when, who grew it, where the money goes, this lot."""
+    facts = found(offer_by_public_id(public_id))
+    found(facts if facts.card.place is not Place.SLOT else None)
+    card, at = facts.card, clock.now()
+    in_round = card.place is Place.ROUND
+    return render_template(
+        "storefront/offer.html",
+        facts=facts,
+        card=card,
+        open=card.is_open(at),
+        most=cart.most_of(card),
+        round=queries.round_of(card.offer_id) if in_round else None,
+        houses=houses(facts.seller.households_count, facts.seller.registered_count),
+    )
+
+
+def _filters() -> ShelfFilters:
+    """Read the filters of a hand-typed or clicked address; what cannot be read narrows nothing."""
+    asked = request.args
+    top = asked.get("max_price_fen", "")
+    return ShelfFilters(
+        q=asked.get("q", "").strip()[:MAX_WORDS],
+        category=_one_of(Category, asked.get("category")),
+        mode=_one_of(LotMode, asked.get("mode")),
+        region=asked.get("region", "").strip()[:20],
+        seller=asked.get("seller", "")[:16],
+        max_price_fen=int(top) if top.isdecimal() and 0 < int(top[:16]) <= MAX_FEN else None,
+    )
+
+
+def _one_of(kind: type[Choice], value: str | None) -> Choice | None:
+    return kind(value) if value in list(kind) else None
+
+
+def _link(filters: ShelfFilters, **changes: Any) -> str:
+    """Return the address of the list with some filters changed, from its first page."""
+    cursor = changes.pop("cursor", None)
+    asked = asdict(replace(filters, **changes))
+    return url_for(
+        "storefront.offers",
+        **{name: value for name, value in asked.items() if value},
+        cursor=cursor,
+    )

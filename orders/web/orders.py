@@ -1,0 +1,60 @@
+"""A buyer's orders: the list, one order with its history, giving it back, ordering it again."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from kernel import clock
+from kernel.access import allow, found, viewer
+from kernel.db import public_code
+from kernel.idempotency import once
+from orders.lifecycle import can_cancel, cancel
+from orders.queries.mine import is_own, order_for, orders_of, sheet
+
+blueprint = Blueprint("orders", __name__, template_folder="../templates")
+
+PAGE_SIZE = 20
+
+
+@blueprint.get("/orders")
+@allow.everyone
+def index() -> ResponseReturnValue:
+    """The viewer's orders, newest first."""
+    cursor = request.args.get("cursor") or None
+    return render_template(
+        "orders/orders.html", page=orders_of(viewer(), cursor=cursor, page_size=PAGE_SIZE)
+    )
+
+
+@blueprint.get("/orders/<number>")
+@allow.everyone
+def show(number: str) -> ResponseReturnValue:
+    """One order, for its buyer and for staff."""
+    shown = sheet(number, viewer())
+    order = shown.order
+    mine_alone = shown.is_mine and order.group_order_id is None
+    return render_template(
+        "orders/order.html",
+        sheet=shown,
+        can_give_up=mine_alone and can_cancel(order, clock.now()),
+        idempotency_key=public_code(),
+    )
+
+
+@blueprint.post("/orders/<number>/cancel")
+@allow.everyone
+def give_up(number: str) -> ResponseReturnValue:
+    """Cancel one's own order; what was paid is refunded."""
+    who = viewer()
+    order = order_for(number, who)
+    # A member's need is changed where it was registered, and staff cancel in the back office.
+    found(order if order.group_order_id is None and is_own(order, who) else None)
+
+    def act() -> dict[str, str]:
+        cancel(order)
+        return {"number": number}
+
+    key = request.form.get("idempotency_key")
+    once(who.actor, "orders.give_up", key, {"number": number}, act)
+    return redirect(url_for("orders.show", number=number))

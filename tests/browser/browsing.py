@@ -1,0 +1,111 @@
+"""Eyes and hands in Chromium: pages that notice faults, sign-in, axe, screenshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response
+
+from tests.builders import PASSWORD
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHOTS = ROOT / "var" / "shots"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE: Mapping[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
+DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+TIMEOUT_MS = 10_000
+# The shapes of a page's answer: a refused form is one, a missing picture is not.
+_PAGES = frozenset({"document", "xhr", "fetch"})
+
+
+@dataclass
+class Watch:
+    """What went wrong on the pages of one test: errors, policy violations, faults."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def over(self, page: Page) -> None:
+        """Listen to `page` from now on."""
+        page.on("console", self._console)
+        page.on("pageerror", self._error)
+        page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # An answer of 4xx or 5xx is judged by `_response`, which knows what asked for it.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.faults.append(f"console: {message.text}")
+
+    def _error(self, error: Error) -> None:
+        self.faults.append(f"script: {error}")
+
+    def _response(self, response: Response) -> None:
+        missing = response.status >= 400 and response.request.resource_type not in _PAGES
+        if response.status >= 500 or missing:
+            self.faults.append(f"{response.status} {response.request.method} {response.url}")
+
+
+def open_page(browser: Browser, base_url: str, shape: Mapping[str, Any], watch: Watch) -> Page:
+    """Open a page of its own (own cookies) that reads Chinese, and watch it."""
+    context = browser.new_context(
+        base_url=base_url,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
+        reduced_motion="reduce",
+        **shape,
+    )
+    context.set_default_timeout(TIMEOUT_MS)
+    page = context.new_page()
+    watch.over(page)
+    return page
+
+
+def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
+    """Sign in through the page, and wait until that has led elsewhere."""
+    page.goto("/sign-in")
+    page.fill("input[name=login]", login)
+    page.fill("input[name=password]", password)
+    page.click("main form button[type=submit]")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def check_axe(page: Page) -> None:
+    """Fail on anything serious or critical that axe finds on `page`."""
+    found = Axe().run(page).response["violations"]
+    grave = [
+        f"{one['id']} ({one['impact']}): {one['help']} at {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+    assert not grave, f"{page.url}: {grave}"
+
+
+def check_width(page: Page) -> None:
+    """Fail if `page` scrolls sideways."""
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{page.url} is {wide} px too wide"
+
+
+def shot(page: Page, name: str, *, full: bool = False) -> Path:
+    """Keep a picture of `page` as var/shots/<name>-<width>.png and return its path."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    width = (page.viewport_size or {"width": 0})["width"]
+    path = SHOTS / f"{name}-{'phone' if width < 600 else 'desktop'}.png"
+    page.screenshot(path=path, full_page=full)
+    return path

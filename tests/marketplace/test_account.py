@@ -1,0 +1,141 @@
+"""Sign-in, registration, language and my page."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from kernel.db import db
+from kernel.identity import TRIES_PER_LOGIN, Account
+from marketplace.account.paths import same_site
+from tests import builders
+from tests.visitors import Visitor
+
+pytestmark = pytest.mark.usefixtures("shop")
+
+
+def test_the_right_pair_signs_in_and_goes_on_to_the_page_that_was_wanted(
+    visitor: Visitor,
+) -> None:
+    builders.account(login="buyer-1")
+    answer = visitor.enter("buyer-1", next="/orders?cursor=x")
+    assert answer.status_code == 302
+    assert answer.location == "/orders?cursor=x"
+    assert "某岗位" in visitor.get("/me").get_data(as_text=True)
+
+
+def test_a_wrong_password_is_said_on_the_page_and_signs_nobody_in(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    answer = visitor.send("/sign-in", login="buyer-1", password="something-else")
+    assert answer.status_code == 422
+    assert "登录名或密码不对" in answer.get_data(as_text=True)
+    assert visitor.get("/me").status_code == 302
+
+
+def test_too_many_wrong_tries_are_told_to_wait(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    for _ in range(TRIES_PER_LOGIN):
+        assert visitor.send("/sign-in", login="buyer-1", password="wrong").status_code == 422
+    answer = visitor.enter("buyer-1")
+    assert answer.status_code == 429
+    assert "过几分钟再试" in answer.get_data(as_text=True)
+    assert visitor.get("/me").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\e",
+        "javascript:x",
+        "",
+        None,
+    ],
+)
+def test_another_site_is_never_gone_to(path: str | None) -> None:
+    assert same_site(path, "/me") == "/me"
+
+
+def test_a_sign_in_without_the_pages_token_is_refused(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.get("/sign-in")
+    answer = visitor.post("/sign-in", data={"login": "buyer-1", "password": builders.PASSWORD})
+    assert answer.status_code == 400
+    assert visitor.get("/me").status_code == 302
+
+
+def test_somebody_new_registers_and_is_signed_in(visitor: Visitor) -> None:
+    answer = visitor.send(
+        "/register", name="小店", login="new-one", password="12345678", again="12345678"
+    )
+    assert answer.status_code == 302
+    account = db.session.scalars(select(Account)).one()
+    assert (account.login, account.name_zh) == ("new-one", "小店")
+    assert visitor.get("/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "word"),
+    [
+        ({"login": "taken"}, "已经有人用了"),
+        ({"password": "short", "again": "short"}, "密码至少 8 个字符"),
+        ({"again": "different"}, "两次填的不一样"),
+    ],
+)
+def test_a_registration_with_a_fault_says_it_and_makes_nobody(
+    visitor: Visitor, form: dict[str, str], word: str
+) -> None:
+    builders.account(login="taken")
+    good = {"name": "小店", "login": "new-one", "password": "12345678", "again": "12345678"}
+    answer = visitor.send("/register", **{**good, **form})
+    assert answer.status_code == 422
+    assert word in answer.get_data(as_text=True)
+    assert db.session.scalars(select(Account.login)).all() == ["taken"]
+
+
+def test_the_language_is_chosen_and_the_page_stays(visitor: Visitor) -> None:
+    answer = visitor.send("/language", language="en", next="/sign-in?next=/me")
+    assert answer.location == "/sign-in?next=/me"
+    assert 'lang="en"' in visitor.get("/sign-in").get_data(as_text=True)
+    assert visitor.send("/language", language="xx").status_code == 422
+
+
+def test_signing_out_keeps_the_language_and_nothing_else(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.send("/language", language="en")
+    visitor.enter("buyer-1")
+    visitor.send("/sign-out")
+    assert visitor.get("/me").status_code == 302
+    assert 'lang="en"' in visitor.get("/sign-in").get_data(as_text=True)
+
+
+def test_signing_out_everywhere_ends_other_browsers_and_tokens(shop: Flask) -> None:
+    builders.account(login="buyer-1")
+    one, other, program = (Visitor(shop, shop.response_class) for _ in range(3))
+    one.enter("buyer-1")
+    other.enter("buyer-1")
+    pair = {"login": "buyer-1", "password": builders.PASSWORD}
+    token = program.post("/api/v1/tokens", json=pair).get_json()["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert program.get("/me", headers=bearer).status_code == 200
+    one.send("/me/sign-out-everywhere")
+    assert other.get("/me").status_code == 302
+    assert program.get("/me", headers=bearer).status_code == 302
+
+
+def test_a_token_needs_the_right_pair_and_no_unknown_fields(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    wrong = visitor.post("/api/v1/tokens", json={"login": "buyer-1", "password": "wrong"})
+    assert (wrong.status_code, wrong.get_json()["code"]) == (422, "wrong_password")
+    more = {"login": "buyer-1", "password": builders.PASSWORD, "admin": True}
+    unknown = visitor.post("/api/v1/tokens", json=more)
+    assert (unknown.status_code, unknown.get_json()["code"]) == (422, "invalid")
+
+
+def test_my_page_opens_the_doors_of_my_roles_only(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    assert "我的工作" not in visitor.get("/me").get_data(as_text=True)
