@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+
+import click
 from flask import Flask
+from flask.cli import with_appcontext
+
+from marketplace import check as laws
+
+
+@click.command("check")
+@with_appcontext
+def check() -> None:
+    """Look at every law over the whole database; exit 1 when anything breaks one."""
+    findings = laws.check()
+    for finding in findings:
+        click.echo(laws.said(finding))
+    for finding in laws.examine(laws.WAITING):
+        for fault in finding.faults[: laws.SHOWN]:
+            click.echo(f"waits  {finding.law.name:<22} {fault}")
+    broken = sum(not finding.holds for finding in findings)
+    counted = sum(finding.counted for finding in findings)
+    click.echo(f"{len(findings)} laws over {counted} things: {broken or 'none'} broken")
+    if broken:
+        sys.exit(1)
 
 
 def register(app: Flask) -> None:
     """Add every command to `app`."""
+    app.cli.add_command(check)

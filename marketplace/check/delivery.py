@@ -1,0 +1,125 @@
+"""Laws 3 and 5: a yield is divided without loss, and a delivered line is settled once."""
+
+from __future__ import annotations
+
+from marketplace.check.law import Law, by_sql
+
+LAWS: tuple[Law, ...] = (
+    by_sql(
+        "allocation-conserves",
+        "allocated and left over sum to the yield that was entered",
+        "SELECT count(*) FROM allocation_run",
+        """
+        SELECT format('allocation %s: %s allocated and %s left over of %s entered', r.public_id,
+            r.allocated, r.left_over, coalesce(y.units, 0))
+        FROM allocation_run r
+        LEFT JOIN (SELECT item_id, sum(quantity) AS units FROM yield_entry GROUP BY item_id) y
+            ON y.item_id = r.item_id
+        WHERE r.allocated + r.left_over <> r.yielded OR r.yielded <> coalesce(y.units, 0)
+        ORDER BY r.id
+        """,
+    ),
+    by_sql(
+        "allocation-lines",
+        "what an allocation gave is what its lines got",
+        "SELECT count(*) FROM order_line WHERE allocated IS NOT NULL",
+        """
+        SELECT format('allocation %s: %s allocated, %s on lines', r.public_id, r.allocated,
+            coalesce(sum(l.allocated), 0))
+        FROM allocation_run r
+        JOIN notice_item i ON i.id = r.item_id
+        JOIN harvest_notice n ON n.id = i.notice_id
+        LEFT JOIN round_offer ro ON ro.round_id = n.round_id
+        LEFT JOIN order_line l ON l.offer_id = ro.offer_id AND l.lot_id = i.lot_id
+        GROUP BY r.id HAVING r.allocated <> coalesce(sum(l.allocated), 0) ORDER BY r.id
+        """,
+    ),
+    by_sql(
+        "allocation-bounds",
+        "no line gets more than it ordered, and what it does not get is given back",
+        "SELECT count(*) FROM order_line WHERE allocated IS NOT NULL",
+        """
+        SELECT format('order %s, %s: %s allocated, %s given back of %s', o.number, l.name_zh,
+            l.allocated, l.released, l.quantity)
+        FROM order_line l JOIN orders o ON o.id = l.order_id
+        WHERE l.allocated < 0 OR l.allocated > l.quantity
+            OR (o.state IN ('due', 'confirmed', 'handed')
+                AND l.allocated + l.released <> l.quantity)
+        ORDER BY l.id
+        """,
+    ),
+    by_sql(
+        "group-order-lines",
+        "what a closed round asks a seller for is at most what members ordered",
+        "SELECT count(*) FROM notice_item",
+        """
+        SELECT format('notice item %s asks for %s, members ordered %s', i.public_id, i.quantity,
+            coalesce(sum(l.quantity), 0))
+        FROM notice_item i
+        JOIN harvest_notice n ON n.id = i.notice_id
+        LEFT JOIN round_offer ro ON ro.round_id = n.round_id
+        LEFT JOIN order_line l ON l.offer_id = ro.offer_id AND l.lot_id = i.lot_id
+        GROUP BY i.id HAVING i.quantity > coalesce(sum(l.quantity), 0) ORDER BY i.id
+        """,
+    ),
+    by_sql(
+        "settled-once",
+        "a delivered line has one settlement line, over what was delivered at its price",
+        "SELECT count(*) FROM settlement_line",
+        """
+        SELECT format('order %s, %s: settled %s times, %s fen for %s units', o.number, l.name_zh,
+            count(*), sum(s.amount_fen), coalesce(l.allocated, l.quantity - l.released))
+        FROM settlement_line s
+        JOIN order_line l ON l.id = s.line_id
+        JOIN orders o ON o.id = l.order_id
+        GROUP BY o.number, o.state, l.id
+        HAVING count(*) > 1
+            OR sum(s.amount_fen) <> l.price_fen * coalesce(l.allocated, l.quantity - l.released)
+        ORDER BY l.id
+        """,
+    ),
+    by_sql(
+        "settled-delivered",
+        "only what was handed over is settled",
+        "SELECT count(*) FROM settlement_line",
+        """
+        SELECT format('order %s, %s: settled and not handed over', o.number, l.name_zh)
+        FROM settlement_line s
+        JOIN order_line l ON l.id = s.line_id
+        JOIN orders o ON o.id = l.order_id
+        WHERE o.state <> 'handed' AND NOT EXISTS (
+            SELECT FROM consignment_line cl JOIN consignment c ON c.id = cl.consignment_id
+            WHERE cl.line_id = l.id AND c.signed_at IS NOT NULL
+        ) ORDER BY l.id
+        """,
+    ),
+    by_sql(
+        "settlement-total",
+        "a settlement is the sum of its lines, and households get at most that",
+        "SELECT count(*) FROM settlement",
+        """
+        SELECT format('settlement %s: %s fen, lines %s fen, households %s fen', s.public_id,
+            s.total_fen, l.fen, h.fen)
+        FROM settlement s
+        CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen), 0) AS fen FROM settlement_line
+            WHERE settlement_id = s.id) l
+        CROSS JOIN LATERAL (SELECT coalesce(sum(amount_fen), 0) AS fen FROM household_share
+            WHERE settlement_id = s.id) h
+        WHERE s.total_fen <> l.fen OR h.fen > s.total_fen ORDER BY s.id
+        """,
+    ),
+    by_sql(
+        "consigned-lines",
+        "no line is packed for more than it gets",
+        "SELECT count(*) FROM consignment_line",
+        """
+        SELECT format('order %s, %s: %s packed of %s', o.number, l.name_zh, sum(c.quantity),
+            coalesce(l.allocated, l.quantity))
+        FROM consignment_line c
+        JOIN order_line l ON l.id = c.line_id
+        JOIN orders o ON o.id = l.order_id
+        GROUP BY o.number, l.id HAVING sum(c.quantity) > coalesce(l.allocated, l.quantity)
+        ORDER BY l.id
+        """,
+    ),
+)

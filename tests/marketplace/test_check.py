@@ -1,0 +1,184 @@
+"""Every law is broken by hand once, and found; an honest database has nothing to find."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from kernel import clock, ledger
+from kernel.db import db, transaction
+from marketplace import check
+from orders import books
+from orders.actions import handover, settlement, yields
+from orders.actions.yields import Harvested
+from orders.lifecycle import cancel
+from orders.model import CreditKind, Order, PaymentMethod
+from orders.payments.captures import Captured, record_capture, record_cash
+from orders.placing import Buyer, Placed, place
+from tests import builders
+from tests.laws import assert_laws_hold
+from tests.orders.harvest_builders import closed_round
+
+SIGNATURE = "M1 1L2 2L3 3L4 4"
+
+# What breaks each law. Triggers and foreign keys are off and checks are dropped meanwhile,
+# as they would be for whoever writes to the tables by hand.
+HARMS = {
+    "lot-bounds": ["UPDATE lot SET promised = offered + 1"],
+    "lot-promised": ["UPDATE lot SET promised = promised + 1"],
+    "offer-quota": ["UPDATE offer SET quota = sold - 1 WHERE sold > 0"],
+    "offer-sold": ["UPDATE offer SET sold = sold + 1 WHERE place = 'shop'"],
+    "buyer-take": ["UPDATE buyer_take SET units = units + 1"],
+    "ended-orders": ["UPDATE orders SET state = 'lapsed' WHERE state = 'confirmed'"],
+    "frozen-lines": ["UPDATE order_line SET price_fen = price_fen + 1"],
+    "line-offer": ["UPDATE order_line SET lot_id = lot_id + 100000"],
+    "order-total": ["UPDATE orders SET total_fen = total_fen + 1"],
+    "one-credit": ["UPDATE order_line SET credit_source_id = 100000"],
+    "place-credit": [
+        "UPDATE order_line SET credit_source_id ="
+        " (SELECT id FROM credit_source WHERE kind = 'shop') "
+    ],
+    "assists": [
+        "INSERT INTO line_assist (line_id, credit_source_id)"
+        " SELECT id, credit_source_id FROM order_line LIMIT 1"
+    ],
+    "channels-sum": [
+        "UPDATE order_line SET credit_source_id = 100000"
+        " WHERE id = (SELECT min(id) FROM order_line)"
+    ],
+    "refund-credit": ["UPDATE refund SET line_id = NULL"],
+    "idempotency-keys": [
+        "ALTER TABLE idempotency_key DROP CONSTRAINT uq_idempotency_key_actor_endpoint_key",
+        *(
+            [
+                "INSERT INTO idempotency_key (actor, endpoint, key, body_hash, created_at)"
+                " VALUES ('a:1', 'orders', 'k', 'h', now())"
+            ]
+            * 2
+        ),
+    ],
+    "payment-shares": ["UPDATE payment_share SET amount_fen = amount_fen + 1"],
+    "captured-shared": ["UPDATE payment SET captured_fen = captured_fen + 1"],
+    "refunded-captured": ["UPDATE payment SET refunded_fen = refunded_fen + 1"],
+    "refunded-line": ["UPDATE refund SET amount_fen = 1000000"],
+    "paid-orders": ["UPDATE payment SET state = 'due'"],
+    "unpaid-goods": ["UPDATE orders SET paid_at = NULL"],
+    "ledger-zero": ["UPDATE posting SET amount_fen = amount_fen + 1 WHERE amount_fen > 0"],
+    "ledger-chain": ["UPDATE posting SET amount_fen = amount_fen * 2"],
+    "ledger-guards": ["ALTER TABLE posting DISABLE TRIGGER posting_append_only"],
+    "ledger-balances": ["UPDATE refund SET state = 'succeeded'"],
+    "payment-booked": ["UPDATE ledger_transaction SET reference = reference || 'x'"],
+    "allocation-conserves": ["UPDATE allocation_run SET left_over = left_over + 1"],
+    "allocation-lines": ["UPDATE allocation_run SET allocated = allocated + 1"],
+    "allocation-bounds": ["UPDATE order_line SET allocated = quantity + 1"],
+    "group-order-lines": ["UPDATE notice_item SET quantity = quantity + 1"],
+    "settled-once": [
+        "ALTER TABLE settlement_line DROP CONSTRAINT uq_settlement_line_line_id",
+        "INSERT INTO settlement_line (settlement_id, line_id, amount_fen)"
+        " SELECT settlement_id, line_id, amount_fen FROM settlement_line",
+    ],
+    "settled-delivered": [
+        "UPDATE consignment SET signed_at = NULL",
+        "UPDATE orders SET state = 'confirmed'",
+    ],
+    "settlement-total": ["UPDATE settlement SET total_fen = total_fen + 1"],
+    "consigned-lines": ["UPDATE consignment_line SET quantity = quantity + 100"],
+}
+HARMS_LATE = {
+    "unsealed": ["DELETE FROM ledger_seal"],
+    "orders-overdue": ["UPDATE orders SET state = 'due', expires_at = now() - interval '1 day'"],
+    "rounds-overdue": [
+        "UPDATE round SET processed_at = NULL, opens_at = now() - interval '2 days',"
+        " closes_at = now() - interval '1 day'"
+    ],
+    "refunds-pending": [
+        "UPDATE refund SET state = 'pending', created_at = now() - interval '2 days'"
+    ],
+}
+
+
+def _pay(placed: Placed) -> None:
+    assert placed.payment_id is not None
+    record_capture(
+        placed.payment_id, Captured(placed.total.fen, clock.now(), f"pi_{placed.number}")
+    )
+
+
+@pytest.fixture
+def traded(app: Flask) -> None:
+    """A market day: a shop, a round that fell short, cash, a cancellation, a settlement."""
+    with app.app_context():
+        offer = builders.offer(quota=50, limit_per_buyer=9)
+        credited = builders.credited_to_shop(offer)
+        for units in (1, 2, 3):
+            buyer = Buyer(builders.account().id)
+            _pay(place(buyer, {offer.id: units}, credited, PaymentMethod.STRIPE))
+        cancelled = place(builders.buyer(), {offer.id: 4}, credited, PaymentMethod.STRIPE)
+        _pay(cancelled)
+        cancel(db.session.get_one(Order, cancelled.order_id))
+        cash = place(builders.buyer(), {offer.id: 1}, credited, PaymentMethod.CASH)
+        assert cash.payment_id is not None
+        record_cash(cash.payment_id)
+        place(builders.buyer(), {offer.id: 1}, credited, PaymentMethod.STRIPE)
+        made = closed_round(50, 30, 20)
+        yields.enter_yield(made.item.id, None, Harvested(90), account_id=None)
+        yields.allocate(made.item.id, "pro_rata", account_id=None)
+        packed = handover.pack(made.seller.id, made.group_order.id)
+        handover.send(packed.id, "自己送")
+        handover.sign(packed.id, SIGNATURE, account_id=None)
+        stated = settlement.state_settlement(made.seller.id, made.round.id)
+        settlement.pay_out(stated.id, "BANK-1", account_id=None)
+        ledger.seal(books.BOOK)
+        assert builders.credit_source(CreditKind.SHOP).code == "shop"
+
+
+def test_an_honest_database_breaks_no_law(app: Flask, traded: None) -> None:
+    with app.app_context():
+        assert_laws_hold()
+        empty = [found.law.name for found in check.check() if found.counted == 0]
+        assert empty == ["assists", "idempotency-keys"]
+        assert all(not found.faults for found in check.examine(check.WAITING))
+
+
+def test_every_law_finds_what_breaks_it(app: Flask, traded: None) -> None:
+    with app.app_context():
+        missed = [
+            law.name
+            for law in (*check.LAWS, *check.WAITING)
+            if not _found(law, {**HARMS, **HARMS_LATE}[law.name])
+        ]
+        assert missed == []
+
+
+def _found(law: check.Law, harm: list[str]) -> list[str]:
+    """Return what `law` finds once `harm` was done; the harm is undone again."""
+    db.session.rollback()
+    session = db.session()
+    try:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for table, constraint in session.execute(
+            text(
+                "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+                " WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+            )
+        ).all():
+            session.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}"'))
+        for statement in harm:
+            session.execute(text(statement))
+        return law.look(session)[1]
+    finally:
+        session.rollback()
+
+
+def test_the_command_says_what_is_broken_and_fails(app: Flask, traded: None) -> None:
+    runner = app.test_cli_runner()
+    fine = runner.invoke(args=["check"])
+    assert fine.exit_code == 0, fine.output
+    assert "none broken" in fine.output
+    with app.app_context(), transaction() as session:
+        session.execute(text("UPDATE offer SET sold = sold + 1 WHERE place = 'shop'"))
+    broken = runner.invoke(args=["check"])
+    assert broken.exit_code == 1
+    assert "FOUND  offer-sold" in broken.output
+    assert "1 broken" in broken.output
