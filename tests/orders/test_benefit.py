@@ -50,7 +50,7 @@ def test_a_pool_is_divided_to_the_last_fen(
     income: int, delivered: dict[int, int], delivery: int, by_shares: int, second: int
 ) -> None:
     plans = {"delivery": delivery, "shares": by_shares, "second": second}
-    made = shares(plans, [Sold(10, Money(income), dict(delivered))], MEMBERS)
+    made = shares(plans, [Sold(10, Money(income), delivered)], MEMBERS)
     for kind, basis_points in plans.items():
         reaches = kind != "delivery" or sum(delivered.values()) > 0
         pool = Money(income).percent(basis_points) if reaches else Money(0)

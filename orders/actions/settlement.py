@@ -1,0 +1,209 @@
+"""State what a seller is owed for delivered goods, share it with households, record payouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from kernel import clock
+from kernel.db import transaction
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.identity import Organisation
+from kernel.money import Money
+from orders import books
+from orders.benefit import Member, PlansExceedIncome, Share, Sold, shares
+from orders.model import (
+    Consignment,
+    ConsignmentLine,
+    HarvestNotice,
+    HouseholdShare,
+    NoticeItem,
+    Order,
+    OrderLine,
+    OrderState,
+    RoundOffer,
+    Settlement,
+    SettlementLine,
+    SettlementState,
+    YieldEntry,
+)
+from sellers.model import BenefitPlan, Household, HouseholdStatus, Seller
+
+
+def unsettled(seller_id: int) -> Select[OrderLine]:
+    """Select a seller's lines that were handed over and are in no settlement yet.
+
+    A line is handed over once its consignment is signed, or its order is (a cabinet's
+    sale has no consignment).
+    """
+    mine = ConsignmentLine.line_id == OrderLine.id
+    signed = (
+        exists()
+        .where(mine, ConsignmentLine.consignment_id == Consignment.id)
+        .where(Consignment.signed_at.is_not(None))
+    )
+    consigned = exists().where(mine)
+    handed = signed | ((Order.state == OrderState.HANDED) & ~consigned)
+    return (
+        select(OrderLine)
+        .join(Order, OrderLine.order_id == Order.id)
+        .outerjoin(RoundOffer, RoundOffer.offer_id == OrderLine.offer_id)
+        .where(
+            OrderLine.seller_id == seller_id,
+            handed,
+            func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0,
+            ~exists().where(SettlementLine.line_id == OrderLine.id),
+        )
+        .order_by(OrderLine.id)
+    )
+
+
+def state_settlement(
+    seller_id: int, round_id: int | None, *, account_id: int | None = None
+) -> Settlement:
+    """State what a seller is owed for a round (None: for what was sold outside of rounds).
+
+    One settlement line per delivered line, its amount moved in the ledger from what buyers
+    prepaid to the seller, and from there each household's share by the seller's benefit
+    plans. Raises NotFound, and Conflict when nothing is left to settle or the plans promise
+    more than there is.
+    """
+    with transaction() as session:
+        # One statement of a seller at a time; rows that point at the seller need not wait.
+        seller = session.scalar(
+            select(Seller).where(Seller.id == seller_id).with_for_update(of=Seller, key_share=True)
+        )
+        if seller is None:
+            raise NotFound()
+        where = RoundOffer.round_id == round_id if round_id else RoundOffer.id.is_(None)
+        lines = session.scalars(unsettled(seller_id).where(where)).all()
+        if not lines:
+            raise Conflict(
+                _l("没有可以结算的货：还没交货，或者已经结过了。"), code="nothing_to_settle"
+            )
+        made = Settlement(
+            seller_id=seller_id,
+            round_id=round_id,
+            total_fen=sum(line.price_fen * line.due_units for line in lines),
+            stated_by=account_id,
+        )
+        made.lines = [
+            SettlementLine(line_id=line.id, amount_fen=line.price_fen * line.due_units)
+            for line in lines
+        ]
+        session.add(made)
+        session.flush()
+        owner = books.seller_owner(_public_id(session, seller_id))
+        books.settled(made, owner)
+        _share(session, made, lines, owner)
+    return made
+
+
+def _public_id(session: Session, organisation_id: int) -> str:
+    return session.scalars(
+        select(Organisation.public_id).where(Organisation.id == organisation_id)
+    ).one()
+
+
+def _share(
+    session: Session, settlement: Settlement, lines: Sequence[OrderLine], owner: str
+) -> None:
+    households = session.scalars(
+        select(Household).where(Household.seller_id == settlement.seller_id).order_by(Household.id)
+    )
+    members = [
+        Member(one.id, one.share_weight, one.status == HouseholdStatus.REGISTERED)
+        for one in households
+    ]
+    try:
+        made = shares(
+            plans_of(session, settlement.seller_id), _sold(session, settlement, lines), members
+        )
+    except PlansExceedIncome as problem:
+        raise Conflict(
+            _l("利益联结方案加起来超过了收入的全部。先改方案，再结算。"), code="plans_exceed_income"
+        ) from problem
+    settlement.shares = [_row(share) for share in made]
+    session.flush()
+    amount = Money(sum(share.amount.fen for share in made))
+    if amount:
+        books.shared_with_households(settlement, amount, owner)
+
+
+def _row(share: Share) -> HouseholdShare:
+    return HouseholdShare(
+        household_id=share.household_id,
+        kind=share.kind,
+        units=share.units,
+        amount_fen=share.amount.fen,
+    )
+
+
+def plans_of(session: Session, seller_id: int) -> dict[str, int]:
+    """Return a seller's benefit plans in force today: kind → basis points of the income."""
+    rows = session.execute(
+        select(BenefitPlan.kind, BenefitPlan.basis_points)
+        .where(BenefitPlan.seller_id == seller_id, BenefitPlan.starts_on <= clock.today())
+        .order_by(BenefitPlan.starts_on, BenefitPlan.id)
+    )
+    # The newest plan of a kind replaces the ones before it.
+    return {row.kind: row.basis_points for row in rows}
+
+
+def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) -> list[Sold]:
+    delivered: dict[int, dict[int | None, int]] = {}
+    if settlement.round_id is not None:
+        entries = session.execute(
+            select(NoticeItem.lot_id, YieldEntry.household_id, YieldEntry.quantity)
+            .join(YieldEntry, YieldEntry.item_id == NoticeItem.id)
+            .join(HarvestNotice, NoticeItem.notice_id == HarvestNotice.id)
+            .where(
+                HarvestNotice.round_id == settlement.round_id,
+                HarvestNotice.seller_id == settlement.seller_id,
+            )
+            .order_by(YieldEntry.household_id)
+        )
+        for lot_id, household_id, quantity in entries:
+            delivered.setdefault(lot_id, {})[household_id] = quantity
+    units: dict[int, int] = {}
+    income: dict[int, int] = {}
+    for line in lines:
+        units[line.lot_id] = units.get(line.lot_id, 0) + line.due_units
+        income[line.lot_id] = income.get(line.lot_id, 0) + line.price_fen * line.due_units
+    return [
+        Sold(units[lot_id], Money(income[lot_id]), delivered.get(lot_id, {}))
+        for lot_id in sorted(units)
+    ]
+
+
+def pay_out(settlement_id: int, reference: str, *, account_id: int | None) -> Settlement:
+    """Record that a settlement was transferred, with the bank's reference.
+
+    Raises NotFound, Invalid without a reference, Conflict (already_paid) the second time.
+    """
+    reference = reference.strip()
+    if not 3 <= len(reference) <= 80 or not reference.isprintable():
+        raise Invalid(
+            _l("写上银行的转账流水号，3 到 80 个字符。"),
+            code="reference_invalid",
+            fields={"reference": _l("写上银行的转账流水号，3 到 80 个字符。")},
+        )
+    with transaction() as session:
+        paid = session.scalar(
+            select(Settlement)
+            .where(Settlement.id == settlement_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if paid is None:
+            raise NotFound()
+        if paid.state != SettlementState.STATED:
+            raise Conflict(_l("这一笔已经打过款了，不会再打第二次。"), code="already_paid")
+        paid.state, paid.payout_reference = SettlementState.PAID, reference
+        paid.paid_at, paid.paid_by = clock.now(), account_id
+        households = Money(sum(share.amount_fen for share in paid.shares))
+        books.paid_out(paid, households, books.seller_owner(_public_id(session, paid.seller_id)))
+    return paid

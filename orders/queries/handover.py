@@ -1,0 +1,170 @@
+"""Reads about consignments: what to pack, packing lists, what somebody must sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import selectinload
+
+from kernel.access import Viewer, found
+from kernel.db import db
+from kernel.identity import Account, Membership, Role
+from orders.model import (
+    BuyingUnit,
+    Consignment,
+    ConsignmentLine,
+    GroupOrder,
+    Order,
+    OrderLine,
+    Round,
+)
+from sellers.model import Seller
+
+
+@dataclass(frozen=True)
+class ConsignmentView:
+    """A consignment with what its pages show."""
+
+    consignment: Consignment
+    seller: Seller
+    group_order: GroupOrder | None
+    order: Order | None
+
+    @property
+    def round(self) -> Round | None:
+        """The round it belongs to, if any."""
+        return self.group_order.round if self.group_order else None
+
+    @property
+    def unit(self) -> BuyingUnit | None:
+        """The buying unit it goes to, if any."""
+        return self.group_order.unit if self.group_order else None
+
+    @property
+    def totals(self) -> list[tuple[OrderLine, int]]:
+        """Units by product, as a line that shows its name and unit."""
+        sums: dict[int, int] = {}
+        shown: dict[int, OrderLine] = {}
+        for one in self.consignment.lines:
+            shown.setdefault(one.line.product_id, one.line)
+            sums[one.line.product_id] = sums.get(one.line.product_id, 0) + one.quantity
+        return [(shown[product_id], units) for product_id, units in sums.items()]
+
+
+def may_send(consignment: Consignment, who: Viewer) -> bool:
+    """Tell whether `who` handles the consignment on the seller's side."""
+    return who.has(Role.STAFF, Role.ADMIN) or who.belongs(consignment.seller_id, Role.CLERK)
+
+
+def may_sign(view: ConsignmentView, who: Viewer) -> bool:
+    """Tell whether `who` may sign: the unit's coordinator, or the buyer of the one order."""
+    if view.group_order is not None:
+        return who.belongs(view.group_order.unit_id, Role.COORDINATOR)
+    bought = view.order is not None and view.order.account_id is not None
+    return bought and view.order is not None and view.order.account_id == who.account_id
+
+
+def consignment(public_id: str, who: Viewer) -> ConsignmentView:
+    """Return one consignment that `who` sends, signs or oversees. Raises NotFound."""
+    row = db.session.scalar(
+        select(Consignment)
+        .where(Consignment.public_id == public_id)
+        .options(selectinload(Consignment.lines).selectinload(ConsignmentLine.line))
+    )
+    view = _view(found(row))
+    return found(view if may_send(view.consignment, who) or may_sign(view, who) else None)
+
+
+def _view(row: Consignment) -> ConsignmentView:
+    return ConsignmentView(
+        row,
+        db.session.get_one(Seller, row.seller_id),
+        db.session.get(GroupOrder, row.group_order_id) if row.group_order_id else None,
+        db.session.get(Order, row.order_id) if row.order_id else None,
+    )
+
+
+def of_seller(seller_id: int, most: int = 50) -> list[ConsignmentView]:
+    """Return a seller's consignments, newest first."""
+    return _views(select(Consignment).where(Consignment.seller_id == seller_id), most)
+
+
+def of_group_order(group_order_id: int) -> list[ConsignmentView]:
+    """Return a group order's consignments, newest first."""
+    return _views(select(Consignment).where(Consignment.group_order_id == group_order_id), 50)
+
+
+def of_units(unit_ids: list[int], most: int = 50) -> list[ConsignmentView]:
+    """Return what goes to these buying units, newest first."""
+    groups = select(GroupOrder.id).where(GroupOrder.unit_id.in_(unit_ids))
+    return _views(select(Consignment).where(Consignment.group_order_id.in_(groups)), most)
+
+
+def _views(query: Select[Consignment], most: int) -> list[ConsignmentView]:
+    rows = db.session.scalars(
+        query.options(selectinload(Consignment.lines).selectinload(ConsignmentLine.line))
+        .order_by(Consignment.id.desc())
+        .limit(most)
+    )
+    return [_view(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class ToPack:
+    """What of one group order, or of one order, could be packed now."""
+
+    group_order: GroupOrder | None
+    order: Order | None
+    lines: int
+    units: int
+
+
+def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
+    """Group the lines of `packable` by where they go."""
+    chosen = packable.order_by(None).subquery()
+    rows = db.session.execute(
+        select(
+            Order.group_order_id,
+            func.min(Order.id).label("order_id"),
+            func.count(),
+            func.sum(func.coalesce(chosen.c.allocated, chosen.c.quantity)),
+        )
+        .join(chosen, chosen.c.order_id == Order.id)
+        # A group order is one place; every other order is a place of its own.
+        .group_by(
+            Order.group_order_id,
+            func.coalesce(Order.group_order_id, -Order.id),
+        )
+        .order_by(func.min(Order.id))
+    ).all()
+    return [
+        ToPack(
+            db.session.get(GroupOrder, group_id) if group_id else None,
+            None if group_id else db.session.get(Order, order_id),
+            lines,
+            int(units),
+        )
+        for group_id, order_id, lines, units in rows
+    ]
+
+
+def recipients(view: ConsignmentView) -> dict[int, str]:
+    """Return who gets each order of a consignment: department and staff number, never a name."""
+    order_ids = {one.line.order_id for one in view.consignment.lines}
+    unit_id = view.group_order.unit_id if view.group_order else None
+    rows = db.session.execute(
+        select(Order.id, Order.number, Membership.department, Membership.staff_number)
+        .outerjoin(Account, Order.account_id == Account.id)
+        .outerjoin(
+            Membership,
+            (Membership.account_id == Account.id) & (Membership.organisation_id == unit_id),
+        )
+        .where(Order.id.in_(order_ids))
+    )
+    names: dict[int, str] = {}
+    for order_id, number, department, staff_number in rows:
+        known = f"{department or ''} {staff_number or ''}".strip()
+        names[order_id] = names.get(order_id) or known
+        names[order_id] = names[order_id] or f"{number[:5]}…"
+    return names

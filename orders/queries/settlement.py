@@ -1,0 +1,118 @@
+"""Reads about settlements and households' shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import selectinload
+
+from kernel.access import Viewer, found
+from kernel.db import db
+from kernel.identity import Role
+from kernel.money import Money, total
+from orders.actions.settlement import unsettled
+from orders.model import HouseholdShare, OrderLine, Round, RoundOffer, Settlement
+from sellers.model import Seller
+
+
+@dataclass(frozen=True)
+class SettlementView:
+    """A settlement with its sums."""
+
+    settlement: Settlement
+    round: Round | None
+
+    @property
+    def total(self) -> Money:
+        """What buyers paid for the lines."""
+        return Money(self.settlement.total_fen)
+
+    @property
+    def households(self) -> Money:
+        """What of it belongs to households."""
+        return total(Money(share.amount_fen) for share in self.settlement.shares)
+
+    @property
+    def own(self) -> Money:
+        """What stays with the seller."""
+        return self.total - self.households
+
+    @property
+    def by_household(self) -> list[tuple[str, int, Money, Money, Money]]:
+        """Number, units, by delivery or shares, by second distribution, and together."""
+        rows: dict[str, list[HouseholdShare]] = {}
+        for share in self.settlement.shares:
+            rows.setdefault(share.household.number, []).append(share)
+        return [
+            (
+                number,
+                sum(one.units for one in of),
+                total(Money(one.amount_fen) for one in of if one.kind != "second"),
+                total(Money(one.amount_fen) for one in of if one.kind == "second"),
+                total(Money(one.amount_fen) for one in of),
+            )
+            for number, of in sorted(rows.items())
+        ]
+
+
+def _scoped(who: Viewer) -> Select[Settlement]:
+    query = select(Settlement).options(
+        selectinload(Settlement.shares).selectinload(HouseholdShare.household),
+        selectinload(Settlement.lines),
+    )
+    if who.has(Role.STAFF, Role.ADMIN, Role.AUDITOR):
+        return query
+    return query.where(Settlement.seller_id.in_(who.organisations(Role.CLERK)))
+
+
+def settlements(who: Viewer, most: int = 50) -> list[SettlementView]:
+    """Return the newest settlements that `who` may see."""
+    rows = db.session.scalars(_scoped(who).order_by(Settlement.id.desc()).limit(most)).all()
+    return [_view(row) for row in rows]
+
+
+def settlement(public_id: str, who: Viewer) -> SettlementView:
+    """Return one settlement. Raises NotFound for somebody else's."""
+    return _view(found(db.session.scalar(_scoped(who).where(Settlement.public_id == public_id))))
+
+
+def _view(row: Settlement) -> SettlementView:
+    return SettlementView(row, db.session.get(Round, row.round_id) if row.round_id else None)
+
+
+@dataclass(frozen=True)
+class ToSettle:
+    """What was handed over of one seller and round (None: outside rounds), not settled yet."""
+
+    seller: Seller
+    round: Round | None
+    lines: int
+    amount: Money
+
+
+def to_settle(seller_ids: list[int] | None = None) -> list[ToSettle]:
+    """Return what can be settled now, of these sellers or of all who sold something."""
+    sellers = select(OrderLine.seller_id).distinct()
+    if seller_ids is not None:
+        sellers = sellers.where(OrderLine.seller_id.in_(seller_ids))
+    amount = OrderLine.price_fen * func.coalesce(OrderLine.allocated, OrderLine.quantity)
+    made = []
+    for seller_id in db.session.scalars(sellers.order_by(OrderLine.seller_id)):
+        rows = db.session.execute(
+            unsettled(seller_id)
+            .with_only_columns(RoundOffer.round_id, func.count(), func.sum(amount))
+            .order_by(None)
+            .group_by(RoundOffer.round_id)
+            .order_by(RoundOffer.round_id)
+        )
+        for round_id, lines, fen in rows:
+            made.append(
+                ToSettle(
+                    db.session.get_one(Seller, seller_id),
+                    db.session.get(Round, round_id) if round_id else None,
+                    lines,
+                    Money(int(fen)),
+                )
+            )
+    return made

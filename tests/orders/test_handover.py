@@ -1,0 +1,130 @@
+"""Packing what was allocated, sending it, and signing for it."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from kernel.db import db
+from kernel.errors import Conflict, Invalid
+from orders.actions.handover import pack, pack_order, parse_signature, receive, send, sign
+from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.model import Consignment, ConsignmentLine, Order, OrderState, PaymentMethod
+from orders.placing import place
+from tests import builders
+from tests.orders.harvest_builders import Closed, closed_round, pay
+
+SIGNATURE = "M10 20L30 40L50 60L70 80M90 10L95 15"
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def allocated_round(*needs: int, yielded: int, paid: int | None = None) -> Closed:
+    closed = closed_round(*needs, paid=paid)
+    enter_yield(closed.item.id, None, Harvested(yielded, confirmed=True), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    return closed
+
+
+def states(closed: Closed) -> list[str]:
+    db.session.expire_all()
+    return [db.session.get_one(Order, one.id).state.value for one in closed.orders]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "M1 2",
+        "M1 2L3 4",
+        'M1 2L3 4L5 6L7 8"/><script>',
+        "M1 2L3 4L5 6l7 8",
+        "M1.5 2L3 4L5 6L7 8",
+        "L1 2L3 4L5 6L7 8",
+        "M1 2L3 4L5 6L7 88888",
+        "M1 2" + "L3 4" * 6000,
+    ],
+)
+def test_only_drawn_strokes_of_whole_numbers_are_a_signature(text: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_signature(text)
+    assert refusal.value.code == "signature_unreadable"
+
+
+def test_allocated_units_are_packed_sent_and_signed_for() -> None:
+    closed = allocated_round(50, 30, yielded=72)
+    packed = pack(closed.seller.id, closed.group_order.id)
+    assert [line.quantity for line in packed.lines] == [45, 27]
+    send(packed.id, "自己送", "SF123")
+    assert states(closed) == ["confirmed", "confirmed"]
+    signed = sign(packed.id, SIGNATURE, account_id=closed.coordinator.id)
+    assert (signed.signature, signed.signed_by) == (SIGNATURE, closed.coordinator.id)
+    assert states(closed) == ["handed", "handed"]
+    assert db.session.get_one(Order, closed.orders[0].id).handed_at is not None
+
+
+def test_nothing_is_packed_before_it_is_allocated_or_twice() -> None:
+    closed = closed_round(50)
+    with pytest.raises(Conflict) as refusal:
+        pack(closed.seller.id, closed.group_order.id)
+    assert refusal.value.code == "nothing_to_pack"
+    enter_yield(closed.item.id, None, Harvested(50), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    pack(closed.seller.id, closed.group_order.id)
+    with pytest.raises(Conflict):
+        pack(closed.seller.id, closed.group_order.id)
+    assert len(db.session.scalars(select(Consignment)).all()) == 1
+
+
+def test_who_has_not_paid_is_packed_only_after_paying() -> None:
+    closed = allocated_round(50, 30, yielded=80, paid=1)
+    first = pack(closed.seller.id, closed.group_order.id)
+    assert [line.quantity for line in first.lines] == [50]
+    pay(closed.orders[1])
+    second = pack(closed.seller.id, closed.group_order.id)
+    assert [line.quantity for line in second.lines] == [30]
+
+
+def test_only_what_was_sent_is_signed_for_and_only_once() -> None:
+    closed = allocated_round(50, yielded=50)
+    packed = pack(closed.seller.id, closed.group_order.id)
+    with pytest.raises(Conflict) as refusal:
+        sign(packed.id, SIGNATURE, account_id=None)
+    assert refusal.value.code == "not_sent"
+    send(packed.id, "自己送")
+    with pytest.raises(Conflict):
+        send(packed.id, "别人送")
+    sign(packed.id, SIGNATURE, account_id=None)
+    with pytest.raises(Conflict) as again:
+        sign(packed.id, "M1 1L2 2L3 3L4 4", account_id=None)
+    assert again.value.code == "already_signed"
+    kept = db.session.scalars(select(Consignment)).one()
+    assert (kept.carrier, kept.signature) == ("自己送", SIGNATURE)
+
+
+def test_an_order_from_two_sellers_is_handed_over_when_both_have_arrived() -> None:
+    offers = [builders.offer(), builders.offer()]
+    buyer = builders.buyer()
+    placed = place(
+        buyer,
+        {one.id: 2 for one in offers},
+        builders.credited_to_shop(*offers),
+        PaymentMethod.CASH,
+    )
+    order = db.session.get_one(Order, placed.order_id)
+    order.state = OrderState.CONFIRMED
+    db.session.commit()
+    for number, offer in enumerate(offers):
+        packed = pack_order(offer.seller_id, order.id)
+        with pytest.raises(Conflict) as refusal:
+            receive(order.id, account_id=None)
+        assert refusal.value.code == "nothing_on_its_way"
+        send(packed.id, "某快递", "SF1")
+        receive(order.id, account_id=None)
+        db.session.expire_all()
+        expected = OrderState.HANDED if number else OrderState.CONFIRMED
+        assert db.session.get_one(Order, order.id).state is expected
+    assert len(db.session.scalars(select(ConsignmentLine)).all()) == 2

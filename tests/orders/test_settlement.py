@@ -1,0 +1,153 @@
+"""What a seller is owed for delivered goods, and how it reaches households."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel.db import db, transaction
+from kernel.errors import Conflict, Invalid
+from kernel.ledger import AccountKind, LedgerTransaction, balance
+from orders import books
+from orders.actions.handover import pack, pack_order, receive, send, sign
+from orders.actions.harvest import propose, split
+from orders.actions.settlement import pay_out, state_settlement
+from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.model import HouseholdShare, Order, PaymentMethod, Settlement, SettlementLine
+from orders.placing import place
+from sellers.model import BenefitPlan
+from tests import builders
+from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, pay
+from tests.orders.test_handover import SIGNATURE
+from tests.orders.test_yields import at_once
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def handed_over(*needs: int, short: int = 0) -> Closed:
+    """A round whose households delivered all but `short` units, packed and signed for."""
+    closed = closed_round(*needs)
+    proposal = propose(closed.item, closed.households)
+    split(closed.item.id, proposal)
+    for number, household in enumerate(closed.households):
+        units = proposal[household.public_id] - (short if number == 0 else 0)
+        enter_yield(closed.item.id, household.id, Harvested(units), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    deliver(closed)
+    return closed
+
+
+def deliver(closed: Closed) -> None:
+    packed = pack(closed.seller.id, closed.group_order.id)
+    send(packed.id, "自己送")
+    sign(packed.id, SIGNATURE, account_id=closed.coordinator.id)
+
+
+def held(kind: AccountKind, closed: Closed) -> int:
+    """What the ledger owes on an account of the seller's, in fen."""
+    owner = books.seller_owner(closed.seller.organisation.public_id)
+    return -balance(books.BOOK, kind, owner).fen
+
+
+def test_a_seller_is_owed_what_was_delivered_and_households_get_their_shares() -> None:
+    closed = handed_over(60, 60, short=12)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    total = 108 * PRICE_FEN
+    assert made.total_fen == total
+    delivery = total * 8000 // 10_000
+    second = total * 500 // 10_000
+    assert held(AccountKind.HOUSEHOLD_PAYABLE, closed) == delivery + second
+    assert held(AccountKind.SELLER_PAYABLE, closed) == total - delivery - second
+    assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == 0
+    by_kind = dict(
+        db.session.execute(
+            select(HouseholdShare.kind, func.sum(HouseholdShare.amount_fen)).group_by(
+                HouseholdShare.kind
+            )
+        ).all()
+    )
+    assert by_kind == {"delivery": delivery, "second": second}
+    units = db.session.scalars(
+        select(HouseholdShare.units)
+        .where(HouseholdShare.kind == "delivery")
+        .order_by(HouseholdShare.household_id)
+    ).all()
+    assert list(units) == [48, 40, 20]
+
+
+def test_settling_again_finds_nothing_new() -> None:
+    closed = handed_over(60)
+    state_settlement(closed.seller.id, closed.round.id)
+    moves = db.session.scalar(select(func.count()).select_from(LedgerTransaction))
+    with pytest.raises(Conflict) as refusal:
+        state_settlement(closed.seller.id, closed.round.id)
+    assert refusal.value.code == "nothing_to_settle"
+    assert db.session.scalar(select(func.count()).select_from(LedgerTransaction)) == moves
+    assert db.session.scalar(select(func.count()).select_from(SettlementLine)) == 1
+
+
+def test_two_settlements_at_once_settle_each_line_once(app: Flask) -> None:
+    closed = handed_over(60, 30)
+    seller_id, round_id = closed.seller.id, closed.round.id
+    results = at_once(app, lambda: state_settlement(seller_id, round_id).total_fen, times=3)
+    assert sorted(type(one).__name__ for one in results) == ["Conflict", "Conflict", "int"]
+    assert db.session.scalar(select(func.count()).select_from(SettlementLine)) == 2
+    assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == 0
+
+
+def test_nothing_is_settled_before_it_is_signed_for() -> None:
+    closed = closed_round(60)
+    enter_yield(closed.item.id, None, Harvested(60), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    packed = pack(closed.seller.id, closed.group_order.id)
+    send(packed.id, "自己送")
+    with pytest.raises(Conflict):
+        state_settlement(closed.seller.id, closed.round.id)
+    assert db.session.scalars(select(Settlement)).all() == []
+
+
+def test_plans_beyond_the_income_stop_a_settlement_before_it_changes_anything() -> None:
+    closed = handed_over(60)
+    with transaction() as session:
+        session.add(BenefitPlan(seller_id=closed.seller.id, kind="shares", basis_points=2000))
+    with pytest.raises(Conflict) as refusal:
+        state_settlement(closed.seller.id, closed.round.id)
+    assert refusal.value.code == "plans_exceed_income"
+    assert db.session.scalars(select(Settlement)).all() == []
+    assert held(AccountKind.SELLER_PAYABLE, closed) == 0
+
+
+def test_a_payout_empties_what_was_owed_and_a_second_one_is_refused() -> None:
+    closed = handed_over(60)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    with pytest.raises(Invalid):
+        pay_out(made.id, "  ", account_id=None)
+    before = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen
+    pay_out(made.id, "BANK-0001", account_id=None)
+    with pytest.raises(Conflict) as refusal:
+        pay_out(made.id, "BANK-0002", account_id=None)
+    assert refusal.value.code == "already_paid"
+    assert held(AccountKind.SELLER_PAYABLE, closed) == 0
+    assert held(AccountKind.HOUSEHOLD_PAYABLE, closed) == 0
+    after = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen
+    assert before - after == 60 * PRICE_FEN
+    assert db.session.scalars(select(Settlement.payout_reference)).one() == "BANK-0001"
+
+
+def test_a_shop_order_is_settled_outside_of_rounds() -> None:
+    offer = builders.offer()
+    placed = place(
+        builders.buyer(), {offer.id: 3}, builders.credited_to_shop(offer), PaymentMethod.STRIPE
+    )
+    order = db.session.get_one(Order, placed.order_id)
+    pay(order)
+    send(pack_order(offer.seller_id, order.id).id, "某快递", "SF1")
+    with pytest.raises(Conflict):
+        state_settlement(offer.seller_id, None)
+    receive(order.id, account_id=None)
+    made = state_settlement(offer.seller_id, None)
+    assert (made.total_fen, made.round_id) == (3 * 5900, None)
+    assert db.session.scalars(select(HouseholdShare)).all() == []

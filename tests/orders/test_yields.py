@@ -1,0 +1,268 @@
+"""Entering a yield, and dividing it among the lines exactly once."""
+
+import threading
+from collections.abc import Callable
+from unittest import mock
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from kernel.db import db
+from kernel.errors import Conflict, Invalid
+from kernel.ledger import AccountKind, balance
+from kernel.quantity import parse_jin
+from orders import books
+from orders.actions import yields
+from orders.actions.harvest import propose, split
+from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
+from orders.model import (
+    AllocationRun,
+    HouseholdQuota,
+    NoticeItem,
+    Order,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentState,
+    PayMode,
+    QuotaState,
+    Refund,
+    RefundState,
+    YieldEntry,
+)
+from sellers.model import Lot, Offer
+from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def entries() -> list[tuple[int | None, int, int | None]]:
+    db.session.expire_all()
+    rows = db.session.scalars(select(YieldEntry).order_by(YieldEntry.household_id))
+    return [(one.household_id, one.quantity, one.weight_g) for one in rows]
+
+
+def harvest(closed: Closed, units: int) -> None:
+    """The seller enters what it harvested as a whole."""
+    enter_yield(closed.item.id, None, Harvested(units, confirmed=True), account_id=closed.clerk.id)
+
+
+def allocated() -> list[int | None]:
+    db.session.expire_all()
+    return list(db.session.scalars(select(OrderLine.allocated).order_by(OrderLine.id)))
+
+
+def test_a_household_delivers_units_and_weight_and_is_marked_as_delivered() -> None:
+    closed = closed_round(60)
+    split(closed.item.id, propose(closed.item, closed.households))
+    first = closed.households[0]
+    enter_yield(
+        closed.item.id,
+        first.id,
+        Harvested(28, parse_jin("281.5")),
+        account_id=closed.steward.id,
+        by_proxy=True,
+    )
+    assert entries() == [(first.id, 28, 140_750)]
+    quota = db.session.scalars(select(HouseholdQuota).order_by(HouseholdQuota.id)).first()
+    assert quota is not None
+    assert quota.state is QuotaState.DELIVERED
+
+
+def test_a_figure_five_times_off_is_kept_only_when_it_is_confirmed() -> None:
+    closed = closed_round(100)
+    for wrong in (500, 20, 0):
+        with pytest.raises(Conflict) as refusal:
+            enter_yield(closed.item.id, None, Harvested(wrong), account_id=None)
+        assert refusal.value.code == "looks_mistyped"
+    assert entries() == []
+    enter_yield(closed.item.id, None, Harvested(20, confirmed=True), account_id=None)
+    assert entries() == [(None, 20, None)]
+
+
+def test_a_weight_five_times_off_is_asked_about_too() -> None:
+    closed = closed_round(100)
+    with pytest.raises(Conflict) as refusal:
+        enter_yield(closed.item.id, None, Harvested(90, 45_000), account_id=None)
+    assert refusal.value.code == "looks_mistyped"
+    assert entries() == []
+
+
+def test_a_yield_is_corrected_and_withdrawn_until_it_is_allocated() -> None:
+    closed = closed_round(100)
+    harvest(closed, 80)
+    harvest(closed, 90)
+    assert entries() == [(None, 90, None)]
+    withdraw_yield(closed.item.id, None)
+    assert entries() == []
+    harvest(closed, 90)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    changes: list[Callable[[], None]] = [
+        lambda: harvest(closed, 95),
+        lambda: withdraw_yield(closed.item.id, None),
+    ]
+    for change in changes:
+        with pytest.raises(Conflict) as refusal:
+            change()
+        assert refusal.value.code == "already_allocated"
+    assert entries() == [(None, 90, None)]
+
+
+def test_the_whole_and_its_parts_are_not_counted_twice() -> None:
+    closed = closed_round(60)
+    split(closed.item.id, propose(closed.item, closed.households))
+    harvest(closed, 60)
+    with pytest.raises(Conflict) as refusal:
+        enter_yield(closed.item.id, closed.households[0].id, Harvested(30), account_id=None)
+    assert refusal.value.code == "yield_counted_twice"
+    assert entries() == [(None, 60, None)]
+
+
+def test_a_household_without_a_share_of_the_item_enters_nothing() -> None:
+    closed = closed_round(60)
+    with pytest.raises(Conflict) as refusal:
+        enter_yield(closed.item.id, closed.households[0].id, Harvested(30), account_id=None)
+    assert refusal.value.code == "no_quota"
+    assert entries() == []
+
+
+def test_ten_percent_short_takes_ten_percent_from_each_and_refunds_it_once() -> None:
+    closed = closed_round(50, 30, 20)
+    harvest(closed, 90)
+    run = allocate(closed.item.id, "pro_rata", account_id=closed.clerk.id)
+    assert (run.yielded, run.allocated, run.left_over) == (90, 90, 0)
+    assert allocated() == [45, 27, 18]
+    refunds = db.session.scalars(select(Refund).order_by(Refund.line_id)).all()
+    assert [(one.units, one.amount_fen, one.cause) for one in refunds] == [
+        (units, units * PRICE_FEN, f"short:{run.public_id}") for units in (5, 3, 2)
+    ]
+    paid_back = 10 * PRICE_FEN
+    assert balance(books.BOOK, AccountKind.REFUNDS_OWED).fen == -paid_back
+    assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == -90 * PRICE_FEN
+    lot = db.session.get_one(Lot, closed.lot.id)
+    assert (lot.yielded, lot.promised, lot.offered) == (90, 90, 990)
+    assert db.session.get_one(Offer, closed.offer.id).sold == 90
+    assert list(db.session.scalars(select(OrderLine.released).order_by(OrderLine.id))) == [5, 3, 2]
+
+
+def test_what_is_left_over_is_named_and_nobody_gets_more_than_they_ordered() -> None:
+    closed = closed_round(50, 30)
+    harvest(closed, 95)
+    run = allocate(closed.item.id, "pro_rata", account_id=None)
+    assert (run.yielded, run.allocated, run.left_over) == (95, 80, 15)
+    assert allocated() == [50, 30]
+    assert db.session.scalars(select(Refund)).all() == []
+
+
+def test_a_member_who_has_not_paid_owes_less() -> None:
+    closed = closed_round(50, 50, paid=1)
+    harvest(closed, 90)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    paid, due = db.session.scalars(select(Payment).order_by(Payment.id)).all()
+    assert (paid.refunded_fen, paid.amount_fen) == (5 * PRICE_FEN, 50 * PRICE_FEN)
+    assert (due.state, due.amount_fen) == (PaymentState.DUE, 45 * PRICE_FEN)
+    states = db.session.scalars(select(Refund.state).order_by(Refund.id)).all()
+    assert states == [RefundState.PENDING, RefundState.CUT]
+
+
+def test_a_unit_that_pays_by_transfer_owes_less() -> None:
+    closed = closed_round(50, 50, pay_mode=PayMode.UNIT)
+    harvest(closed, 90)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    payment = db.session.scalars(select(Payment)).one()
+    assert payment.amount_fen == 90 * PRICE_FEN
+    owner = books.owner_of(closed.unit.id)
+    assert balance(books.BOOK, AccountKind.RECEIVABLE, owner).fen == 90 * PRICE_FEN
+
+
+def test_an_order_that_gets_nothing_ends_and_all_of_it_is_paid_back() -> None:
+    closed = closed_round(50, 1)
+    harvest(closed, 25)
+    allocate(closed.item.id, "first_come", account_id=None)
+    db.session.expire_all()
+    states = [db.session.get_one(Order, one.id).state for one in closed.orders]
+    assert states == [OrderState.CONFIRMED, OrderState.CANCELLED]
+    assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == -25 * PRICE_FEN
+
+
+def test_nothing_is_allocated_before_a_yield_is_entered_or_by_an_unknown_policy() -> None:
+    closed = closed_round(50)
+    with pytest.raises(Conflict) as refusal:
+        allocate(closed.item.id, "pro_rata", account_id=None)
+    assert refusal.value.code == "no_yield"
+    harvest(closed, 45)
+    with pytest.raises(Invalid):
+        allocate(closed.item.id, "by_beauty", account_id=None)
+    assert allocated() == [None]
+    assert db.session.scalars(select(AllocationRun)).all() == []
+
+
+def test_a_second_allocation_is_refused_and_refunds_nothing_more() -> None:
+    closed = closed_round(50, 30)
+    harvest(closed, 72)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    with pytest.raises(Conflict) as refusal:
+        allocate(closed.item.id, "pro_rata", account_id=None)
+    assert refusal.value.code == "already_allocated"
+    assert db.session.scalar(select(func.sum(Refund.units))) == 8
+
+
+def at_once(app: Flask, work: Callable[[], object], times: int) -> list[object]:
+    """Run `work` in several threads that start together; return results and exceptions."""
+    ready, results = threading.Barrier(times), []
+
+    def run() -> None:
+        with app.app_context():
+            ready.wait(timeout=10)
+            try:
+                results.append(work())
+            except Exception as problem:
+                results.append(problem)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    return results
+
+
+def test_two_allocations_at_once_make_one_run_and_one_refund_each(app: Flask) -> None:
+    closed = closed_round(50, 30)
+    harvest(closed, 72)
+    item_id = closed.item.id
+    results = at_once(
+        app, lambda: allocate(item_id, "pro_rata", account_id=None).public_id, times=3
+    )
+    refused = [one for one in results if isinstance(one, Conflict)]
+    assert len(refused) == 2
+    assert {one.code for one in refused} == {"already_allocated"}
+    assert db.session.scalar(select(func.count()).select_from(AllocationRun)) == 1
+    assert db.session.scalar(select(func.count()).select_from(Refund)) == 2
+    assert allocated() == [45, 27]
+
+
+def test_without_the_lock_two_allocations_collide_in_the_database(app: Flask) -> None:
+    """The control: the unique run is the last defence, the lock is what makes it polite."""
+    closed = closed_round(50, 30)
+    harvest(closed, 72)
+    item_id = closed.item.id
+    both_read = threading.Barrier(2)
+
+    def unlocked(session: object, wanted: int) -> NoticeItem:
+        item = db.session.get_one(NoticeItem, wanted)
+        both_read.wait(timeout=10)
+        return item
+
+    with mock.patch.object(yields, "lock_item", unlocked):
+        results = at_once(app, lambda: allocate(item_id, "pro_rata", account_id=None), times=2)
+    assert [one for one in results if isinstance(one, IntegrityError)]
+    assert not [one for one in results if isinstance(one, Conflict)]
