@@ -47,7 +47,7 @@ def test_plans_that_promise_more_than_the_income_are_refused() -> None:
     second=st.integers(0, 2_500),
 )
 def test_a_pool_is_divided_to_the_last_fen(
-    income: int, delivered: dict[int, int], delivery: int, by_shares: int, second: int
+    income: int, delivered: dict[int | None, int], delivery: int, by_shares: int, second: int
 ) -> None:
     plans = {"delivery": delivery, "shares": by_shares, "second": second}
     made = shares(plans, [Sold(10, Money(income), delivered)], MEMBERS)

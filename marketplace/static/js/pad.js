@@ -15,7 +15,7 @@
     const show = () => {
       output.textContent = text || "0";
       input.value = text;
-      if (!say || !task) return;
+      if (!say || !task || !text) return;
       const jin = Number(text), wrong = jin >= task * 5 || jin * 5 <= task;
       const kind = wrong ? "wrong" : jin < task * 0.9 ? "wait" : "done";
       const gap = plain(Math.abs(task - jin));

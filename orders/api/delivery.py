@@ -1,0 +1,223 @@
+"""JSON of consignments and settlements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import request
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from kernel.access import allow, found, viewer
+from kernel.db import db
+from kernel.errors import Invalid
+from kernel.idempotency import once
+from kernel.identity import Organisation, OrganisationKind, Role
+from orders.actions import handover, settlement
+from orders.api import harvest_schemas as shapes
+from orders.model import GroupOrder, Order, Round
+from orders.queries import handover as consignments
+from orders.queries import settlement as settlements
+from orders.queries.handover import ConsignmentView
+from orders.queries.settlement import SettlementView
+
+blueprint = Blueprint(
+    "delivery_api", __name__, url_prefix="/api/v1", description="From packing to the payout"
+)
+
+# Stored answers are JSON; the schemas write times from datetimes.
+_TIMES = ("packed_at", "sent_at", "signed_at", "stated_at", "paid_at")
+
+
+def _once(endpoint: str, body: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def as_json() -> dict[str, Any]:
+        answer = act()
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in answer.items()
+        }
+
+    key = request.headers.get("Idempotency-Key")
+    answer = once(viewer().actor, endpoint, key, body, as_json)
+    return {
+        name: datetime.fromisoformat(value) if name in _TIMES and value else value
+        for name, value in answer.items()
+    }
+
+
+def consignment_json(view: ConsignmentView) -> dict[str, Any]:
+    """Return a consignment as `ConsignmentOut` writes it."""
+    row = view.consignment
+    return {
+        "id": row.public_id,
+        "group_order_id": view.group_order.public_id if view.group_order else None,
+        "order_number": view.order.number if view.order else None,
+        "carrier": row.carrier,
+        "waybill": row.waybill,
+        "packed_at": row.packed_at,
+        "sent_at": row.sent_at,
+        "signed_at": row.signed_at,
+        "lines": [
+            {
+                "order_number": one.line.order.number,
+                "product": one.line.name_zh,
+                "unit_name": one.line.unit_name,
+                "quantity": one.quantity,
+            }
+            for one in row.lines
+        ],
+    }
+
+
+def settlement_json(view: SettlementView) -> dict[str, Any]:
+    """Return a settlement as `SettlementOut` writes it."""
+    row = view.settlement
+    return {
+        "id": row.public_id,
+        "seller_id": row.seller.organisation.public_id,
+        "round_id": view.round.public_id if view.round else None,
+        "state": row.state.value,
+        "lines": len(row.lines),
+        "total_fen": row.total_fen,
+        "households_fen": view.households.fen,
+        "own_fen": view.own.fen,
+        "stated_at": row.stated_at,
+        "paid_at": row.paid_at,
+        "payout_reference": row.payout_reference,
+        "shares": [
+            {
+                "household_number": share.household.number,
+                "kind": share.kind,
+                "units": share.units,
+                "amount_fen": share.amount_fen,
+            }
+            for share in row.shares
+        ],
+    }
+
+
+def _seller(public_id: str | None) -> int:
+    """Return the seller that this viewer handles: staff name it, a clerk has one."""
+    who = viewer()
+    if public_id is None:
+        return who.organisation(Role.CLERK)
+    seller_id = found(
+        db.session.scalar(
+            select(Organisation.id).where(
+                Organisation.public_id == public_id, Organisation.kind == OrganisationKind.SELLER
+            )
+        )
+    )
+    mine = who.has(Role.STAFF) or who.belongs(seller_id, Role.CLERK)
+    return found(seller_id if mine else None)
+
+
+@blueprint.route("/consignments", methods=["POST"])
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.arguments(shapes.PackIn)
+@blueprint.response(201, shapes.ConsignmentOut)
+def pack(body: dict[str, Any]) -> dict[str, Any]:
+    """Pack a seller's goods for a group order, or for one order."""
+    if (body["group_order_id"] is None) == (body["order_number"] is None):
+        raise Invalid(code="one_destination")
+    seller_id = _seller(body["seller_id"])
+
+    def act() -> dict[str, Any]:
+        if body["group_order_id"]:
+            where = GroupOrder.public_id == body["group_order_id"]
+            made = handover.pack(
+                seller_id, found(db.session.scalar(select(GroupOrder.id).where(where)))
+            )
+        else:
+            number = Order.number == body["order_number"]
+            made = handover.pack_order(
+                seller_id, found(db.session.scalar(select(Order.id).where(number)))
+            )
+        return consignment_json(consignments.consignment(made.public_id, viewer()))
+
+    return _once("delivery.pack", body, act)
+
+
+@blueprint.route("/consignments/<consignment_id>")
+@allow(Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
+@blueprint.response(200, shapes.ConsignmentOut)
+def show(consignment_id: str) -> dict[str, Any]:
+    """Show a consignment to whoever sends, signs or oversees it."""
+    return consignment_json(consignments.consignment(consignment_id, viewer()))
+
+
+@blueprint.route("/consignments/<consignment_id>/sending", methods=["POST"])
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.arguments(shapes.SendIn)
+@blueprint.response(200, shapes.ConsignmentOut)
+def send(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
+    """Record that a consignment left."""
+    view = consignments.consignment(consignment_id, viewer())
+    found(view if consignments.may_send(view.consignment, viewer()) else None)
+
+    def act() -> dict[str, Any]:
+        handover.send(view.consignment.id, body["carrier"], body["waybill"])
+        return consignment_json(view)
+
+    return _once("delivery.send", {"consignment": consignment_id, **body}, act)
+
+
+@blueprint.route("/consignments/<consignment_id>/signature", methods=["POST"])
+@allow(Role.COORDINATOR, Role.CONSUMER)
+@blueprint.arguments(shapes.SignIn)
+@blueprint.response(200, shapes.ConsignmentOut)
+def sign(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
+    """Sign for a consignment: the unit's coordinator, or the buyer of the one order."""
+    view = consignments.consignment(consignment_id, viewer())
+    found(view if consignments.may_sign(view, viewer()) else None)
+
+    def act() -> dict[str, Any]:
+        handover.sign(view.consignment.id, body["signature"], account_id=viewer().account_id)
+        return consignment_json(view)
+
+    return _once("delivery.sign", {"consignment": consignment_id, **body}, act)
+
+
+@blueprint.route("/settlements")
+@allow(Role.CLERK, Role.STAFF, Role.AUDITOR)
+@blueprint.response(200, shapes.SettlementsOut)
+def index() -> dict[str, Any]:
+    """List settlements: a seller sees its own, staff and auditors see all."""
+    rows = settlements.settlements(viewer(), most=200)
+    return {"items": [settlement_json(view) for view in rows], "next_cursor": None}
+
+
+@blueprint.route("/settlements", methods=["POST"])
+@allow(Role.STAFF)
+@blueprint.arguments(shapes.SettleIn)
+@blueprint.response(201, shapes.SettlementOut)
+def state(body: dict[str, Any]) -> dict[str, Any]:
+    """State what a seller is owed for what was handed over and is not settled yet."""
+    seller_id = _seller(body["seller_id"])
+    round_id = None
+    if body["round_id"] is not None:
+        where = Round.public_id == body["round_id"]
+        round_id = found(db.session.scalar(select(Round.id).where(where)))
+
+    def act() -> dict[str, Any]:
+        made = settlement.state_settlement(seller_id, round_id, account_id=viewer().account_id)
+        return settlement_json(settlements.settlement(made.public_id, viewer()))
+
+    return _once("delivery.settle", body, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/payout", methods=["POST"])
+@allow(Role.STAFF)
+@blueprint.arguments(shapes.PayOutIn)
+@blueprint.response(200, shapes.SettlementOut)
+def pay_out(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
+    """Record the transfer of a settlement; a second one is refused."""
+    view = settlements.settlement(settlement_id, viewer())
+
+    def act() -> dict[str, Any]:
+        settlement.pay_out(view.settlement.id, body["reference"], account_id=viewer().account_id)
+        return settlement_json(view)
+
+    return _once("delivery.payout", {"settlement": settlement_id, **body}, act)

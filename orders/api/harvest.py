@@ -1,0 +1,192 @@
+"""JSON of the harvest: notices, quotas, yields and the allocation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_smorest import Blueprint
+from sqlalchemy import select
+
+from kernel.access import allow, found, viewer
+from kernel.db import db
+from kernel.idempotency import once
+from kernel.identity import Role
+from orders.actions import harvest as actions
+from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.api import harvest_schemas as shapes
+from orders.model import HouseholdQuota
+from orders.queries import harvest as queries
+from orders.queries.harvest import ItemView, NoticeView
+from sellers.model import Household
+
+blueprint = Blueprint(
+    "harvest_api", __name__, url_prefix="/api/v1", description="From the notice to the allocation"
+)
+
+
+def item_json(view: ItemView) -> dict[str, Any]:
+    """Return an item as `ItemOut` writes it."""
+    numbers = {quota.household_id: quota.household.public_id for quota in view.quotas}
+    return {
+        "id": view.item.public_id,
+        "product": view.item.lot.product.name_zh,
+        "unit_name": view.item.lot.product.unit_name,
+        "quantity": view.item.quantity,
+        "to_split": view.to_split,
+        "state": view.state.value,
+        "yielded": view.yielded,
+        "quotas": [quota_json(quota) for quota in view.quotas],
+        "yields": [
+            {
+                "household_id": numbers.get(entry.household_id) if entry.household_id else None,
+                "quantity": entry.quantity,
+                "weight_g": entry.weight_g,
+                "by_proxy": entry.by_proxy,
+            }
+            for entry in view.entries.values()
+        ],
+        "allocation": None
+        if view.run is None
+        else {
+            "id": view.run.public_id,
+            "policy": view.run.policy,
+            "yielded": view.run.yielded,
+            "allocated": view.run.allocated,
+            "left_over": view.run.left_over,
+        },
+    }
+
+
+def quota_json(quota: HouseholdQuota) -> dict[str, Any]:
+    """Return a quota as `QuotaOut` writes it."""
+    return {
+        "id": quota.public_id,
+        "household_id": quota.household.public_id,
+        "household_number": quota.household.number,
+        "quantity": quota.quantity,
+        "state": quota.state.value,
+        "by_proxy": quota.by_proxy,
+    }
+
+
+def notice_json(view: NoticeView) -> dict[str, Any]:
+    """Return a notice as `NoticeOut` writes it."""
+    row = view.notice
+    return {
+        "id": row.public_id,
+        "round_id": row.round.public_id,
+        "seller_id": row.seller.organisation.public_id,
+        "seller": row.seller.name_zh,
+        "made_at": row.made_at,
+        "harvest_from": row.round.harvest_from,
+        "harvest_to": row.round.harvest_to,
+        "handover_on": row.round.handover_on,
+        "items": [item_json(one) for one in view.items],
+    }
+
+
+@blueprint.route("/rounds/<round_id>/harvest-notices")
+@allow(Role.CLERK, Role.STAFF, Role.ADMIN)
+@blueprint.response(200, shapes.NoticesOut)
+def notices(round_id: str) -> dict[str, Any]:
+    """List what must be harvested for a round: a seller sees its own notice, staff see all."""
+    rows = queries.notices(viewer(), round_id, most=500)
+    return {"items": [notice_json(view) for view in rows], "next_cursor": None}
+
+
+@blueprint.route("/notice-items/<item_id>/proposal")
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.response(200, shapes.ProposalOut)
+def proposal(item_id: str) -> dict[str, Any]:
+    """Propose a split by the households' shares; `?by=equal` in equal parts."""
+    view = queries.item(item_id, viewer())
+    among = queries.households(view.item.notice.seller_id)
+    proposed = actions.propose(view.item, among, by_shares=request.args.get("by") != "equal")
+    return {"quotas": [{"household_id": id_, "quantity": n} for id_, n in proposed.items()]}
+
+
+@blueprint.route("/notice-items/<item_id>/quotas", methods=["PUT"])
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.arguments(shapes.SplitIn)
+@blueprint.response(200, shapes.ItemOut)
+def split(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Split the whole item among the seller's households."""
+    view = queries.item(item_id, viewer())
+    units: dict[str, int] = {}
+    for one in body["quotas"]:
+        units[one["household_id"]] = units.get(one["household_id"], 0) + one["quantity"]
+    actions.split(view.item.id, units)
+    return item_json(queries.item(item_id, viewer()))
+
+
+@blueprint.route("/quotas/<quota_id>/answer", methods=["POST"])
+@allow(Role.CLERK, Role.STEWARD)
+@blueprint.arguments(shapes.AnswerIn)
+@blueprint.response(200, shapes.QuotaOut)
+def answer(body: dict[str, Any], quota_id: str) -> dict[str, Any]:
+    """Accept or decline a share: the household's steward (by proxy), or the seller's clerk."""
+    quota = queries.quota(quota_id)
+    acting = found(queries.acting_for(quota.household, viewer()))
+    answered = actions.answer(
+        quota.id,
+        accept=body["accept"],
+        account_id=viewer().account_id,
+        by_proxy=acting.by_proxy,
+    )
+    return quota_json(answered)
+
+
+@blueprint.route("/notice-items/<item_id>/yields", methods=["PUT"])
+@allow(Role.CLERK, Role.STEWARD, Role.STAFF)
+@blueprint.arguments(shapes.YieldIn)
+@blueprint.response(200, shapes.ItemOut)
+def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Enter or correct what was harvested; five times off needs `confirmed`."""
+    item = found(queries.any_item(item_id))
+    household = None
+    by_proxy = False
+    if body["household_id"] is None:
+        queries.item(item_id, viewer())
+    else:
+        household = found(
+            db.session.scalar(
+                select(Household).where(
+                    Household.public_id == body["household_id"],
+                    Household.seller_id == item.notice.seller_id,
+                )
+            )
+        )
+        by_proxy = found(queries.acting_for(household, viewer())).by_proxy
+    harvested = Harvested(body["quantity"], body["weight_g"], body["confirmed"])
+
+    def act() -> dict[str, Any]:
+        enter_yield(
+            item.id,
+            household.id if household else None,
+            harvested,
+            account_id=viewer().account_id,
+            by_proxy=by_proxy,
+        )
+        return item_json(queries.item_view(item))
+
+    return _once("harvest.yield", {"item": item_id, **body}, act)
+
+
+@blueprint.route("/notice-items/<item_id>/allocation", methods=["POST"])
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.arguments(shapes.AllocationIn)
+@blueprint.response(201, shapes.ItemOut)
+def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Divide the yield among the order lines, exactly once; refunds follow by themselves."""
+    view = queries.item(item_id, viewer())
+
+    def act() -> dict[str, Any]:
+        allocate(view.item.id, body["policy"], account_id=viewer().account_id)
+        return item_json(queries.item_view(view.item))
+
+    return _once("harvest.allocate", {"item": item_id, **body}, act)
+
+
+def _once(endpoint: str, body: dict[str, Any], act: Any) -> dict[str, Any]:
+    return once(viewer().actor, endpoint, request.headers.get("Idempotency-Key"), body, act)

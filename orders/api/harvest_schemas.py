@@ -1,0 +1,215 @@
+"""What the harvest's JSON looks like, in and out."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.quantity import MAX_UNITS
+from orders.allocation import POLICIES
+
+UNITS = validate.Range(min=0, max=MAX_UNITS)
+
+
+class _In(Schema):
+    """Input: unknown fields are refused."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class QuotaIn(_In):
+    """One household's share."""
+
+    household_id = fields.String(required=True)
+    quantity = fields.Integer(required=True, strict=True, validate=UNITS)
+
+
+class SplitIn(_In):
+    """The whole item, split among households."""
+
+    quotas = fields.List(
+        fields.Nested(QuotaIn), required=True, validate=validate.Length(min=1, max=1000)
+    )
+
+
+class AnswerIn(_In):
+    """A household's answer."""
+
+    accept = fields.Boolean(required=True, truthy={True}, falsy={False})
+
+
+class YieldIn(_In):
+    """What was harvested; `household_id` null: the seller as a whole."""
+
+    household_id = fields.String(allow_none=True, load_default=None)
+    quantity = fields.Integer(required=True, strict=True, validate=UNITS)
+    weight_g = fields.Integer(allow_none=True, load_default=None, strict=True, validate=UNITS)
+    confirmed = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class AllocationIn(_In):
+    """By which policy."""
+
+    policy = fields.String(load_default="pro_rata", validate=validate.OneOf(list(POLICIES)))
+
+
+class PackIn(_In):
+    """What to pack: a group order, or one order by its number."""
+
+    group_order_id = fields.String(load_default=None)
+    order_number = fields.String(load_default=None)
+    seller_id = fields.String(load_default=None)
+
+
+class SendIn(_In):
+    """Who carries it."""
+
+    carrier = fields.String(required=True, validate=validate.Length(min=1, max=40))
+    waybill = fields.String(load_default="", validate=validate.Length(max=60))
+
+
+class SignIn(_In):
+    """A signature as SVG path data."""
+
+    signature = fields.String(required=True, validate=validate.Length(max=20_000))
+
+
+class SettleIn(_In):
+    """Whose statement; `round_id` null: for what was sold outside of rounds."""
+
+    seller_id = fields.String(required=True)
+    round_id = fields.String(allow_none=True, load_default=None)
+
+
+class PayOutIn(_In):
+    """The bank's reference of the transfer."""
+
+    reference = fields.String(required=True, validate=validate.Length(min=3, max=80))
+
+
+class QuotaOut(Schema):
+    """One household's share: never a name, only its number."""
+
+    id = fields.String()
+    household_id = fields.String()
+    household_number = fields.String()
+    quantity = fields.Integer()
+    state = fields.String()
+    by_proxy = fields.Boolean()
+
+
+class YieldOut(Schema):
+    """One entry of what was harvested."""
+
+    household_id = fields.String(allow_none=True)
+    quantity = fields.Integer()
+    weight_g = fields.Integer(allow_none=True)
+    by_proxy = fields.Boolean()
+
+
+class AllocationOut(Schema):
+    """The one allocation of an item: yielded = allocated + left_over."""
+
+    id = fields.String()
+    policy = fields.String()
+    yielded = fields.Integer()
+    allocated = fields.Integer()
+    left_over = fields.Integer()
+
+
+class ItemOut(Schema):
+    """A notice item with everything that belongs to it."""
+
+    id = fields.String()
+    product = fields.String()
+    unit_name = fields.String()
+    quantity = fields.Integer()
+    to_split = fields.Integer()
+    state = fields.String()
+    yielded = fields.Integer(allow_none=True)
+    quotas = fields.List(fields.Nested(QuotaOut))
+    yields = fields.List(fields.Nested(YieldOut))
+    allocation = fields.Nested(AllocationOut, allow_none=True)
+
+
+class NoticeOut(Schema):
+    """What one seller must harvest for one round."""
+
+    id = fields.String()
+    round_id = fields.String()
+    seller_id = fields.String()
+    seller = fields.String()
+    made_at = fields.DateTime()
+    harvest_from = fields.Date()
+    harvest_to = fields.Date()
+    handover_on = fields.Date()
+    items = fields.List(fields.Nested(ItemOut))
+
+
+class NoticesOut(Schema):
+    """A page of notices."""
+
+    items = fields.List(fields.Nested(NoticeOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ProposalOut(Schema):
+    """A proposed split."""
+
+    quotas = fields.List(fields.Nested(QuotaIn))
+
+
+class ConsignedOut(Schema):
+    """Units of one line in a consignment."""
+
+    order_number = fields.String()
+    product = fields.String()
+    unit_name = fields.String()
+    quantity = fields.Integer()
+
+
+class ConsignmentOut(Schema):
+    """Goods on their way to one place."""
+
+    id = fields.String()
+    group_order_id = fields.String(allow_none=True)
+    order_number = fields.String(allow_none=True)
+    carrier = fields.String()
+    waybill = fields.String()
+    packed_at = fields.DateTime()
+    sent_at = fields.DateTime(allow_none=True)
+    signed_at = fields.DateTime(allow_none=True)
+    lines = fields.List(fields.Nested(ConsignedOut))
+
+
+class ShareOut(Schema):
+    """What one household gets of a settlement."""
+
+    household_number = fields.String()
+    kind = fields.String()
+    units = fields.Integer()
+    amount_fen = fields.Integer()
+
+
+class SettlementOut(Schema):
+    """A seller's statement."""
+
+    id = fields.String()
+    seller_id = fields.String()
+    round_id = fields.String(allow_none=True)
+    state = fields.String()
+    lines = fields.Integer()
+    total_fen = fields.Integer()
+    households_fen = fields.Integer()
+    own_fen = fields.Integer()
+    stated_at = fields.DateTime()
+    paid_at = fields.DateTime(allow_none=True)
+    payout_reference = fields.String()
+    shares = fields.List(fields.Nested(ShareOut))
+
+
+class SettlementsOut(Schema):
+    """A page of settlements."""
+
+    items = fields.List(fields.Nested(SettlementOut))
+    next_cursor = fields.String(allow_none=True)

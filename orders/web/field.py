@@ -1,0 +1,184 @@
+"""A household's own page: one task, one figure, one button. A steward sees it by proxy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from kernel.access import allow, viewer, visitor_key
+from kernel.db import db, public_code
+from kernel.errors import Conflict, Invalid, NotFound, Refusal
+from kernel.idempotency import once
+from kernel.identity import Role
+from kernel.quantity import JIN_G, parse_jin, parse_units
+from orders.actions import harvest as actions
+from orders.actions.settlement import plans_of
+from orders.actions.yields import Harvested, enter_yield
+from orders.model import HouseholdQuota
+from orders.queries import harvest as queries
+
+blueprint = Blueprint("household", __name__, template_folder="../templates")
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(str(current_app.secret_key), salt="household-task")
+
+
+def token_of(quota: HouseholdQuota) -> str:
+    """Return the unguessable name of a household's page; whoever holds it may answer."""
+    return str(_signer().dumps(quota.public_id))
+
+
+@blueprint.app_template_global()
+def task_url(quota: HouseholdQuota) -> str:
+    """Return the address of a household's page."""
+    return url_for("household.task", token=token_of(quota))
+
+
+def _quota(token: str) -> HouseholdQuota:
+    try:
+        public_id = str(_signer().loads(token))
+    except BadSignature as problem:
+        raise NotFound() from problem
+    return queries.quota(public_id)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """In what a household counts: jin with two places, or whole sale units."""
+
+    by_jin: bool
+    unit_g: int
+
+    @property
+    def pad_g(self) -> int:
+        """What the pad takes for one unit: it thinks in jin."""
+        return self.unit_g if self.by_jin else JIN_G
+
+    def read(self, text: str) -> Harvested:
+        """Return what was typed. Raises Invalid."""
+        try:
+            if self.by_jin:
+                weight_g = parse_jin(text)
+                return Harvested(weight_g // self.unit_g, weight_g)
+            return Harvested(parse_units(text, least=0))
+        except ValueError as problem:
+            raise Invalid(_("先用下面的键填数字。"), code="figure_unreadable") from problem
+
+
+def _scale(quota: HouseholdQuota) -> Scale:
+    product = quota.item.lot.product
+    return Scale(product.unit_g == JIN_G and product.unit_name == "斤", product.unit_g)
+
+
+@blueprint.get("/field")
+@allow(Role.STEWARD)
+def home() -> ResponseReturnValue:
+    """The tasks of the households for which a steward acts."""
+    account_id = viewer().account_id
+    quotas = queries.quotas_of_steward(account_id) if account_id else []
+    return render_template("orders/field_list.html", quotas=quotas)
+
+
+@blueprint.get("/field/<token>")
+@allow.everyone
+def task(token: str) -> ResponseReturnValue:
+    """One household's task."""
+    return _page(token, _quota(token))
+
+
+def _page(
+    token: str, quota: HouseholdQuota, refusal: Refusal | None = None, typed: str = ""
+) -> ResponseReturnValue:
+    acting = queries.acting_for(quota.household, viewer())
+    steward_id = viewer().account_id if acting and acting.by_proxy else None
+    view = queries.item_view(quota.item)
+    plans = plans_of(db.session(), quota.household.seller_id)
+    price = queries.price_per_unit(quota.item).percent(plans.get("delivery", 0))
+    entry = view.entries.get(quota.household_id)
+    scale = _scale(quota)
+    if not typed and entry is not None:
+        typed = _figure(entry.weight_g) if scale.by_jin and entry.weight_g else str(entry.quantity)
+    page = render_template(
+        "orders/field.html",
+        token=token,
+        quota=quota,
+        view=view,
+        entry=entry,
+        scale=scale,
+        price=price,
+        due=price * quota.quantity,
+        typed=typed,
+        refusal=refusal,
+        by_proxy=steward_id is not None,
+        others=queries.quotas_of_steward(steward_id) if steward_id else [],
+        key=public_code(20),
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _figure(weight_g: int) -> str:
+    return f"{weight_g / JIN_G:.2f}".rstrip("0").rstrip(".")
+
+
+def _acts(quota: HouseholdQuota) -> tuple[int | None, bool]:
+    """Return who acts (None: the household itself) and whether by proxy."""
+    acting = queries.acting_for(quota.household, viewer())
+    return viewer().account_id, bool(acting and acting.by_proxy)
+
+
+@blueprint.post("/field/<token>/answer")
+@allow.everyone
+def answer(token: str) -> ResponseReturnValue:
+    """Take the task, or not."""
+    quota = _quota(token)
+    account_id, by_proxy = _acts(quota)
+    try:
+        actions.answer(
+            quota.id,
+            accept=request.form.get("answer") == "accept",
+            account_id=account_id,
+            by_proxy=by_proxy,
+        )
+    except Conflict as refusal:
+        return _page(token, _quota(token), refusal)
+    return redirect(url_for("household.task", token=token))
+
+
+@blueprint.post("/field/<token>/yield")
+@allow.everyone
+def enter(token: str) -> ResponseReturnValue:
+    """Say how much was harvested; a figure five times off is asked about first."""
+    quota = _quota(token)
+    account_id, by_proxy = _acts(quota)
+    typed = request.form.get("figure", "")
+    if viewer().account_id is None:
+        visitor_key()
+
+    def act(harvested: Harvested) -> dict[str, object]:
+        enter_yield(
+            quota.item_id,
+            quota.household_id,
+            harvested,
+            account_id=account_id,
+            by_proxy=by_proxy,
+        )
+        return {}
+
+    try:
+        said = _scale(quota).read(typed)
+        harvested = Harvested(said.units, said.weight_g, bool(request.form.get("confirmed")))
+        once(
+            viewer().actor,
+            "household.enter",
+            request.form.get("idempotency_key"),
+            {"quota": quota.public_id, "figure": typed, "confirmed": harvested.confirmed},
+            lambda: act(harvested),
+        )
+    except (Conflict, Invalid) as refusal:
+        return _page(token, _quota(token), refusal, typed)
+    return redirect(url_for("household.task", token=token))

@@ -1,0 +1,175 @@
+"""The seller's harvest pages: notices, the split among households, yields and the allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from kernel.access import allow, viewer
+from kernel.db import public_code
+from kernel.errors import Conflict, Invalid, Refusal
+from kernel.identity import Role
+from kernel.quantity import parse_jin, parse_units
+from orders.actions import harvest as actions
+from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
+from orders.queries import harvest as queries
+from orders.queries.harvest import ItemView
+from orders.web.forms import act_once
+
+blueprint = Blueprint("harvest", __name__, template_folder="../templates")
+
+
+@blueprint.get("/seller/harvest")
+@allow(Role.CLERK)
+def notices() -> ResponseReturnValue:
+    """What must be harvested, for which round, and how far it is."""
+    return render_template("orders/harvest_notices.html", notices=queries.notices(viewer()))
+
+
+@blueprint.get("/seller/harvest/<public_id>")
+@allow(Role.CLERK, Role.STAFF)
+def notice(public_id: str) -> ResponseReturnValue:
+    """One notice: split, yields and allocation of each item."""
+    return _page(public_id)
+
+
+def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> ResponseReturnValue:
+    view = queries.notice(public_id, viewer())
+    households = queries.households(view.notice.seller_id)
+    by_shares = request.args.get("by") != "equal"
+    page = render_template(
+        "orders/harvest_notice.html",
+        view=view,
+        households=households,
+        proposals={
+            one.item.id: actions.propose(one.item, households, by_shares=by_shares)
+            for one in view.items
+        },
+        previews={
+            one.item.id: queries.preview(one)
+            for one in view.items
+            if one.yielded is not None and one.run is None
+        },
+        by_shares=by_shares,
+        refusal=refusal,
+        refused_item=at,
+        typed=request.form,
+        key=public_code(20),
+    )
+    return page, refusal.status if refusal else 200
+
+
+def _act(item_id: str, act: Callable[[ItemView], None], done: str) -> ResponseReturnValue:
+    """Do one thing to an item; show its page again with what was refused."""
+    view = queries.item(item_id, viewer())
+    public_id = view.item.notice.public_id
+    try:
+        act(view)
+    except (Conflict, Invalid) as refusal:
+        return _page(public_id, refusal, item_id)
+    flash(done, "done")
+    return redirect(url_for("harvest.notice", public_id=public_id, _anchor=f"i-{item_id}"))
+
+
+@blueprint.post("/seller/harvest/items/<item_id>/split")
+@allow(Role.CLERK, Role.STAFF)
+def split(item_id: str) -> ResponseReturnValue:
+    """Offer each household its part."""
+
+    def act(view: ItemView) -> None:
+        units: dict[str, int] = {}
+        for name, text in request.form.items():
+            if name.startswith("units-") and text.strip():
+                units[name.removeprefix("units-")] = _units(text)
+        actions.split(view.item.id, units)
+
+    return _act(item_id, act, _("已经分给农户，等他们答复。"))
+
+
+@blueprint.post("/seller/harvest/items/<item_id>/answer/<quota_id>")
+@allow(Role.CLERK)
+def answer(item_id: str, quota_id: str) -> ResponseReturnValue:
+    """Record what a household told the cooperative."""
+
+    def act(view: ItemView) -> None:
+        chosen = [one for one in view.quotas if one.public_id == quota_id]
+        if not chosen:
+            raise Conflict()
+        accept = request.form.get("answer") == "accept"
+        actions.answer(chosen[0].id, accept=accept, account_id=viewer().account_id, by_proxy=False)
+
+    return _act(item_id, act, _("答复记下了。"))
+
+
+@blueprint.post("/seller/harvest/items/<item_id>/yield")
+@allow(Role.CLERK, Role.STAFF)
+def enter(item_id: str) -> ResponseReturnValue:
+    """Enter or correct what one household, or the seller as a whole, harvested."""
+
+    def act(view: ItemView) -> None:
+        household_id = _household(view, request.form.get("household", ""))
+        weight = request.form.get("weight", "").strip()
+        harvested = Harvested(
+            _units(request.form.get("quantity", "")),
+            _weight_g(weight) if weight else None,
+            bool(request.form.get("confirmed")),
+        )
+        act_once(
+            "harvest.enter",
+            lambda: enter_yield(
+                view.item.id, household_id, harvested, account_id=viewer().account_id
+            ),
+        )
+
+    return _act(item_id, act, _("实收记下了。分配之前都可以改。"))
+
+
+@blueprint.post("/seller/harvest/items/<item_id>/yield/withdraw")
+@allow(Role.CLERK, Role.STAFF)
+def withdraw(item_id: str) -> ResponseReturnValue:
+    """Take an entry back."""
+
+    def act(view: ItemView) -> None:
+        withdraw_yield(view.item.id, _household(view, request.form.get("household", "")))
+
+    return _act(item_id, act, _("撤掉了。"))
+
+
+@blueprint.post("/seller/harvest/items/<item_id>/allocation")
+@allow(Role.CLERK, Role.STAFF)
+def allocation(item_id: str) -> ResponseReturnValue:
+    """Divide the yield among the orders, exactly once."""
+
+    def act(view: ItemView) -> None:
+        act_once(
+            "harvest.allocation",
+            lambda: allocate(view.item.id, "pro_rata", account_id=viewer().account_id),
+        )
+
+    return _act(item_id, act, _("分好了。少的部分会自动退给买家。下一步：装货。"))
+
+
+def _household(view: ItemView, public_id: str) -> int | None:
+    if not public_id:
+        return None
+    for quota in view.quotas:
+        if quota.household.public_id == public_id:
+            return quota.household_id
+    raise Invalid(_("只能填你们自己农户的实收。"), code="not_your_household")
+
+
+def _units(text: str) -> int:
+    try:
+        return parse_units(text, least=0)
+    except ValueError as problem:
+        raise Invalid(_("数量填 0 或更大的整数。"), code="quantity_invalid") from problem
+
+
+def _weight_g(text: str) -> int:
+    try:
+        return parse_jin(text)
+    except ValueError as problem:
+        raise Invalid(_("重量填斤，比如 118.5。"), code="weight_invalid") from problem
