@@ -7,6 +7,7 @@ from datetime import datetime
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from kernel.clock import SHANGHAI
@@ -26,8 +27,8 @@ class PlanForm(FlaskForm):
     kind = SelectField(
         _l("形式"),
         choices=[
-            (BroadcastKind.LIVESTREAM.value, _l("直播")),
-            (BroadcastKind.ONLINE_FAIR.value, _l("网上展销会")),
+            SelectChoice(BroadcastKind.LIVESTREAM.value, _l("直播")),
+            SelectChoice(BroadcastKind.ONLINE_FAIR.value, _l("网上展销会")),
         ],
     )
     platform = StringField(_l("在哪个平台播"), [Optional(), Length(max=40)])

@@ -5,12 +5,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import psycopg
 import pytest
 from cryptography.fernet import Fernet
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from psycopg import sql
 
@@ -100,7 +101,23 @@ def app(database: str, application: Flask) -> Iterator[Flask]:
         db.engine.dispose()
 
 
+class FreshClient(FlaskClient):
+    """A browser whose requests forget who asked before.
+
+    Inside a test's own application context Flask keeps `g` from one request to the next,
+    which never happens in a real server.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request as a server would see it."""
+        if has_app_context():
+            for name in list(g):
+                g.pop(name)
+        return super().open(*args, **kwargs)
+
+
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """A visitor's browser without scripts: it keeps cookies."""
+    app.test_client_class = FreshClient
     return app.test_client()

@@ -8,6 +8,7 @@ from flask import flash, make_response, redirect, render_template, request, url_
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf import FlaskForm
+from wtforms.fields.choices import SelectChoice
 
 from kernel import clock
 from kernel.access import allow, found, viewer
@@ -20,6 +21,9 @@ from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsF
 from livestream.model import Broadcast
 from livestream.queries import Board
 from livestream.web.public import blueprint, links
+
+# The routes below stand on the blueprints of the public pages: one room, one name.
+__all__ = ["blueprint", "links"]
 
 HOSTS = (Role.HOST, Role.STAFF)
 READERS = (Role.HOST, Role.STAFF, Role.AUDITOR, Role.ADMIN)
@@ -69,7 +73,7 @@ def _manage(code: str, form: PinForm | None = None, status: int = 200) -> Respon
     figures = queries.board(broadcast)
     form = form or PinForm(formdata=None)
     form.lot.choices = [
-        (
+        SelectChoice(
             lot.public_id,
             _(
                 "%(product)s · %(seller)s · 还有 %(left)s %(unit)s",
@@ -214,8 +218,12 @@ def _facts(broadcast: Broadcast, figures: Board) -> dict[str, Any]:
 def index() -> ResponseReturnValue:
     """My share links and what they brought; make a new one."""
     form = ShareLinkForm()
-    form.offer.choices = [("", _("整个商城"))] + [
-        (offer.public_id, offer.product.name_zh) for offer in queries.offers_to_share()
+    form.offer.choices = [
+        SelectChoice("", _("整个商城")),
+        *(
+            SelectChoice(offer.public_id, offer.product.name_zh)
+            for offer in queries.offers_to_share()
+        ),
     ]
     account_id = found(viewer().account_id)
     if form.validate_on_submit():

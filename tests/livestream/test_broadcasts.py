@@ -1,0 +1,223 @@
+"""Broadcasts: planned, pinned, live, ended, and what the board shows of them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from kernel import clock
+from kernel.access import Viewer, viewer_of
+from kernel.db import db, transaction
+from kernel.errors import Conflict, Invalid, NotFound, OfferClosed
+from kernel.identity import Account, OrganisationKind, Role
+from livestream import actions, queries
+from livestream.actions import Pin, Plan
+from livestream.model import Broadcast, BroadcastKind, Touch
+from orders.model import Order, PaymentMethod
+from orders.placing import Credited, place
+from sellers.model import Offer
+from tests import builders
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        builders.credit_source()
+        yield
+
+
+def host() -> Viewer:
+    account = builders.account(
+        Role.HOST, builders.organisation(OrganisationKind.PLATFORM, "某平台")
+    )
+    return viewer_of(db.session.get_one(Account, account.id), "")
+
+
+def planned(viewer: Viewer) -> Broadcast:
+    now = clock.now()
+    return actions.plan_broadcast(
+        viewer,
+        Plan("春橙直播", "", BroadcastKind.LIVESTREAM, "", "", now, now + timedelta(hours=2)),
+    )
+
+
+def pinned(viewer: Viewer, code: str, quota: int = 10, price_fen: int = 5900) -> Offer:
+    lot = builders.lot(builders.product(builders.seller()), offered=100)
+    pin = actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota))
+    return db.session.get_one(Offer, pin.offer_id)
+
+
+def sell(broadcast: Broadcast, offer: Offer, units: int, *, paid: bool = True) -> None:
+    placed = place(
+        builders.buyer(),
+        {offer.id: units},
+        {offer.id: Credited(broadcast.credit_source_id)},
+        PaymentMethod.STRIPE,
+    )
+    if paid:
+        with transaction() as session:
+            session.get_one(Order, placed.order_id).paid_at = clock.now()
+
+
+def test_what_is_pinned_is_on_sale_only_while_the_host_is_live() -> None:
+    viewer = host()
+    code = planned(viewer).code
+    broadcast = queries.by_code(code)
+    assert broadcast is not None
+    offer = pinned(viewer, code)
+    with pytest.raises(OfferClosed):
+        sell(broadcast, offer, 1)
+    actions.start(viewer, code)
+    sell(broadcast, offer, 1)
+    actions.end(viewer, code)
+    with pytest.raises(OfferClosed):
+        sell(broadcast, offer, 1)
+
+
+def test_starting_and_ending_twice_change_nothing() -> None:
+    viewer = host()
+    code = planned(viewer).code
+    started = actions.start(viewer, code).started_at
+    assert actions.start(viewer, code).started_at == started
+    ended = actions.end(viewer, code).ended_at
+    assert actions.end(viewer, code).ended_at == ended
+    with pytest.raises(Conflict):
+        actions.start(viewer, code)
+
+
+def test_planned_times_decide_nothing() -> None:
+    broadcast = planned(host())
+    with clock.moved(timedelta(hours=1)):
+        assert not broadcast.is_live
+
+
+def test_somebody_elses_broadcast_is_not_found() -> None:
+    code = planned(host()).code
+    with pytest.raises(NotFound):
+        actions.start(host(), code)
+    assert db.session.scalars(select(Broadcast.started_at)).one() is None
+
+
+@pytest.mark.parametrize(("price_fen", "quota"), [(0, 1), (-5, 1), (100, 0), (100, -1)])
+def test_a_price_or_quota_out_of_bounds_pins_nothing(price_fen: int, quota: int) -> None:
+    viewer = host()
+    code = planned(viewer).code
+    lot = builders.lot(builders.product(builders.seller()))
+    with pytest.raises(Invalid):
+        actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota))
+    assert db.session.scalar(select(func.count(Offer.id))) == 0
+
+
+def test_the_board_counts_what_was_paid_and_nothing_else() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer, other = pinned(viewer, broadcast.code), pinned(viewer, broadcast.code, price_fen=1000)
+    actions.start(viewer, broadcast.code)
+    sell(broadcast, offer, 2)
+    sell(broadcast, other, 3)
+    sell(broadcast, offer, 1, paid=False)
+    board = queries.board(broadcast)
+    assert (board.paid_fen, board.refunded_fen, board.net_fen) == (14800, 0, 14800)
+    assert (board.created_orders, board.orders, board.lines, board.units) == (3, 2, 2, 5)
+    assert (board.buyers, board.first_time_buyers) == (2, 2)
+    assert [(pin.paid_fen, pin.sold, pin.left) for pin in board.pins] == [
+        (11800, 3, 7),
+        (3000, 3, 7),
+    ]
+    assert sum(count for _at, count in board.flow) == 2
+    assert sum(pin.paid_fen for pin in board.pins) == board.paid_fen
+
+
+def test_a_buyer_who_bought_before_is_not_a_first_time_buyer() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    buyer = builders.buyer()
+    for hours_ago in (2, 1):
+        placed = place(
+            buyer,
+            {offer.id: 1},
+            {offer.id: Credited(broadcast.credit_source_id)},
+            PaymentMethod.STRIPE,
+        )
+        with transaction() as session:
+            kept = session.get_one(Order, placed.order_id)
+            kept.paid_at = clock.now() - timedelta(hours=hours_ago)
+    board = queries.board(broadcast)
+    assert (board.orders, board.buyers) == (2, 1)
+    # The first of both orders was a first one, so the buyer counts as new in this broadcast.
+    assert board.first_time_buyers == 1
+
+
+def test_the_tag_of_a_board_changes_only_when_a_figure_does() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    with clock.frozen(clock.now()):
+        before = queries.board(broadcast).etag
+        assert queries.board(broadcast).etag == before
+        sell(broadcast, offer, 1)
+        assert queries.board(broadcast).etag != before
+
+
+def test_the_next_offer_comes_round_and_round() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    first, second = pinned(viewer, broadcast.code), pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    seen = []
+    for minute in range(1, 4):
+        with clock.moved(timedelta(minutes=minute)):
+            shown = actions.show_next(viewer, broadcast.code)
+            assert shown is not None
+            seen.append(shown.offer_id)
+    assert seen == [second.id, first.id, second.id]
+
+
+def test_coming_back_soon_is_the_same_visit_and_going_elsewhere_first_is_not() -> None:
+    one, other = planned(host()), planned(host())
+    for broadcast in (one, one, other, one):
+        actions.touch(broadcast.credit, "visitor", None)
+    touched = db.session.scalars(select(Touch.code).order_by(Touch.id)).all()
+    assert touched == [one.code, other.code, one.code]
+
+
+class TestPages:
+    """What a browser sees."""
+
+    def test_visiting_a_broadcast_is_a_touch(self, client: FlaskClient) -> None:
+        code = planned(host()).code
+        assert client.get(f"/live/{code}").status_code == 200
+        assert db.session.scalars(select(Touch.code)).all() == [code]
+
+    def test_an_unknown_broadcast_is_not_found(self, client: FlaskClient) -> None:
+        assert client.get("/live/nothing").status_code == 404
+        assert client.get("/live/nothing/qr.svg").status_code == 404
+
+    def test_the_board_is_for_its_host_only(self, client: FlaskClient) -> None:
+        code = planned(host()).code
+        assert client.get(f"/host/{code}/board").status_code == 302
+        assert client.get(f"/api/v1/broadcasts/{code}/board").status_code == 401
+
+    def test_the_board_answers_304_while_nothing_changed(self, client: FlaskClient) -> None:
+        viewer = host()
+        code = planned(viewer).code
+        account = db.session.get_one(Account, viewer.account_id or 0)
+        token = client.post(
+            "/api/v1/tokens", json={"login": account.login, "password": builders.PASSWORD}
+        ).get_json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        first = client.get(f"/api/v1/broadcasts/{code}/board", headers=headers)
+        assert first.status_code == 200
+        assert first.get_json()["paid_fen"] == 0
+        again = client.get(
+            f"/api/v1/broadcasts/{code}/board",
+            headers=headers | {"If-None-Match": first.headers["ETag"]},
+        )
+        assert again.status_code == 304
+        assert again.data == b""
