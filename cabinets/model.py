@@ -102,10 +102,24 @@ class SlotEvent(SmallKey, Base):
 
 
 class DeviceReport(SmallKey, Base):
-    """One event that a device reported, known by its sequence number; repeats change nothing."""
+    """One event that a device reported, known by its sequence number; repeats change nothing.
+
+    A report that comes under a known number with other content is kept beside the first one
+    as `conflicting` and has no effect of its own until somebody looks at it.
+    """
 
     __tablename__ = "device_report"
-    __table_args__ = (UniqueConstraint("cabinet_id", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("cabinet_id", "sequence", "body_hash"),
+        Index(
+            "uq_device_report_sequence",
+            "cabinet_id",
+            "sequence",
+            unique=True,
+            postgresql_where="NOT conflicting",
+        ),
+        Index("ix_device_report_conflicts", "cabinet_id", postgresql_where="conflicting"),
+    )
 
     cabinet_id: Mapped[int] = mapped_column(ForeignKey("cabinet.id"))
     sequence: Mapped[int]
@@ -114,15 +128,23 @@ class DeviceReport(SmallKey, Base):
     body_hash: Mapped[str] = mapped_column(String(64))
     device_time: Mapped[str] = mapped_column(String(40), default="")
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
+    conflicting: Mapped[bool] = mapped_column(default=False)
 
 
-class StockDifference(SmallKey, Base):
-    """A difference with a name: what a slot should hold and what a fact says it does not."""
+class StockDifference(Keyed, Base):
+    """A difference with a name: what a slot should hold and what a fact says it does not.
+
+    It has no slot when a device reported a sale from one that the cabinet does not have.
+    """
 
     __tablename__ = "stock_difference"
-    __table_args__ = (CheckConstraint("units <> 0", name="units"),)
+    __table_args__ = (
+        CheckConstraint("units <> 0", name="units"),
+        Index("ix_stock_difference_cabinet", "cabinet_id", "id"),
+    )
 
-    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"), index=True)
+    cabinet_id: Mapped[int] = mapped_column(ForeignKey("cabinet.id"))
+    slot_id: Mapped[int | None] = mapped_column(ForeignKey("slot.id"), index=True)
     report_id: Mapped[int | None] = mapped_column(ForeignKey("device_report.id"))
     name: Mapped[str] = mapped_column(String(24))
     units: Mapped[int]
@@ -130,4 +152,5 @@ class StockDifference(SmallKey, Base):
     explained_at: Mapped[datetime | None]
     explanation: Mapped[str] = mapped_column(String(200), default="")
 
-    slot: Mapped[Slot] = relationship()
+    slot: Mapped[Slot | None] = relationship()
+    report: Mapped[DeviceReport | None] = relationship()

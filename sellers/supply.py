@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import joinedload
 from sqlalchemy.types import BigInteger, Text
@@ -155,18 +156,109 @@ def promise(
         ).all()
         if len(rows) != len(wanted):
             raise _why_not(wanted, buyer, at, returning or {})
-    return [
-        Promised(
-            place=Place(row.place),
-            price=Money(row.price_fen),
-            **{
-                name: getattr(row, name)
-                for name in Promised.__slots__
-                if name not in {"place", "price"}
-            },
+    return [_promised(row) for row in rows]
+
+
+def _promised(row: Row[Any]) -> Promised:
+    return Promised(
+        place=Place(row.place),
+        price=Money(row.price_fen),
+        **{
+            name: getattr(row, name)
+            for name in Promised.__slots__
+            if name not in {"place", "price"}
+        },
+    )
+
+
+_FREEZE = text(
+    """
+    SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place,
+        CAST(:units AS bigint) AS units, o.price_fen,
+        p.name_zh, p.name_en, p.unit_name, p.unit_g, p.picture, p.category,
+        lot.harvest_from, lot.harvest_to,
+        org.name_zh AS seller_name_zh, org.name_en AS seller_name_en,
+        coalesce((
+            SELECT c.number FROM certificate c
+            WHERE c.seller_id = o.seller_id
+                AND (c.product_id IS NULL OR c.product_id = o.product_id)
+                AND (c.valid_until IS NULL OR c.valid_until >= :day)
+            ORDER BY c.product_id NULLS LAST, c.id DESC LIMIT 1
+        ), '') AS certificate_number
+    FROM offer o
+    JOIN lot ON lot.id = o.lot_id
+    JOIN product p ON p.id = o.product_id
+    JOIN organisation org ON org.id = o.seller_id
+    WHERE o.id = :offer
+    """
+)
+
+
+def freeze(offer_id: int, units: int, at: datetime) -> Promised:
+    """Return what a line freezes of an offer as it is at `at`, and promise nothing.
+
+    For a sale that has happened, whatever the offer's window, quota or lot would say now.
+    Raises NotFound.
+    """
+    with transaction() as session:
+        row = session.execute(
+            _FREEZE, {"offer": offer_id, "units": units, "day": at.date()}
+        ).one_or_none()
+    if row is None:
+        raise NotFound()
+    return _promised(row)
+
+
+_PROMISE_LOTS = text(
+    """
+    WITH wanted AS (
+        SELECT lot_id, units FROM unnest(:lots, :units) AS w (lot_id, units)
+    ), locked AS (
+        SELECT lot.id, wanted.units FROM lot JOIN wanted ON lot.id = wanted.lot_id
+        ORDER BY lot.id FOR UPDATE OF lot
+    )
+    UPDATE lot SET promised = promised + locked.units FROM locked
+    WHERE lot.id = locked.id AND lot.promised + locked.units <= lot.offered
+    RETURNING lot.id
+    """
+).bindparams(
+    bindparam("lots", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
+)
+
+
+def promise_lots(wanted: Mapping[int, int]) -> None:
+    """Move units out of lots (lot id → whole units), all or none, to where they are sold later.
+
+    A cabinet's slots are filled so: the lot's promise is made when they are, and a sale from
+    a slot promises nothing again. Raises OutOfStock (with lot_id and left).
+    """
+    if not wanted or any(units <= 0 for units in wanted.values()):
+        raise ValueError("units are whole and at least one")
+    with transaction() as session:
+        done = set(
+            session.scalars(
+                _PROMISE_LOTS, {"lots": list(wanted.keys()), "units": list(wanted.values())}
+            )
         )
-        for row in rows
-    ]
+        for lot_id in sorted(wanted.keys() - done):
+            lot = session.execute(
+                select(Lot.public_id, (Lot.offered - Lot.promised).label("left")).where(
+                    Lot.id == lot_id
+                )
+            ).one_or_none()
+            if lot is None:
+                raise NotFound()
+            raise OutOfStock(lot_id=lot.public_id, left=lot.left)
+
+
+def release_lots(given_back: Mapping[int, int]) -> None:
+    """Give units that `promise_lots` moved out back to their lots (lot id → whole units)."""
+    if any(units <= 0 for units in given_back.values()):
+        raise ValueError("units are whole and at least one")
+    with transaction() as session:
+        session.execute(
+            _RELEASE_LOTS, {"lots": list(given_back.keys()), "units": list(given_back.values())}
+        )
 
 
 def _why_not(

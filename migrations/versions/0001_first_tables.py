@@ -596,10 +596,13 @@ def upgrade() -> None:
     sa.Column('body_hash', sa.String(length=64), nullable=False),
     sa.Column('device_time', sa.String(length=40), nullable=False),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('conflicting', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['cabinet_id'], ['cabinet.id'], name=op.f('fk_device_report_cabinet_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_device_report')),
-    sa.UniqueConstraint('cabinet_id', 'sequence', name=op.f('uq_device_report_cabinet_id_sequence'))
+    sa.UniqueConstraint('cabinet_id', 'sequence', 'body_hash', name=op.f('uq_device_report_cabinet_id_sequence_body_hash'))
     )
+    op.create_index('uq_device_report_sequence', 'device_report', ['cabinet_id', 'sequence'], unique=True, postgresql_where='NOT conflicting')
+    op.create_index('ix_device_report_conflicts', 'device_report', ['cabinet_id'], unique=False, postgresql_where='conflicting')
     op.create_table('household_share',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('settlement_id', sa.BigInteger(), nullable=False),
@@ -653,6 +656,7 @@ def upgrade() -> None:
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('paid_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('handed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('reference', sa.String(length=80), nullable=True),
     sa.CheckConstraint('total_fen >= 0', name=op.f('ck_orders_total')),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_orders_account_id')),
     sa.ForeignKeyConstraint(['group_order_id'], ['group_order.id'], name=op.f('fk_orders_group_order_id')),
@@ -663,6 +667,7 @@ def upgrade() -> None:
     op.create_index('ix_orders_expiring', 'orders', ['expires_at'], unique=False, postgresql_where="state = 'due'")
     op.create_index('ix_orders_group', 'orders', ['group_order_id'], unique=False)
     op.create_index('uq_orders_need', 'orders', ['group_order_id', 'account_id'], unique=True, postgresql_where="state = 'registered'")
+    op.create_index('uq_orders_reference', 'orders', ['reference'], unique=True, postgresql_where="reference IS NOT NULL")
     op.create_index('ix_orders_paid', 'orders', ['paid_at'], unique=False)
     op.create_index('ix_orders_visitor', 'orders', ['visitor'], unique=False)
     op.create_table('consignment',
@@ -1004,7 +1009,9 @@ def upgrade() -> None:
     op.create_index('ix_slot_event_slot', 'slot_event', ['slot_id', 'id'], unique=False)
     op.create_table('stock_difference',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
-    sa.Column('slot_id', sa.BigInteger(), nullable=False),
+    sa.Column('public_id', sa.String(length=16), nullable=False),
+    sa.Column('cabinet_id', sa.BigInteger(), nullable=False),
+    sa.Column('slot_id', sa.BigInteger(), nullable=True),
     sa.Column('report_id', sa.BigInteger(), nullable=True),
     sa.Column('name', sa.String(length=24), nullable=False),
     sa.Column('units', sa.BigInteger(), nullable=False),
@@ -1012,10 +1019,13 @@ def upgrade() -> None:
     sa.Column('explained_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('explanation', sa.String(length=200), nullable=False),
     sa.CheckConstraint('units <> 0', name=op.f('ck_stock_difference_units')),
+    sa.ForeignKeyConstraint(['cabinet_id'], ['cabinet.id'], name=op.f('fk_stock_difference_cabinet_id')),
     sa.ForeignKeyConstraint(['report_id'], ['device_report.id'], name=op.f('fk_stock_difference_report_id')),
     sa.ForeignKeyConstraint(['slot_id'], ['slot.id'], name=op.f('fk_stock_difference_slot_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_difference'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_difference')),
+    sa.UniqueConstraint('public_id', name=op.f('uq_stock_difference_public_id'))
     )
+    op.create_index('ix_stock_difference_cabinet', 'stock_difference', ['cabinet_id', 'id'], unique=False)
     op.create_index(op.f('ix_stock_difference_slot_id'), 'stock_difference', ['slot_id'], unique=False)
     # ### end Alembic commands ###
     # Rules that a table definition cannot hold, and the tables of the job queue.

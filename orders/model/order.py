@@ -56,6 +56,13 @@ class Order(SmallKey, Base):
             unique=True,
             postgresql_where="state = 'registered'",
         ),
+        # A sale that happened elsewhere is recorded once; other orders have no reference.
+        Index(
+            "uq_orders_reference",
+            "reference",
+            unique=True,
+            postgresql_where="reference IS NOT NULL",
+        ),
     )
 
     number: Mapped[str] = mapped_column(String(20), unique=True)
@@ -71,6 +78,7 @@ class Order(SmallKey, Base):
     expires_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     handed_at: Mapped[datetime | None]
+    reference: Mapped[str | None] = mapped_column(String(80))
 
     lines: Mapped[list[OrderLine]] = relationship(back_populates="order", order_by="OrderLine.id")
     events: Mapped[list[OrderEvent]] = relationship(order_by="OrderEvent.id")

@@ -1,0 +1,122 @@
+"""Sales that have happened are written down once, whole, and promise nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel import ledger
+from kernel.db import db, transaction
+from kernel.errors import KeyReused, NotFound
+from kernel.ledger import AccountKind
+from orders.actions.counter import CounterSale, record_sale
+from orders.books import BOOK
+from orders.model import CreditKind, Order, OrderState, Payment, PaymentMethod, PaymentState
+from sellers.model import Lot, Offer, Place
+from sellers.supply import promise_lots
+from tests import builders
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def in_slot(units: int = 10) -> Offer:
+    """An offer of oranges at ¥5.00 in a slot."""
+    lot = builders.lot(builders.product(builders.seller()), offered=units)
+    return builders.offer(lot, 500, Place.SLOT)
+
+
+def sale_of(offer: Offer, units: int = 2, reference: str = "cabinet:one:1") -> CounterSale:
+    """A sale from a cabinet."""
+    source = builders.credit_source(CreditKind.CABINET, "one")
+    return CounterSale(reference, offer.id, units, source.id, "重庆市")
+
+
+def count(table: type) -> int:
+    """Rows of a table."""
+    return db.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_sale_is_a_paid_order_that_is_handed_over_and_credited() -> None:
+    offer = in_slot()
+    order = db.session.get_one(Order, record_sale(sale_of(offer)))
+    [line] = order.lines
+    assert order.state is OrderState.HANDED
+    assert (order.total_fen, order.city) == (1000, "重庆市")
+    assert order.paid_at is not None
+    assert (line.price_fen, line.quantity, line.from_slot) == (500, 2, True)
+    assert line.credit.kind is CreditKind.CABINET
+    assert line.seller_name_zh == "某村合作社"
+    assert [event.kind for event in order.events] == ["handed"]
+    payment = db.session.scalars(select(Payment)).one()
+    assert (payment.method, payment.state) == (PaymentMethod.CASH, PaymentState.CAPTURED)
+    assert payment.captured_fen == 1000
+    assert ledger.balance(BOOK, AccountKind.CASH_CLEARING).fen == 1000
+    assert ledger.balance(BOOK, AccountKind.BUYER_PREPAID).fen == -1000
+
+
+def test_a_sale_promises_nothing_again() -> None:
+    offer = in_slot(2)
+    promise_lots({offer.lot_id: 2})
+    record_sale(sale_of(offer, units=2))
+    db.session.expire_all()
+    assert db.session.get_one(Lot, offer.lot_id).promised == 2
+    assert db.session.get_one(Offer, offer.id).sold == 0
+
+
+def test_the_same_reference_is_one_sale() -> None:
+    offer = in_slot()
+    assert record_sale(sale_of(offer)) == record_sale(sale_of(offer))
+    assert (count(Order), count(Payment)) == (1, 1)
+    assert ledger.balance(BOOK, AccountKind.CASH_CLEARING).fen == 1000
+
+
+def test_a_reference_cannot_name_another_sale() -> None:
+    offer = in_slot()
+    record_sale(sale_of(offer))
+    with pytest.raises(KeyReused):
+        record_sale(sale_of(offer, units=3))
+    assert (count(Order), count(Payment)) == (1, 1)
+
+
+def test_a_later_price_changes_no_recorded_sale() -> None:
+    offer = in_slot()
+    record_sale(sale_of(offer))
+    with transaction() as session:
+        session.get_one(Offer, offer.id).price_fen = 900
+    assert record_sale(sale_of(offer)) == db.session.scalars(select(Order.id)).one()
+    assert db.session.scalars(select(Order)).one().total_fen == 1000
+
+
+def test_an_unknown_offer_leaves_nothing_behind() -> None:
+    source = builders.credit_source(CreditKind.CABINET, "one")
+    with pytest.raises(NotFound):
+        record_sale(CounterSale("cabinet:one:1", 10**12, 1, source.id))
+    assert (count(Order), count(Payment)) == (0, 0)
+
+
+def test_two_who_record_the_same_sale_at_once_record_it_once(app: Flask) -> None:
+    offer = in_slot()
+    sale, ready, orders = sale_of(offer), threading.Barrier(3), []
+
+    def record() -> None:
+        with app.app_context():
+            ready.wait(5)
+            orders.append(record_sale(sale))
+            db.session.remove()
+
+    threads = [threading.Thread(target=record) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(20)
+    assert len(orders) == 3
+    assert len(set(orders)) == 1
+    assert (count(Order), count(Payment)) == (1, 1)
