@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, extract, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel.db import db, end_read, transaction
@@ -35,8 +35,10 @@ def _due(
     created_at: InstrumentedAttribute[datetime],
     at: datetime,
 ) -> ColumnElement[bool]:
-    pause = func.greatest(AGAIN_AFTER, (at - created_at) / AGE_SHARE)
-    return asked_at.is_(None) | (asked_at <= at - pause)
+    now_s = at.timestamp()
+    waited_s, age_s = now_s - extract("epoch", asked_at), now_s - extract("epoch", created_at)
+    long_enough = and_(asked_at <= at - AGAIN_AFTER, waited_s * AGE_SHARE >= age_s)
+    return or_(asked_at.is_(None), long_enough)
 
 
 def ask_about_sessions(at: datetime) -> int:

@@ -1,0 +1,51 @@
+"""The job worker: `flask worker`. It runs every room's jobs and takes up what others dropped."""
+
+from __future__ import annotations
+
+import logging
+from types import ModuleType
+
+from flask import Flask
+from procrastinate import PsycopgConnector
+
+from kernel.db import db
+from kernel.jobs import jobs, queue
+from orders import jobs as orders_jobs
+
+log = logging.getLogger(__name__)
+
+ROOMS: tuple[ModuleType, ...] = (orders_jobs,)
+"""Importing a room's jobs makes the worker know them."""
+CONCURRENCY = 2
+POLL_S = 2.0
+
+
+@jobs.periodic(cron="*/1 * * * *")
+@jobs.task(name="jobs.take_up_stalled", queueing_lock="jobs.take_up_stalled")
+async def take_up_stalled(timestamp: int) -> None:
+    """Let jobs of dead workers run again; each job can bear to be run twice."""
+    for job in await jobs.job_manager.get_stalled_jobs():
+        log.warning("job %s of a dead worker runs again", job.id)
+        await jobs.job_manager.retry_job(job)
+
+
+def connector(app: Flask) -> PsycopgConnector:
+    """Return a connector with its own pool, for a worker on the database of `app`."""
+    with app.app_context():
+        url = db.engine.url.set(drivername="postgresql")
+        db.engine.dispose()
+    return queue(url.render_as_string(hide_password=False))
+
+
+def run(app: Flask) -> None:
+    """Work until SIGTERM or SIGINT; jobs that run then may end."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("procrastinate.periodic", "procrastinate.worker"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    with jobs.replace_connector(connector(app)) as working:
+        working.run_worker(
+            concurrency=CONCURRENCY,
+            fetch_job_polling_interval=POLL_S,
+            shutdown_graceful_timeout=10,
+            delete_jobs="successful",
+        )
