@@ -20,7 +20,13 @@ from marketplace.buying import web as buying_web
 from marketplace.look import web as look
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
+from orders.api import delivery as delivery_api
+from orders.api import harvest as harvest_api
+from orders.web import field as field_web
+from orders.web import handover as handover_web
+from orders.web import harvest as harvest_web
 from orders.web import orders as orders_web
+from orders.web import settlement as settlement_web
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -39,6 +45,10 @@ def page_blueprints() -> list[PageBlueprint]:
         buying_web.blueprint,
         buying_web.checkout,
         orders_web.blueprint,
+        harvest_web.blueprint,
+        field_web.blueprint,
+        handover_web.blueprint,
+        settlement_web.blueprint,
         uploads.blueprint,
         livestream_host.blueprint,
         livestream_public.links,
@@ -51,6 +61,8 @@ def api_blueprints() -> list[ApiBlueprint]:
         account_api.blueprint,
         storefront_api.blueprint,
         buying_api.blueprint,
+        harvest_api.blueprint,
+        delivery_api.blueprint,
         livestream_api.blueprint,
     ]
 
