@@ -12,7 +12,7 @@ from kernel.settings import Environment
 from livestream import api as livestream_api
 from livestream.web import host as livestream_host
 from livestream.web import public as livestream_public
-from marketplace import health, uploads
+from marketplace import docs, health, uploads
 from marketplace.account import api as account_api
 from marketplace.account import web as account_web
 from marketplace.buying import api as buying_api
@@ -22,11 +22,13 @@ from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
 from orders.api import delivery as delivery_api
 from orders.api import harvest as harvest_api
+from orders.payments import webhook
 from orders.web import field as field_web
 from orders.web import handover as handover_web
 from orders.web import harvest as harvest_web
 from orders.web import orders as orders_web
 from orders.web import settlement as settlement_web
+from sellers import web as sellers_web
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "migrations"
@@ -49,9 +51,13 @@ def page_blueprints() -> list[PageBlueprint]:
         field_web.blueprint,
         handover_web.blueprint,
         settlement_web.blueprint,
+        webhook.blueprint,
         uploads.blueprint,
+        docs.blueprint,
         livestream_host.blueprint,
         livestream_public.links,
+        sellers_web.blueprint,
+        sellers_web.verification,
     ]
 
 

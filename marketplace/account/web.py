@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kernel.access import allow, viewer
-from kernel.errors import Invalid, TooMany
+from kernel.errors import Invalid, SignInNeeded, TooMany
 from kernel.identity import Role, authenticate, register_account, sign_out_everywhere
 from marketplace import sessions
 from marketplace.account.forms import RegisterForm, SignInForm
@@ -78,9 +78,11 @@ def language() -> ResponseReturnValue:
 
 
 @blueprint.get("/me")
-@allow(Role.CONSUMER)
+@allow.everyone
 def me() -> ResponseReturnValue:
-    """My latest orders and the workspaces of my roles."""
+    """My latest orders and the workspaces of my roles; a visitor is asked to sign in first."""
+    if viewer().account_id is None:
+        raise SignInNeeded()
     mine = orders_of(viewer(), cursor=None, page_size=ORDERS_SHOWN)
     return render_template("account/me.html", account=current_user.account, orders=mine.items)
 

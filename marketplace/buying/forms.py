@@ -7,6 +7,7 @@ import secrets
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import FieldList, HiddenField, IntegerField, RadioField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Regexp
 from wtforms.widgets import HiddenInput
 
@@ -42,8 +43,8 @@ class CheckoutForm(FlaskForm):
     payment = RadioField(
         _l("怎么付"),
         choices=[
-            (PaymentMethod.STRIPE.value, _l("在线支付")),
-            (PaymentMethod.TRANSFER.value, _l("对公转账")),
+            SelectChoice(PaymentMethod.STRIPE.value, _l("在线支付")),
+            SelectChoice(PaymentMethod.TRANSFER.value, _l("对公转账")),
         ],
         default=PaymentMethod.STRIPE.value,
         validators=[InputRequired(_l("选一种付款方式。"))],

@@ -54,10 +54,10 @@ class OrderIn(Schema):
 
 
 class PlacedOut(Schema):
-    """What became of it, and where to pay."""
+    """What became of it, and where to pay. A repeat gets it as it was answered at first."""
 
     number = fields.String(required=True)
-    state = fields.Enum(OrderState, by_value=True, required=True)
+    state = fields.String(required=True, validate=validate.OneOf(list(OrderState)))
     total_fen = fields.Integer(required=True)
     pay_url = fields.String(required=True, allow_none=True)
     expires_at = fields.String(required=True, allow_none=True)

@@ -121,7 +121,7 @@ def bought(number: str, who: Viewer) -> dict[str, int]:
         .where(Order.number == number, owned_by(who))
         .order_by(OrderLine.id)
     ).all()
-    return dict(row.tuple() for row in found(rows or None))
+    return {row.public_id: row.quantity for row in found(rows or None)}
 
 
 def payment_of(order_id: int) -> Payment | None:

@@ -1,0 +1,311 @@
+"""Cart, checkout page and the orders API: one path of a purchase."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from kernel.db import db, transaction
+from kernel.identity import Organisation, OrganisationKind, Role
+from livestream.model import Touch
+from orders.model import CreditKind, Order, OrderEvent, OrderState, Payment, PaymentState
+from sellers.model import Offer, Place
+from tests import builders
+from tests.visitors import Visitor
+
+ADDRESS = {"name": "某人", "phone": "13800000000", "city": "韶关市", "address": "某路 1 号"}
+
+
+def order_body(*offers: Offer, quantity: int = 2, **more: Any) -> dict[str, Any]:
+    lines = [{"offer_id": offer.public_id, "quantity": quantity} for offer in offers]
+    return {"lines": lines, "recipient": ADDRESS, "payment": "stripe", **more}
+
+
+def key(value: str = "one") -> dict[str, str]:
+    return {"Idempotency-Key": value}
+
+
+def hidden(page: str) -> dict[str, str]:
+    fields = re.findall(r'<input [^>]*type="hidden"[^>]*>', page)
+    pairs = (
+        (re.search(r'name="([^"]+)"', one), re.search(r'value="([^"]*)"', one)) for one in fields
+    )
+    return {name[1]: value[1] for name, value in pairs if name and value}
+
+
+def bearer(visitor: Visitor, login: str) -> dict[str, str]:
+    visitor = Visitor(visitor.application, visitor.application.response_class)
+    pair = {"login": login, "password": builders.PASSWORD}
+    token = visitor.post("/api/v1/tokens", json=pair).get_json()["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def orders() -> list[Order]:
+    db.session.expire_all()
+    return list(db.session.scalars(select(Order).order_by(Order.id)))
+
+
+# ---- the cart ----
+
+
+def test_the_cart_groups_by_seller_and_sums_what_is_due(visitor: Visitor) -> None:
+    oranges, eggs = builders.offer(), builders.offer(price_fen=180)
+    visitor.send("/cart/lines", offer=oranges.public_id, quantity=2)
+    visitor.send("/cart/lines", offer=eggs.public_id, quantity=10)
+    visitor.send("/cart/lines", offer=eggs.public_id, quantity=20)
+    page = visitor.page("/cart")
+    assert page.count('class="seller-head"') == 2
+    assert "去结算 ¥172.00" in page
+
+
+def test_what_is_taken_out_can_be_put_back(visitor: Visitor) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id, quantity=3)
+    visitor.send(f"/cart/lines/{offer.public_id}", quantity=0)
+    page = visitor.page("/cart")
+    assert "购物车是空的" in page
+    assert "撤回" in page
+    visitor.send(f"/cart/lines/{offer.public_id}", quantity=3)
+    assert "去结算 ¥177.00" in visitor.page("/cart")
+
+
+def test_the_cart_warns_of_what_can_no_longer_be_bought(visitor: Visitor) -> None:
+    scarce = builders.offer(builders.lot(builders.product(builders.seller()), offered=5))
+    visitor.send("/cart/lines", offer=scarce.public_id, quantity=5)
+    with transaction() as session:
+        session.get_one(Offer, scarce.id).lot.offered = 2
+    page = visitor.page("/cart")
+    assert "只剩 2 箱 了" in page
+    assert 'type="button" disabled>去结算' in page
+
+
+def test_the_cart_holds_fifty_things_and_no_more(visitor: Visitor) -> None:
+    lot = builders.lot(builders.product(builders.seller()))
+    offers = [builders.offer(lot) for _ in range(51)]
+    answers = [visitor.send("/cart/lines", offer=one.public_id) for one in offers]
+    assert [one.status_code for one in answers] == [302] * 50 + [422]
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "x", "99999999999"])
+def test_only_whole_units_go_into_the_cart(visitor: Visitor, quantity: str) -> None:
+    offer = builders.offer()
+    answer = visitor.send("/cart/lines", offer=offer.public_id, quantity=quantity)
+    assert answer.status_code == 422
+    assert "购物车是空的" in visitor.page("/cart")
+
+
+# ---- the checkout page ----
+
+
+def test_a_guest_buys_on_the_page_and_is_sent_to_pay(visitor: Visitor) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
+    form = hidden(visitor.page("/checkout"))
+    answer = visitor.post("/checkout", data={**form, **ADDRESS, "payment": "stripe"})
+    payment = db.session.scalars(select(Payment)).one()
+    assert answer.location == f"/pay/{payment.public_id}"
+    assert payment.amount_fen == 11800
+    assert "购物车是空的" in visitor.page("/cart")
+    [order] = orders()
+    assert visitor.get(f"/orders/{order.number}").status_code == 200
+
+
+def test_sending_the_form_again_does_nothing_again(visitor: Visitor) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    first, second = (visitor.post("/checkout", data=form) for _ in range(2))
+    assert first.location == second.location
+    assert len(orders()) == 1
+
+
+def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_bought(
+    visitor: Visitor,
+) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id, quantity=1)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    with transaction() as session:
+        session.get_one(Offer, offer.id).price_fen = 6900
+    answer = visitor.post("/checkout", data=form)
+    assert answer.status_code == 409
+    assert "价格刚刚变了" in answer.get_data(as_text=True)
+    assert "去付款 ¥69.00" in answer.get_data(as_text=True)
+    assert orders() == []
+
+
+def test_a_missing_phone_is_said_at_its_field_and_the_rest_stays(visitor: Visitor) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "phone": "138", "payment": "stripe"}
+    answer = visitor.post("/checkout", data=form)
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert "电话像是少了几位" in page
+    assert "某路 1 号" in page
+    assert orders() == []
+
+
+def test_what_sold_out_meanwhile_is_said_and_the_cart_is_kept(visitor: Visitor) -> None:
+    offer = builders.offer(quota=2)
+    visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    with transaction() as session:
+        session.get_one(Offer, offer.id).sold = 1
+        session.get_one(Offer, offer.id).lot.promised = 1
+    answer = visitor.post("/checkout", data=form)
+    assert answer.status_code == 409
+    assert "剩下的不够了" in answer.get_data(as_text=True)
+    assert "某村合作社" in visitor.page("/cart")
+
+
+# ---- the API ----
+
+
+def test_an_order_through_the_api_waits_for_its_payment(visitor: Visitor) -> None:
+    offer = builders.offer()
+    answer = visitor.post("/api/v1/orders", json=order_body(offer), headers=key())
+    assert answer.status_code == 201
+    body = answer.get_json()
+    payment = db.session.scalars(select(Payment)).one()
+    assert body["state"] == "due"
+    assert body["total_fen"] == 11800
+    assert body["pay_url"] == f"http://localhost/pay/{payment.public_id}"
+    assert body["expires_at"]
+    shown = visitor.get(f"/api/v1/orders/{body['number']}").get_json()
+    assert [line["quantity"] for line in shown["lines"]] == [2]
+    assert [one["kind"] for one in shown["history"]] == ["placed"]
+
+
+def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    offer = builders.offer()
+    known = {**bearer(visitor, "buyer-1"), **key()}
+    first, second = (
+        visitor.post("/api/v1/orders", json=order_body(offer), headers=known) for _ in range(2)
+    )
+    assert first.get_json() == second.get_json()
+    other = visitor.post("/api/v1/orders", json=order_body(offer, quantity=3), headers=known)
+    assert (other.status_code, other.get_json()["code"]) == (409, "idempotency_key_reused")
+    assert len(orders()) == 1
+
+
+def test_a_purchase_without_a_key_is_refused(visitor: Visitor) -> None:
+    answer = visitor.post("/api/v1/orders", json=order_body(builders.offer()))
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "idempotency_key_missing")
+    assert orders() == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"lines": []},
+        {"payment": "barter"},
+        {"note": "unknown"},
+        {"recipient": {"name": "x"}},
+        {"recipient": None},
+        {"lines": [{"offer_id": "a", "quantity": 1}, {"offer_id": "a", "quantity": 1}]},
+        {"lines": [{"offer_id": "a", "quantity": 0}]},
+        {"lines": [{"offer_id": "a", "quantity": "2"}]},
+    ],
+)
+def test_a_body_with_a_fault_is_a_problem_and_no_order(
+    visitor: Visitor, fault: dict[str, Any]
+) -> None:
+    body = {**order_body(builders.offer()), **fault}
+    answer = visitor.post("/api/v1/orders", json=body, headers=key())
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid")
+    assert answer.mimetype == "application/problem+json"
+    assert orders() == []
+
+
+def test_round_and_slot_offers_are_not_sold_here(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    known = bearer(visitor, "buyer-1")
+    for place in (Place.ROUND, Place.SLOT):
+        offer = builders.offer(place=place)
+        answer = visitor.post(
+            "/api/v1/orders", json=order_body(offer), headers={**known, **key(place)}
+        )
+        assert (answer.status_code, answer.get_json()["code"]) == (409, "offer_closed")
+    unknown = {**order_body(), "lines": [{"offer_id": "nothing", "quantity": 1}]}
+    answer = visitor.post("/api/v1/orders", json=unknown, headers={**known, **key("n")})
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "offer_not_found")
+    assert orders() == []
+
+
+def test_cash_is_taken_only_at_a_counter(visitor: Visitor) -> None:
+    offer = builders.offer()
+    body = order_body(offer, payment="cash", recipient=None)
+    denied = visitor.post("/api/v1/orders", json=body, headers=key())
+    assert (denied.status_code, denied.get_json()["code"]) == (403, "cash_at_counter_only")
+    assert orders() == []
+    platform = builders.organisation(OrganisationKind.PLATFORM)
+    builders.account(Role.STAFF, platform, login="staff-1")
+    known = {**bearer(visitor, "staff-1"), **key()}
+    taken = visitor.post("/api/v1/orders", json=body, headers=known)
+    assert taken.status_code == 201
+    assert (taken.get_json()["state"], taken.get_json()["pay_url"]) == ("confirmed", None)
+    [order] = orders()
+    assert order.state == OrderState.CONFIRMED
+    assert db.session.scalars(select(Payment.state)).one() == PaymentState.CAPTURED
+
+
+def test_a_code_counts_only_where_this_visitor_was_touched(visitor: Visitor) -> None:
+    offer = builders.offer()
+    link = builders.credit_source(CreditKind.SHARE, "link-1")
+    answer = visitor.post("/api/v1/orders", json=order_body(offer, touch="link-1"), headers=key())
+    assert answer.status_code == 201
+    [order] = orders()
+    assert order.lines[0].credit.kind == CreditKind.SHOP
+    assert link.id != order.lines[0].credit_source_id
+    assert db.session.scalars(select(Touch)).all() == []
+
+
+# ---- who sees an order ----
+
+
+def test_an_order_shows_to_its_buyer_and_to_staff_only(shop: Flask, visitor: Visitor) -> None:
+    body = order_body(builders.offer())
+    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
+    stranger = Visitor(shop, shop.response_class)
+    builders.account(login="buyer-2")
+    stranger.enter("buyer-2")
+    for path in (f"/orders/{number}", f"/api/v1/orders/{number}"):
+        assert visitor.get(path).status_code == 200
+        assert stranger.get(path).status_code == 404
+    assert stranger.send(f"/orders/{number}/cancel", idempotency_key="k").status_code == 404
+    platform: Organisation = builders.organisation(OrganisationKind.PLATFORM)
+    builders.account(Role.STAFF, platform, login="staff-1")
+    staff = Visitor(shop, shop.response_class)
+    staff.enter("staff-1")
+    assert staff.get(f"/orders/{number}").status_code == 200
+    assert staff.send(f"/orders/{number}/cancel", idempotency_key="k").status_code == 404
+    assert orders()[0].state == OrderState.DUE
+
+
+def test_cancelling_twice_with_one_key_cancels_once_and_gives_the_stock_back(
+    visitor: Visitor,
+) -> None:
+    offer = builders.offer()
+    body = order_body(offer)
+    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
+    for _ in range(2):
+        answer = visitor.send(f"/orders/{number}/cancel", idempotency_key="k")
+        assert answer.location == f"/orders/{number}"
+    [order] = orders()
+    assert order.state == OrderState.CANCELLED
+    kinds = db.session.scalars(select(OrderEvent.kind).order_by(OrderEvent.id)).all()
+    assert kinds == ["placed", "cancelled"]
+    assert db.session.get_one(Offer, offer.id).sold == 0
+
+
+def test_an_earlier_order_is_put_into_the_cart_again(visitor: Visitor) -> None:
+    body = order_body(builders.offer())
+    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
+    visitor.send(f"/cart/again/{number}")
+    assert "去结算 ¥118.00" in visitor.page("/cart")
