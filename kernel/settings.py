@@ -48,6 +48,8 @@ class Settings:
     stripe_api_base: str | None = None
     sandbox_port: int = 8001
     redis_url: str | None = None
+    # Where buyers transfer to, as they read it: name; bank; number.
+    transfer_account: str | None = None
     secret_key: str = field(repr=False)
     data_key: str = field(repr=False)
 
@@ -102,6 +104,7 @@ class Settings:
             stripe_api_base=reader.web_address("STRIPE_API_BASE") or sandbox_base,
             sandbox_port=sandbox_port,
             redis_url=reader.text("REDIS_URL"),
+            transfer_account=reader.text("TRANSFER_ACCOUNT"),
             secret_key=secret("SECRET_KEY", secrets.token_hex(32)),
             data_key=secret("DATA_KEY", Fernet.generate_key().decode()),
         )

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from marketplace import check as laws
+from marketplace import worker
 
 
 @click.command("check")
@@ -31,3 +32,4 @@ def check() -> None:
 def register(app: Flask) -> None:
     """Add every command to `app`."""
     app.cli.add_command(check)
+    app.cli.add_command(worker.command)

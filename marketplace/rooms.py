@@ -22,12 +22,19 @@ from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
 from orders.api import delivery as delivery_api
 from orders.api import harvest as harvest_api
+from orders.api import rounds as rounds_api
 from orders.payments import webhook
 from orders.web import field as field_web
+from orders.web import groups as groups_web
 from orders.web import handover as handover_web
 from orders.web import harvest as harvest_web
 from orders.web import orders as orders_web
+from orders.web import pay as pay_web
+from orders.web import planning as planning_web
+from orders.web import rounds as rounds_web
 from orders.web import settlement as settlement_web
+from orders.web import units as units_web
+from orders.web import transfers as transfers_web
 from sellers import web as sellers_web
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,9 +56,15 @@ def page_blueprints() -> list[PageBlueprint]:
         orders_web.blueprint,
         harvest_web.blueprint,
         field_web.blueprint,
+        rounds_web.blueprint,
+        groups_web.blueprint,
+        units_web.blueprint,
+        planning_web.blueprint,
         handover_web.blueprint,
         settlement_web.blueprint,
         webhook.blueprint,
+        pay_web.blueprint,
+        transfers_web.blueprint,
         uploads.blueprint,
         docs.blueprint,
         livestream_host.blueprint,
@@ -67,6 +80,7 @@ def api_blueprints() -> list[ApiBlueprint]:
         account_api.blueprint,
         storefront_api.blueprint,
         buying_api.blueprint,
+        rounds_api.blueprint,
         harvest_api.blueprint,
         delivery_api.blueprint,
         livestream_api.blueprint,

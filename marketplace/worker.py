@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from types import ModuleType
 
-from flask import Flask
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
 from procrastinate import PsycopgConnector
 
 from kernel.db import db
@@ -49,3 +51,11 @@ def run(app: Flask) -> None:
             shutdown_graceful_timeout=10,
             delete_jobs="successful",
         )
+
+
+@click.command("worker")
+@with_appcontext
+def command() -> None:
+    """Run background jobs until told to stop."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy's own
+    run(app)

@@ -1,0 +1,103 @@
+"""What pages and programs read of payments and refunds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import joinedload, selectinload
+
+from kernel import clock
+from kernel.access import Viewer, found
+from kernel.db import db
+from kernel.files import StoredFile
+from kernel.identity import Role
+from orders.model import (
+    Order,
+    Payment,
+    PaymentMethod,
+    PaymentShare,
+    PaymentState,
+    Refund,
+    RefundState,
+)
+from orders.queries.mine import owned_by
+
+KEPT = timedelta(days=30)
+"""How long what was settled stays on the staff's pages."""
+AT_MOST = 200
+
+
+def payment_for(public_id: str, who: Viewer) -> Payment:
+    """Return a payment that the viewer may make: of an own order, or of the unit it coordinates.
+
+    Raises NotFound for everybody else.
+    """
+    units = who.organisations(Role.COORDINATOR)
+    own = exists().where(
+        PaymentShare.payment_id == Payment.id, PaymentShare.order_id == Order.id, owned_by(who)
+    )
+    return found(
+        db.session.scalar(
+            select(Payment)
+            .where(
+                Payment.public_id == public_id,
+                or_(Payment.unit_id.in_(units), Payment.unit_id.is_(None) & own),
+            )
+            .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
+        )
+    )
+
+
+def transfers(code: str = "") -> Sequence[Payment]:
+    """Return transfers to look for on the bank statement: those with a proof first, oldest first.
+
+    With a `code` only the one that carries it, whatever became of it.
+    """
+    query = (
+        select(Payment)
+        .where(Payment.method == PaymentMethod.TRANSFER)
+        .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
+        .order_by(Payment.proof_at.nulls_last(), Payment.id)
+        .limit(AT_MOST)
+    )
+    wanted = code.strip().upper()
+    if wanted:
+        query = query.where(Payment.transfer_code == wanted)
+    else:
+        # Money may still arrive for one that was given up; then it has to be found here.
+        late = (Payment.state != PaymentState.CAPTURED) & Payment.proof_id.is_not(None)
+        query = query.where(or_(Payment.state == PaymentState.DUE, late))
+    return db.session.scalars(query).all()
+
+
+def transfer(public_id: str) -> Payment:
+    """Return one transfer for staff. Raises NotFound."""
+    return found(
+        db.session.scalar(
+            select(Payment)
+            .where(Payment.public_id == public_id, Payment.method == PaymentMethod.TRANSFER)
+            .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
+        )
+    )
+
+
+def proof_of(payment: Payment) -> StoredFile | None:
+    """Return the uploaded proof of a transfer, None while there is none."""
+    return db.session.get(StoredFile, payment.proof_id) if payment.proof_id else None
+
+
+def open_refunds() -> Sequence[Refund]:
+    """Return what is owed back: debts first, then what is on its way, then lately repaid ones."""
+    recently = clock.now() - KEPT
+    return db.session.scalars(
+        select(Refund)
+        .where(
+            Refund.state.in_((RefundState.DEBT, RefundState.PENDING))
+            | ((Refund.state == RefundState.REPAID) & (Refund.settled_at > recently))
+        )
+        .options(joinedload(Refund.payment), joinedload(Refund.order))
+        .order_by(Refund.state, Refund.id)
+        .limit(AT_MOST)
+    ).all()

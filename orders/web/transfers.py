@@ -1,0 +1,107 @@
+"""For staff: transfers to find on the bank statement, and refunds that have to be transferred."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from kernel.access import allow, viewer
+from kernel.db import public_code
+from kernel.errors import Invalid, Refusal
+from kernel.identity import Role
+from kernel.money import Money, parse_yuan
+from orders.payments import queries
+from orders.payments.captures import confirm_transfer
+from orders.payments.refunds import repay_debt
+from orders.web.forms import act_once
+
+blueprint = Blueprint("transfers", __name__, template_folder="../templates")
+
+
+@blueprint.get("/staff/transfers")
+@allow(Role.STAFF)
+def index() -> ResponseReturnValue:
+    """The queue, or the transfer with the code asked for."""
+    code = request.args.get("code", "")
+    return render_template("orders/transfers.html", payments=queries.transfers(code), code=code)
+
+
+@blueprint.get("/staff/transfers/<public_id>")
+@allow(Role.STAFF)
+def show(public_id: str) -> ResponseReturnValue:
+    """One transfer with its proof."""
+    return _page(public_id)
+
+
+def _page(
+    public_id: str,
+    *,
+    received: str = "",
+    seen: Money | None = None,
+    refusal: Refusal | None = None,
+) -> ResponseReturnValue:
+    payment = queries.transfer(public_id)
+    page = render_template(
+        "orders/transfer.html",
+        payment=payment,
+        proof=queries.proof_of(payment),
+        received=received,
+        seen=seen,
+        refusal=refusal,
+        key=public_code(20),
+    )
+    return page, refusal.status if refusal else 200
+
+
+@blueprint.post("/staff/transfers/<public_id>")
+@allow(Role.STAFF)
+def confirm(public_id: str) -> ResponseReturnValue:
+    """Compare the amount with what is due, ask for a second look, then record the transfer."""
+    payment = queries.transfer(public_id)
+    typed = request.form.get("received", "")
+    try:
+        amount = parse_yuan(typed)
+    except ValueError:
+        wrong = Invalid(_("到账金额写成 1234.50 这样。"), fields={"received": "?"})
+        return _page(public_id, received=typed, refusal=wrong)
+    matches = amount.fen == payment.amount_fen
+    if matches and request.form.get("seen") != "yes":
+        return _page(public_id, received=typed, seen=amount)
+    account_id = viewer().account_id
+    assert account_id is not None
+    try:
+        act_once("transfers.confirm", lambda: confirm_transfer(public_id, account_id, amount.fen))
+    except Refusal as refusal:
+        return _page(public_id, received=typed, refusal=refusal)
+    flash(_("记上了。订单已确认，总账已入账。"), "done")
+    return redirect(url_for("transfers.index"), 303)
+
+
+@blueprint.get("/staff/refunds")
+@allow(Role.STAFF)
+def refunds() -> ResponseReturnValue:
+    """What is owed back to buyers."""
+    return _refunds()
+
+
+def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
+    page = render_template(
+        "orders/refunds.html", refunds=queries.open_refunds(), refusal=refusal, key=public_code(20)
+    )
+    return page, refusal.status if refusal else 200
+
+
+@blueprint.post("/staff/refunds/<public_id>")
+@allow(Role.STAFF)
+def repay(public_id: str) -> ResponseReturnValue:
+    """Record that a debt was paid by transfer."""
+    account_id = viewer().account_id
+    assert account_id is not None
+    reference = request.form.get("reference", "")
+    try:
+        act_once("transfers.repay", lambda: repay_debt(public_id, account_id, reference))
+    except Refusal as refusal:
+        return _refunds(refusal)
+    flash(_("记上了。这一笔不再欠。"), "done")
+    return redirect(url_for("transfers.refunds"), 303)
