@@ -11,6 +11,7 @@ from sellers.actions.households import (
     change_household,
     plan_benefits,
     reveal_household,
+    steward_called,
 )
 from sellers.actions.registration import (
     LICENCE,
@@ -60,6 +61,7 @@ __all__ = [
     "register_seller",
     "return_to_seller",
     "reveal_household",
+    "steward_called",
     "submit",
     "update_seller",
     "verify",

@@ -13,6 +13,7 @@ from kernel import audit, clock
 from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Invalid
+from kernel.identity import Account, Membership, MembershipState, Role
 from sellers.model import BenefitPlan, Household, HouseholdStatus
 
 PLAN_KINDS = ("delivery", "shares", "wage", "second")
@@ -57,6 +58,28 @@ def _refuse_taken(seller_id: int, number: str, but: int | None = None) -> None:
         )
     if taken is not None and taken != but:
         raise Invalid(fields={"number": _l("这个户号已经有了，换一个。")})
+
+
+def steward_called(login: str) -> int | None:
+    """Return the account of the steward who signs in as `login`; None for no login.
+
+    Raises Invalid when there is no such steward.
+    """
+    if not login.strip():
+        return None
+    with transaction() as session:
+        account_id = session.scalar(
+            select(Account.id)
+            .join(Membership, Membership.account_id == Account.id)
+            .where(
+                Account.login == login.strip().lower(),
+                Membership.role == Role.STEWARD,
+                Membership.state == MembershipState.ACTIVE,
+            )
+        )
+    if account_id is None:
+        raise Invalid(fields={"steward_login": _l("没有这位帮扶责任人。核对登录名，或先留空。")})
+    return account_id
 
 
 def add_household(seller_id: int, facts: HouseholdFacts) -> Household:

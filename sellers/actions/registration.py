@@ -23,7 +23,7 @@ LICENCE = "licence"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellerFacts:
-    """What a seller says about itself."""
+    """What a seller says about itself. None leaves an encrypted field as it is on a change."""
 
     kind: SellerKind
     name_zh: str
@@ -130,6 +130,8 @@ def update_seller(seller_id: int, facts: SellerFacts) -> Seller:
             message = _l("认证后不能自己改。要改请联系平台退回。")
             raise Conflict(message, code="already_verified", fields=dict.fromkeys(changed, message))
         for name, value in dataclasses.asdict(facts).items():
+            if value is None:
+                continue
             setattr(seller.organisation if name in _OF_ORGANISATION else seller, name, value)
         seller.organisation.region = facts.county
         for product in session.scalars(select(Product).where(Product.seller_id == seller_id)):

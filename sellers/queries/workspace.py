@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from kernel import clock
@@ -115,6 +115,15 @@ def households(
     if steward_id is not None:
         query = query.where(Household.steward_id == steward_id)
     return page_of(query, Household, cursor)
+
+
+def known_household(public_id: str, *, seller_ids: list[int], steward_id: int | None) -> Household:
+    """Return a household of one of these sellers or in this steward's care. Raises NotFound."""
+    known: ColumnElement[bool] = Household.seller_id.in_(seller_ids)
+    if steward_id is not None:
+        known = or_(known, Household.steward_id == steward_id)
+    query = select(Household).where(Household.public_id == public_id, known)
+    return found(db.session.scalar(query.options(joinedload(Household.seller))))
 
 
 def plans(seller_id: int) -> list[BenefitPlan]:

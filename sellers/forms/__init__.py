@@ -1,0 +1,1 @@
+"""What a seller's clerk and the platform's staff type, read into plain values."""

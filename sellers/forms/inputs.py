@@ -1,0 +1,137 @@
+"""Inputs that read what people type: yuan, whole numbers, days; and where refusals go."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import DateField, SelectField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional
+
+from kernel.errors import Refusal
+from kernel.money import Money, parse_yuan
+from kernel.quantity import parse_units
+from sellers.actions import Upload
+
+K = TypeVar("K", bound=enum.StrEnum)
+
+
+class TextField(StringField):
+    """A line of text; `data` is a str, empty when nothing was typed."""
+
+    data: Any
+
+
+class LongTextField(TextAreaField):
+    """Several lines of text; `data` is a str."""
+
+    data: Any
+
+
+class YuanField(StringField):
+    """An amount typed in yuan; `data` is whole fen or None."""
+
+    data: Any
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else str(Money(self.data)).removeprefix("¥")
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed."""
+        self.data = None
+        if valuelist and valuelist[0].strip():
+            try:
+                self.data = parse_yuan(valuelist[0]).fen
+            except ValueError as problem:
+                raise ValueError(self.gettext(str(_WRONG_YUAN))) from problem
+
+
+class WholeField(StringField):
+    """A whole number of at least `least`; `data` is an int or None."""
+
+    data: Any
+
+    def __init__(self, *args: Any, least: int = 1, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.least = least
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else str(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed."""
+        self.data = None
+        if valuelist and valuelist[0].strip():
+            try:
+                self.data = parse_units(valuelist[0], least=self.least)
+            except ValueError as problem:
+                raise ValueError(str(_WRONG_WHOLE) % {"least": self.least}) from problem
+
+
+class DayField(DateField):
+    """A day; the browser's own picker gives it."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was picked."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError as problem:
+            raise ValueError(str(_WRONG_DAY)) from problem
+
+
+_WRONG_YUAN = _l("金额写成 59 或 59.50，最多两位小数。")
+_WRONG_WHOLE = _l("写整数，最少 %(least)s，不带单位。")
+_WRONG_DAY = _l("日期写成 2026-12-01 这样。")
+
+
+def text(label: LazyString, most: int, *, needed: LazyString | None = None) -> TextField:
+    """Return a line of text of at most `most` characters; `needed` is said when it is empty."""
+    return TextField(label, validators=_text_rules(most, needed), filters=[_stripped])
+
+
+def long_text(label: LazyString, most: int, *, needed: LazyString | None = None) -> LongTextField:
+    """Return several lines of text."""
+    return LongTextField(label, validators=_text_rules(most, needed), filters=[_stripped])
+
+
+def _text_rules(most: int, needed: LazyString | None) -> list[Any]:
+    first = InputRequired(needed) if needed else Optional()
+    return [first, Length(max=most, message=_l("太长了，最多 %(max)d 个字。"))]
+
+
+def _stripped(value: str | None) -> str:
+    # PostgreSQL keeps no NUL in text, and nobody types one.
+    return (value or "").replace("\x00", "").strip()
+
+
+def pick(label: LazyString, choices: Mapping[Any, LazyString], **options: Any) -> SelectField:
+    """Return a choice of one among `choices`."""
+    listed = [(str(value), words) for value, words in choices.items()]
+    return SelectField(label, choices=listed, **options)
+
+
+def upload_of(field: FileField) -> Upload | None:
+    """Return the file that was sent in `field`, None when there is none."""
+    sent = field.data
+    if not sent or not getattr(sent, "filename", ""):
+        return None
+    return Upload(sent.read(), sent.filename)
+
+
+def complain(form: FlaskForm, refusal: Refusal) -> None:
+    """Put a refusal's words beside the inputs at fault, or above the form."""
+    beside = {name: words for name, words in refusal.fields.items() if name in form}
+    for name, words in beside.items():
+        form[name].errors = [*form[name].errors, words]
+    if not beside:
+        above = list(refusal.fields.values()) or [refusal.message]
+        form.form_errors = [*form.form_errors, *above]

@@ -1,0 +1,76 @@
+"""The seller's blueprint, and what its pages have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from kernel.access import viewer
+from kernel.db import public_code
+from kernel.errors import Conflict, Invalid
+from kernel.idempotency import once
+from kernel.identity import Role
+from sellers import words
+from sellers.forms.inputs import complain
+
+blueprint = Blueprint("sellers", __name__, url_prefix="/seller", template_folder="../templates")
+
+
+@blueprint.app_context_processor
+def _words() -> dict[str, Any]:
+    return {"seller_words": words}
+
+
+def my_seller() -> int:
+    """Return the key of the seller whose clerk is looking. Raises Denied."""
+    return viewer().organisation(Role.CLERK)
+
+
+def my_account() -> int:
+    """Return the key of the account that is signed in; every page here needs one."""
+    account_id = viewer().account_id
+    if account_id is None:
+        raise TypeError("a page for signed-in accounts was opened without one")
+    return account_id
+
+
+def attempt(form: FlaskForm, work: Callable[[], Any]) -> bool:
+    """Do `work`; tell whether it was done. A refusal's words go to the form's inputs."""
+    try:
+        work()
+    except (Invalid, Conflict) as refusal:
+        complain(form, refusal)
+        return False
+    return True
+
+
+def once_for_form(work: Callable[[], str]) -> str:
+    """Do `work` once for the key that this form carries, and return the public id that it gave."""
+    body: dict[str, Any] = {
+        name: request.form.getlist(name)
+        for name in request.form
+        if name not in ("csrf_token", "idempotency_key")
+    }
+    for name, sent in request.files.items():
+        body[name] = hashlib.sha256(sent.stream.read()).hexdigest()
+        sent.stream.seek(0)
+    endpoint, key = str(request.endpoint), request.form.get("idempotency_key")
+    made = once(viewer().actor, endpoint, key, body, lambda: {"id": work()})
+    return str(made["id"])
+
+
+def form_page(template: str, form: FlaskForm, **values: Any) -> ResponseReturnValue:
+    """Show a form, fresh or with its errors; the key of one try stays with it."""
+    key = request.form.get("idempotency_key") or public_code(20)
+    page = render_template(template, form=form, key=key, **values)
+    return page, 422 if form.errors else 200
+
+
+def cursor() -> str | None:
+    """Return where in a list this page begins."""
+    return request.args.get("cursor", "")[:16] or None

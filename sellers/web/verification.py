@@ -1,0 +1,80 @@
+"""The platform's staff looks at sellers' papers, and verifies or returns them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from kernel import clock
+from kernel.access import allow
+from kernel.errors import Conflict
+from kernel.identity import Role
+from sellers import actions
+from sellers.forms.registration import ReturnForm
+from sellers.model import SellerState
+from sellers.queries import staff
+from sellers.web.room import attempt, cursor, form_page, my_account
+
+blueprint = Blueprint(
+    "verification", __name__, url_prefix="/staff/sellers", template_folder="../templates"
+)
+
+
+@blueprint.get("")
+@allow(Role.STAFF)
+def index() -> ResponseReturnValue:
+    """Sellers by state; those that wait come first."""
+    asked = request.args.get("state", SellerState.SUBMITTED)
+    state = SellerState(asked) if asked in list(SellerState) else None
+    return render_template(
+        "sellers/verification.html",
+        page=staff.sellers(state, cursor()),
+        counts=staff.seller_counts(),
+        state=state,
+        first=cursor() is None,
+    )
+
+
+@blueprint.get("/<public_id>")
+@allow(Role.STAFF)
+def show(public_id: str) -> ResponseReturnValue:
+    """One seller with its papers."""
+    return _page(public_id, ReturnForm())
+
+
+def _page(public_id: str, form: ReturnForm) -> ResponseReturnValue:
+    return form_page(
+        "sellers/dossier.html",
+        form,
+        dossier=staff.dossier(public_id),
+        today=clock.today(),
+        states=SellerState,
+    )
+
+
+@blueprint.post("/<public_id>/verify")
+@allow(Role.STAFF)
+def verify(public_id: str) -> ResponseReturnValue:
+    """Let the seller sell."""
+    seller = staff.dossier(public_id).seller
+    try:
+        actions.verify(seller.id, my_account())
+    except Conflict as refusal:
+        flash(str(refusal.message), "wrong")
+        return redirect(url_for("verification.show", public_id=public_id))
+    flash(_("已认证，对方现在可以上架。"), "done")
+    return redirect(url_for("verification.index"))
+
+
+@blueprint.post("/<public_id>/return")
+@allow(Role.STAFF)
+def send_back(public_id: str) -> ResponseReturnValue:
+    """Return the papers with a reason."""
+    seller, form = staff.dossier(public_id).seller, ReturnForm()
+    if form.validate_on_submit() and attempt(
+        form, lambda: actions.return_to_seller(seller.id, my_account(), form.reason.data)
+    ):
+        flash(_("已退回，原因会显示给对方。"), "done")
+        return redirect(url_for("verification.index"))
+    return _page(public_id, form)
