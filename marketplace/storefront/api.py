@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow, found
@@ -20,7 +21,7 @@ blueprint = Blueprint(
 
 @blueprint.route("", methods=["GET"])
 @allow.everyone
-@blueprint.arguments(OffersQuery, location="query")
+@blueprint.arguments(OffersQuery, location="query", unknown=RAISE)
 @blueprint.response(200, OfferPageOut)
 def list_offers(query: dict[str, Any]) -> Shelf:
     """List what the shop sells now, newest first."""

@@ -1,0 +1,316 @@
+"""The shop's shelves as pages and as JSON, at a fixed number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from kernel import clock
+from kernel.db import db, transaction
+from livestream.model import Broadcast, BroadcastKind, BroadcastOffer
+from marketplace.storefront.picture import PER_ROW, SIDE, houses
+from marketplace.storefront.queries import Crate
+from orders.model import CreditKind, Round, RoundLeg, RoundOffer
+from orders.model import PaymentMethod as Method
+from orders.placing import Buyer, place
+from sellers.model import BenefitPlan, Category, LotMode, Offer, Place
+from sellers.search import terms
+from tests import builders
+from tests.visitors import Visitor
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that are sent meanwhile."""
+    seen: list[str] = []
+
+    def remember(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", remember)
+    yield seen
+    event.remove(db.engine, "before_cursor_execute", remember)
+
+
+def shelf_of(number: int) -> list[Offer]:
+    """`number` offers, each of a lot, product and seller of its own."""
+    return [builders.offer(price_fen=1000 + one) for one in range(number)]
+
+
+def on_air(offer: Offer) -> Broadcast:
+    """A broadcast that is live and shows `offer`."""
+    at = clock.now()
+    source = builders.credit_source(CreditKind.BROADCAST, "b-1")
+    with transaction() as session:
+        made = Broadcast(
+            code="b-1",
+            kind=BroadcastKind.LIVESTREAM,
+            title_zh="开县春橙直播",
+            host_id=builders.account().id,
+            credit_source_id=source.id,
+            planned_from=at,
+            planned_to=at + timedelta(hours=2),
+            started_at=at - timedelta(minutes=5),
+        )
+        session.add(made)
+        session.flush()
+        session.add(BroadcastOffer(broadcast_id=made.id, offer_id=offer.id, position=1))
+    return made
+
+
+def open_round(*offers: Offer) -> Round:
+    """A round that is open now and closes in two days."""
+    at = clock.now()
+    source = builders.credit_source(CreditKind.ROUND, "r-1")
+    with transaction() as session:
+        made = Round(
+            code="r-1",
+            title_zh="2月下旬",
+            opens_at=at - timedelta(days=1),
+            closes_at=at + timedelta(days=2),
+            harvest_from=clock.today() + timedelta(days=3),
+            harvest_to=clock.today() + timedelta(days=4),
+            handover_on=clock.today() + timedelta(days=5),
+            credit_source_id=source.id,
+        )
+        session.add(made)
+        session.flush()
+        for offer in offers:
+            leg = RoundLeg(round_id=made.id, seller_id=offer.seller_id, cutoff_at=made.closes_at)
+            session.add(leg)
+            session.flush()
+            session.add(RoundOffer(round_id=made.id, leg_id=leg.id, offer_id=offer.id))
+    return made
+
+
+# ---- home ----
+
+
+def test_an_empty_shop_shows_no_week_no_round_and_no_broadcast(visitor: Visitor) -> None:
+    page = visitor.page("/")
+    assert "这一周的集" not in page
+    assert "正在直播" not in page
+    assert "截单" not in page
+    assert "这会儿没有现货" in page
+
+
+def test_home_shows_what_is_live_what_closes_and_what_is_in_hand(visitor: Visitor) -> None:
+    builders.offer()
+    on_air(builders.offer(place=Place.BROADCAST, price_fen=5900))
+    lot = builders.lot(
+        builders.product(builders.seller(), name_zh="马蹄", case_units=20), 200, LotMode.IN_FIELD
+    )
+    open_round(builders.offer(lot, place=Place.ROUND, sold=33))
+    page = visitor.page("/")
+    assert "正在直播" in page
+    assert "开县春橙直播" in page
+    assert "已满 1 箱，下一箱还差 7 箱" in page
+    for word in ("直播", "截单", "采收", "交货"):
+        assert f">{word}</span>" in page
+    assert page.count('<li class="product">') == 1
+
+
+def test_a_broadcast_that_ended_is_not_live_whatever_was_planned(visitor: Visitor) -> None:
+    made = on_air(builders.offer(place=Place.BROADCAST))
+    with transaction() as session:
+        session.get_one(Broadcast, made.id).ended_at = clock.now()
+    assert "正在直播" not in visitor.page("/")
+
+
+@pytest.mark.parametrize(
+    ("ordered", "case", "crate"),
+    [
+        (0, 20, Crate(20, 0, 20, 20, 0)),
+        (33, 20, Crate(20, 1, 7, 20, 13)),
+        (40, 20, Crate(20, 2, 20, 20, 0)),
+        (150, 100, Crate(100, 1, 50, 10, 5)),
+    ],
+)
+def test_a_crate_shows_the_open_case_only(ordered: int, case: int, crate: Crate) -> None:
+    assert Crate.of(ordered, case) == crate
+
+
+@pytest.mark.parametrize(("total", "registered"), [(1, 0), (46, 46), (517, 6), (100, 60), (94, 47)])
+def test_every_household_has_exactly_one_house(total: int, registered: int) -> None:
+    picture = houses(total, registered)
+    assert picture is not None
+    for patches, expected in (
+        (picture.registered, registered),
+        (picture.others, total - registered),
+    ):
+        assert sum(one.width * one.height for one in patches) == expected * SIDE * SIDE
+    assert picture.width <= PER_ROW * SIDE
+
+
+def test_no_picture_is_drawn_of_nobody_or_of_too_many() -> None:
+    assert houses(0, 0) is None
+    assert houses(100_000, 6) is None
+
+
+# ---- list ----
+
+
+def test_the_list_is_searched_and_narrowed(visitor: Visitor) -> None:
+    seller = builders.seller()
+    builders.offer(builders.lot(builders.product(seller, name_zh="春橙", terms=terms("春橙"))))
+    eggs = builders.product(seller, name_zh="土鸡蛋", category=Category.EGGS, terms=terms("土鸡蛋"))
+    builders.offer(builders.lot(eggs, mode=LotMode.IN_FIELD), price_fen=150)
+    for query, there, absent in (
+        ("q=橙", "春橙", "土鸡蛋"),
+        ("q=土鸡蛋", "土鸡蛋", "春橙"),
+        ("category=eggs", "土鸡蛋", "春橙"),
+        ("mode=in_hand", "春橙", "土鸡蛋"),
+        ("max_price_fen=2000", "土鸡蛋", "春橙"),
+    ):
+        page = visitor.page(f"/offers?{query}")
+        assert f"<h3>{there}</h3>" in page
+        assert f"<h3>{absent}</h3>" not in page
+    assert "没有找到" in visitor.page("/offers?q=没有的")
+
+
+def test_nonsense_in_the_address_narrows_nothing(visitor: Visitor) -> None:
+    shelf_of(2)
+    page = visitor.page("/offers?category=x&mode=y&max_price_fen=-3&cursor=zzz")
+    assert page.count('<li class="product">') == 0  # an unknown cursor is past the end
+    page = visitor.page("/offers?category=x&mode=y&max_price_fen=99999999999999999999")
+    assert page.count('<li class="product">') == 2
+
+
+def test_the_next_page_follows_the_last_row(visitor: Visitor) -> None:
+    shelf_of(30)
+    first = visitor.page("/offers")
+    assert first.count('<li class="product">') == 24
+    link = first.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0].replace("&amp;", "&")
+    assert visitor.page(link).count('<li class="product">') == 6
+
+
+# ---- one offer ----
+
+
+def test_an_offer_says_only_what_is_known(visitor: Visitor) -> None:
+    page = visitor.page(f"/offers/{builders.offer().public_id}")
+    for absent in ("去了哪里", "什么时候到", "一个小屋是一户", "品种", "证书"):
+        assert absent not in page
+
+
+def test_an_offer_from_the_field_shows_its_way_its_growers_and_the_plan(visitor: Visitor) -> None:
+    seller = builders.seller(households_count=517, registered_count=6)
+    with transaction() as session:
+        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
+    lot = builders.lot(builders.product(seller), 4000, LotMode.IN_FIELD)
+    page = visitor.page(f"/offers/{builders.offer(lot).public_id}")
+    assert "采收称重" in page
+    assert "517 户，其中脱贫户 6 户" in page
+    assert "货款的 5%，再分给脱贫户一次" in page
+    assert "自动退款" in page
+
+
+def test_what_is_sold_out_cannot_be_bought_and_says_so(visitor: Visitor) -> None:
+    offer = builders.offer(builders.lot(builders.product(builders.seller()), 3, promised=3))
+    page = visitor.page(f"/offers/{offer.public_id}")
+    assert "卖完了" in page
+    assert 'value="buy"' not in page
+
+
+def test_an_offer_of_a_round_leads_to_the_round(visitor: Visitor) -> None:
+    offer = builders.offer(place=Place.ROUND)
+    open_round(offer)
+    page = visitor.page(f"/offers/{offer.public_id}")
+    assert "这是单位集体订购的" in page
+    assert 'value="buy"' not in page
+
+
+def test_a_slots_offer_and_an_unknown_one_are_not_pages_of_the_shop(visitor: Visitor) -> None:
+    slot = builders.offer(place=Place.SLOT)
+    for public_id in (slot.public_id, "nothing"):
+        assert visitor.get(f"/offers/{public_id}").status_code == 404
+        assert visitor.get(f"/api/v1/offers/{public_id}").status_code == 404
+
+
+# ---- the same as JSON ----
+
+
+def test_the_api_lists_what_the_page_lists(visitor: Visitor) -> None:
+    shelf_of(3)
+    body = visitor.get("/api/v1/offers?page_size=2").get_json()
+    assert [one["price_fen"] for one in body["items"]] == [1002, 1001]
+    rest = visitor.get(f"/api/v1/offers?page_size=2&cursor={body['next_cursor']}").get_json()
+    assert [one["price_fen"] for one in rest["items"]] == [1000]
+    assert rest["next_cursor"] is None
+    one = visitor.get(f"/api/v1/offers/{body['items'][0]['id']}").get_json()
+    assert one["open"] is True
+    assert one["seller"]["name_zh"] == "某村合作社"
+
+
+def test_an_unchanged_list_is_not_sent_again(visitor: Visitor) -> None:
+    shelf_of(1)
+    etag = visitor.get("/api/v1/offers").headers["ETag"]
+    assert visitor.get("/api/v1/offers", headers={"If-None-Match": etag}).status_code == 304
+    shelf_of(1)
+    assert visitor.get("/api/v1/offers", headers={"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["category=x", "mode=y", "page_size=0", "max_price_fen=a", "colour=red"]
+)
+def test_the_api_refuses_what_it_cannot_read(visitor: Visitor, query: str) -> None:
+    answer = visitor.get(f"/api/v1/offers?{query}")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "invalid")
+
+
+def test_the_page_of_the_api_shows_every_path_and_code(visitor: Visitor) -> None:
+    page = visitor.page("/api/docs")
+    document = visitor.get("/api/openapi.json").get_json()
+    for path in document["paths"]:
+        assert f"<code>{path}</code>" in page
+    for code in ("out_of_stock", "idempotency_key_missing", "not_found"):
+        assert f'id="problem-{code}"' in page
+    assert "<script>" not in page
+
+
+# ---- as many statements for thirty as for one ----
+
+
+def counted(shop: Flask, visitor: Visitor, path: str) -> int:
+    with statements() as seen:
+        assert visitor.get(path).status_code == 200
+    return len(seen)
+
+
+def fill_cart(visitor: Visitor, offers: list[Offer]) -> None:
+    with visitor.session_transaction() as session:
+        session["cart"] = {offer.public_id: 1 for offer in offers}
+
+
+@pytest.mark.parametrize(("path", "most"), [("/", 7), ("/offers", 1), ("/cart", 1)])
+def test_a_page_asks_as_often_for_thirty_rows_as_for_one(
+    shop: Flask, visitor: Visitor, path: str, most: int
+) -> None:
+    first = shelf_of(1)
+    fill_cart(visitor, first)
+    once = counted(shop, visitor, path)
+    fill_cart(visitor, first + shelf_of(29))
+    assert counted(shop, visitor, path) == once <= most
+
+
+def test_a_product_page_asks_four_times(shop: Flask, visitor: Visitor) -> None:
+    [offer] = shelf_of(1)
+    assert counted(shop, visitor, f"/offers/{offer.public_id}") == 4
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_an_order_page_asks_seven_times(shop: Flask, visitor: Visitor, rows: int) -> None:
+    visitor.page("/checkout")
+    with visitor.session_transaction() as session:
+        buyer = Buyer(None, session["visitor"])
+    offers = shelf_of(rows)
+    wanted = {offer.id: 1 for offer in offers}
+    placed = place(buyer, wanted, builders.credited_to_shop(*offers), Method.STRIPE)
+    assert counted(shop, visitor, f"/orders/{placed.number}") == 7
+    assert counted(shop, visitor, "/orders") == 2

@@ -1,0 +1,70 @@
+"""Who may see an uploaded file."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from kernel import files
+from kernel.files import StoredFile
+from kernel.identity import OrganisationKind, Role
+from tests import builders
+from tests.visitors import Visitor
+
+
+def picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8), "orange").save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.fixture
+def proof(shop: Flask) -> StoredFile:
+    """A private proof of a unit."""
+    unit = builders.organisation(OrganisationKind.BUYING_UNIT)
+    builders.account(Role.COORDINATOR, unit, login="coordinator-1")
+    builders.account(Role.OFFICIAL, unit, login="official-1")
+    other = builders.organisation(OrganisationKind.BUYING_UNIT)
+    builders.account(Role.COORDINATOR, other, login="coordinator-2")
+    builders.account(Role.STAFF, login="staff-1")
+    return files.store(b"%PDF-1.4 proof", "凭证.pdf", organisation_id=unit.id, account_id=None)
+
+
+@pytest.mark.parametrize(
+    ("login", "status"),
+    [
+        (None, 404),
+        ("official-1", 404),
+        ("coordinator-2", 404),
+        ("coordinator-1", 200),
+        ("staff-1", 200),
+    ],
+)
+def test_a_private_file_is_for_its_owners_and_staff(
+    visitor: Visitor, proof: StoredFile, login: str | None, status: int
+) -> None:
+    if login:
+        visitor.enter(login)
+    with visitor.get(f"/files/{proof.public_id}") as answer:
+        assert answer.status_code == status
+    assert visitor.get(f"/photos/{proof.public_id}").status_code == 404
+
+
+def test_a_document_is_saved_and_never_guessed_at(visitor: Visitor, proof: StoredFile) -> None:
+    visitor.enter("staff-1")
+    with visitor.get(f"/files/{proof.public_id}") as answer:
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+        assert answer.mimetype == "application/pdf"
+
+
+def test_a_public_photo_is_for_everybody_and_may_be_kept(shop: Flask, visitor: Visitor) -> None:
+    photo = files.store(picture(), "orange.png", organisation_id=None, account_id=None, public=True)
+    with visitor.get(f"/photos/{photo.public_id}") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "image/webp")
+        assert "max-age=2592000" in answer.headers["Cache-Control"]
+    assert visitor.get("/photos/nothing").status_code == 404
