@@ -38,8 +38,8 @@ class Item:
 
 
 HOME = Item("storefront.home", _l("首页"), "home")
-ROUNDS = Item("rounds.index", _l("预订"), "calendar-event", ("rounds.show", "rounds.index"))
-LIVE = Item("livestream.index", _l("直播"), "broadcast", ("livestream.show", "livestream.index"))
+ROUNDS = Item("rounds.index", _l("预订"), "calendar-event", ("rounds.", "groups."))
+LIVE = Item("livestream.index", _l("直播"), "broadcast", ("livestream.index", "livestream.show"))
 CART = Item("cart.show", _l("购物车"), "shopping-cart", ("cart.", "checkout."))
 MINE = Item("account.me", _l("我的"), "user", ("account.", "orders."))
 
@@ -55,7 +55,12 @@ TABBAR = (HOME, ROUNDS, LIVE, CART, MINE)
 # In the order in which somebody with several roles meets them.
 RAILS: dict[Role, tuple[Item, ...]] = {
     Role.COORDINATOR: (
-        Item("units.desk", _l("这一期"), "calendar-event", ("units.desk", "units.group_order")),
+        Item(
+            "units.desk",
+            _l("这一期"),
+            "calendar-event",
+            ("units.desk", "units.group_order", "units.open", "units.share"),
+        ),
         Item("units.history", _l("往期订单"), "history"),
         Item("handover.arrivals", _l("验收"), "file-check", ("handover.",)),
         Item("units.staff", _l("员工"), "users"),
@@ -63,8 +68,13 @@ RAILS: dict[Role, tuple[Item, ...]] = {
     ),
     Role.CLERK: (
         Item("sellers.desk", _l("供货"), "building-store"),
-        Item("sellers.offers", _l("上架"), "tag", ("sellers.offer", "sellers.import")),
-        Item("sellers.lots", _l("批次"), "stack-2", ("sellers.lot",)),
+        Item(
+            "sellers.offers",
+            _l("上架"),
+            "tag",
+            ("sellers.offer", "sellers.import", "sellers.stock"),
+        ),
+        Item("sellers.lots", _l("批次"), "stack-2", ("sellers.lot", "sellers.product")),
         Item("harvest.notices", _l("采收通知"), "basket", ("harvest.",)),
         Item("handover.consignments", _l("发货"), "truck-delivery", ("handover.",)),
         Item("sellers.households", _l("农户"), "home-heart", ("sellers.household",)),
@@ -85,7 +95,7 @@ RAILS: dict[Role, tuple[Item, ...]] = {
         Item("verification.index", _l("供货方"), "shield-check", ("verification.",)),
         Item("transfers.index", _l("转账"), "transfer", ("transfers.",)),
         Item("office.orders", _l("订单"), "clipboard-list", ("office.order",)),
-        Item("office.rounds", _l("预订期"), "calendar-event", ("office.round",)),
+        Item("planning.index", _l("预订期"), "calendar-event", ("planning.",)),
         Item("settlements.index", _l("结算"), "cash-banknote", ("settlements.",)),
         Item("ledger.index", _l("总账"), "book-2", ("ledger.",)),
         Item("cabinets.desk", _l("智能柜"), "fridge", ("cabinets.",)),

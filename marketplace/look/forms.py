@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 
@@ -15,10 +16,13 @@ class SampleForm(FlaskForm):
     name = StringField(_l("怎么称呼你"))
     kind = SelectField(
         _l("是什么"),
-        choices=[("fruit", _l("水果")), ("eggs", _l("蛋"))],
+        choices=[SelectChoice("fruit", _l("水果")), SelectChoice("eggs", _l("蛋"))],
         validators=[InputRequired()],
     )
-    pay = RadioField(_l("怎么付"), choices=[("alipay", _l("支付宝")), ("transfer", _l("对公转账"))])
+    pay = RadioField(
+        _l("怎么付"),
+        choices=[SelectChoice("alipay", _l("支付宝")), SelectChoice("transfer", _l("对公转账"))],
+    )
     story = TextAreaField(_l("说几句"))
     agree = BooleanField(_l("收成不够时，少的部分退款"))
     file = FileField(_l("营业执照"))
