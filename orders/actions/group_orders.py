@@ -35,7 +35,6 @@ from orders.placing import (
     STRIPE_MINIMUM_FEN,
     Buyer,
     Credited,
-    Recipient,
     order_number,
     place,
 )
@@ -265,11 +264,12 @@ def _successor(
             fresh,
             dict.fromkeys(fresh, Credited(group.round.credit_source_id)),
             PaymentMethod.STRIPE if group.pay_mode is PayMode.MEMBERS else PaymentMethod.TRANSFER,
-            Recipient(city=group.unit.city, address=group.unit.address),
             group_order_id=group.id,
             returning=returning,
         )
-        return session.get_one(Order, placed.order_id)
+        new = session.get_one(Order, placed.order_id)
+        new.city = group.unit.city  # goods are handed over at the unit: no recipient is kept
+        return new
     if not keep:
         return None
     bare = Order(

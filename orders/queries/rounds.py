@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,13 +119,18 @@ def items_of(round_id: int) -> list[RoundItem]:
 
     Offers that were taken out of the round before anybody ordered them are left out.
     """
+    return items_of_rounds([round_id])[round_id]
+
+
+def items_of_rounds(round_ids: Sequence[int]) -> dict[int, list[RoundItem]]:
+    """Return round id → offers, as `items_of`, for several rounds in one statement."""
     rows = db.session.execute(
-        select(Offer, RoundLeg.cutoff_at)
+        select(Offer, RoundLeg.cutoff_at, RoundOffer.round_id)
         .join(RoundOffer, RoundOffer.offer_id == Offer.id)
         .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
         .join(Round, Round.id == RoundOffer.round_id)
         .where(
-            RoundOffer.round_id == round_id,
+            RoundOffer.round_id.in_(round_ids),
             Offer.withdrawn_at.is_(None) | Round.processed_at.is_not(None),
         )
         .options(
@@ -134,7 +140,10 @@ def items_of(round_id: int) -> list[RoundItem]:
         )
         .order_by(RoundLeg.cutoff_at, RoundOffer.id)
     )
-    return [RoundItem(row.Offer, row.cutoff_at) for row in rows]
+    items: dict[int, list[RoundItem]] = {round_id: [] for round_id in round_ids}
+    for row in rows:
+        items[row.round_id].append(RoundItem(row.Offer, row.cutoff_at))
+    return items
 
 
 def group_order_by_public_id(public_id: str) -> GroupOrder | None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
-from kernel import clock
 from kernel.db import db
-from kernel.identity import Account, Membership, MembershipState, Role
+from kernel.identity import Membership, MembershipState, Role
 from kernel.money import Money
 from orders.model import (
     GroupOrder,
@@ -25,10 +24,10 @@ from orders.model import (
     Payment,
     PaymentShare,
     PaymentState,
-    PurchaseTarget,
     Round,
     StaffListEntry,
 )
+from orders.queries.members import waiting
 from orders.queries.rounds import STANDING, Crate, RoundItem, items_of
 
 LATEST = 6
@@ -89,30 +88,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A unit's purchase target of one year and how far it has come."""
-
-    goal: Money
-    basis_points: int
-    committed: Money
-    completed: Money
-    calendar_bp: int
-
-    @property
-    def completed_bp(self) -> int:
-        """Delivered goods as a share of the goal, in basis points."""
-        return self._share(self.completed)
-
-    @property
-    def committed_bp(self) -> int:
-        """Confirmed and not yet delivered, as a share of the goal, in basis points."""
-        return self._share(self.committed)
-
-    def _share(self, amount: Money) -> int:
-        return amount.fen * 10_000 // self.goal.fen if self.goal else 0
-
-
-@dataclass(frozen=True, slots=True)
 class PastGroupOrder:
     """A line of a unit's history."""
 
@@ -159,7 +134,7 @@ def progress(group: GroupOrder) -> Progress:
         total=Money(sum(need.total.fen for need in needs)),
         latest=tuple(_latest(group)),
         departments=tuple(_departments(group)),
-        waiting=_waiting(group.unit_id),
+        waiting=waiting(group.unit_id),
         unpaid=unpaid,
     )
 
@@ -232,21 +207,6 @@ def _departments(group: GroupOrder) -> list[Department]:
     return sorted(departments, key=lambda one: (-one.registered / one.staff, one.name))
 
 
-def _waiting(unit_id: int) -> int:
-    return (
-        db.session.scalar(
-            select(func.count())
-            .select_from(Membership)
-            .where(
-                Membership.organisation_id == unit_id,
-                Membership.role == Role.OFFICIAL,
-                Membership.state == MembershipState.PENDING,
-            )
-        )
-        or 0
-    )
-
-
 def current_group_order(unit_id: int, at: datetime) -> GroupOrder | None:
     """Return the unit's open group order that closes next, else its newest one, or None."""
     is_open = (GroupOrder.state == GroupOrderState.OPEN) & (Round.closes_at > at)
@@ -309,38 +269,6 @@ def history(unit_id: int) -> list[PastGroupOrder]:
     return [PastGroupOrder(row.GroupOrder, row.people, Money(int(row.fen))) for row in rows]
 
 
-def members(unit_id: int) -> list[Membership]:
-    """Return the unit's members, those who wait first."""
-    return list(
-        db.session.scalars(
-            select(Membership)
-            .join(Account, Account.id == Membership.account_id)
-            .where(
-                Membership.organisation_id == unit_id,
-                Membership.role == Role.OFFICIAL,
-                Membership.state != MembershipState.ENDED,
-            )
-            .order_by(
-                (Membership.state == MembershipState.PENDING).desc(),
-                Membership.department,
-                Membership.staff_number,
-                Membership.id,
-            )
-        )
-    )
-
-
-def staff_list(unit_id: int) -> list[StaffListEntry]:
-    """Return the unit's staff list by department and number."""
-    return list(
-        db.session.scalars(
-            select(StaffListEntry)
-            .where(StaffListEntry.unit_id == unit_id)
-            .order_by(StaffListEntry.department, StaffListEntry.staff_number)
-        )
-    )
-
-
 def payments_of(group_order_id: int) -> list[Payment]:
     """Return the payments that cover a group order's orders, unpaid first."""
     ids = (
@@ -375,50 +303,8 @@ def print_rows(group_order_id: int) -> list[tuple[Order, str, str]]:
     return [(row.Order, row.department or "", row.staff_number or "") for row in rows]
 
 
-def target(unit_id: int, at: datetime) -> Target | None:
-    """Return the unit's target of the year of `at` and its progress; None when it has none.
-
-    Confirmed goods count as committed, goods handed over as completed: what was allocated,
-    at the price that was frozen on the line.
-    """
-    year = clock.local(at).year
-    starts, ends = clock.start_of_year(year), clock.start_of_year(year + 1)
-    kept = db.session.scalar(
-        select(PurchaseTarget).where(PurchaseTarget.unit_id == unit_id, PurchaseTarget.year == year)
-    )
-    if kept is None:
-        return None
-    units = func.coalesce(OrderLine.allocated, OrderLine.quantity)
-    amount = OrderLine.price_fen * units
-    committed, completed = db.session.execute(
-        select(
-            func.coalesce(
-                func.sum(amount).filter(
-                    Order.state == OrderState.CONFIRMED,
-                    Order.placed_at >= starts,
-                    Order.placed_at < ends,
-                ),
-                0,
-            ),
-            func.coalesce(
-                func.sum(amount).filter(
-                    Order.state == OrderState.HANDED,
-                    Order.handed_at >= starts,
-                    Order.handed_at < ends,
-                ),
-                0,
-            ),
-        )
-        .select_from(OrderLine)
-        .join(Order, Order.id == OrderLine.order_id)
-        .join(GroupOrder, GroupOrder.id == Order.group_order_id)
-        .where(GroupOrder.unit_id == unit_id)
-    ).one()
-    gone = (at - starts) // timedelta(seconds=1)
-    return Target(
-        goal=Money(kept.budget_fen).percent(kept.basis_points),
-        basis_points=kept.basis_points,
-        committed=Money(int(committed)),
-        completed=Money(int(completed)),
-        calendar_bp=gone * 10_000 // ((ends - starts) // timedelta(seconds=1)),
+def group_order_in(unit_id: int, round_id: int) -> GroupOrder | None:
+    """Return the unit's group order in a round, or None."""
+    return db.session.scalar(
+        select(GroupOrder).where(GroupOrder.unit_id == unit_id, GroupOrder.round_id == round_id)
     )

@@ -1,0 +1,68 @@
+"""What staff choose from when they put lots into a round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from kernel import clock
+from kernel.db import db
+from kernel.identity import Organisation
+from orders.model import RoundOffer
+from sellers.model import Lot, Offer, Product, Seller, SellerState
+
+MOST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class LotRow:
+    """A lot that may stand in a round."""
+
+    id: int
+    public_id: str
+    name: str
+    seller: str
+    left: int
+    unit_name: str
+
+    def words(self) -> dict[str, object]:
+        """Return the parts of the sentence that a list of choices shows."""
+        return {"what": self.name, "who": self.seller, "n": self.left, "unit": self.unit_name}
+
+
+def lots_for(round_id: int) -> list[LotRow]:
+    """Return lots of verified sellers with units left that are not in the round yet.
+
+    Lots whose harvest is over are left out: what was not sold then is not coming again.
+    """
+    standing = (
+        select(Offer.lot_id)
+        .join(RoundOffer, RoundOffer.offer_id == Offer.id)
+        .where(RoundOffer.round_id == round_id, Offer.withdrawn_at.is_(None))
+    )
+    rows = db.session.execute(
+        select(
+            Lot.id,
+            Lot.public_id,
+            Product.name_zh,
+            Organisation.name_zh.label("seller"),
+            (Lot.offered - Lot.promised).label("left"),
+            Product.unit_name,
+        )
+        .join(Product, Product.id == Lot.product_id)
+        .join(Seller, Seller.id == Lot.seller_id)
+        .join(Organisation, Organisation.id == Seller.id)
+        .where(
+            Seller.state == SellerState.VERIFIED,
+            Lot.offered > Lot.promised,
+            Lot.harvest_to.is_(None) | (Lot.harvest_to >= clock.today()),
+            Lot.id.not_in(standing),
+        )
+        .order_by(Lot.harvest_from.nulls_last(), Lot.id.desc())
+        .limit(MOST)
+    )
+    return [
+        LotRow(row.id, row.public_id, row.name_zh, row.seller, row.left, row.unit_name)
+        for row in rows
+    ]
