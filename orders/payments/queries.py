@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -35,8 +35,10 @@ def payment_for(public_id: str, who: Viewer) -> Payment:
     Raises NotFound for everybody else.
     """
     units = who.organisations(Role.COORDINATOR)
-    own = exists().where(
-        PaymentShare.payment_id == Payment.id, PaymentShare.order_id == Order.id, owned_by(who)
+    own = Payment.id.in_(
+        select(PaymentShare.payment_id)
+        .join(Order, PaymentShare.order_id == Order.id)
+        .where(owned_by(who))
     )
     return found(
         db.session.scalar(

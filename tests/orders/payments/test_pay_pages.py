@@ -1,0 +1,203 @@
+"""The pages of paying: to Stripe and back, a transfer with its proof, and what staff confirm."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask, current_app
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from PIL import Image
+from sqlalchemy import select
+
+from kernel.db import db, public_code
+from kernel.identity import Account, OrganisationKind, Role
+from orders import lifecycle
+from orders.model import Order, OrderState, Payment, PaymentMethod, Refund, RefundState
+from orders.payments.actions import confirm_transfer
+from orders.placing import Buyer, Placed, place
+from tests import builders
+from tests.payment_sandbox import SECRET, SandboxServer
+from tests.visitors import Visitor
+
+VISITOR = "visitor-of-pages"
+
+
+@pytest.fixture
+def shop(app: Flask) -> Iterator[SandboxServer]:
+    """The application with a sandbox that sends no events, and CSRF left to its own test."""
+    before = app.extensions["settings"]
+    with SandboxServer() as server, app.app_context():
+        app.extensions["settings"] = dataclasses.replace(
+            before, stripe_api_base=server.url, stripe_webhook_secret=SECRET
+        )
+        yield server
+    app.extensions["settings"] = before
+
+
+def visitor(app: Flask) -> Visitor:
+    """A new browser."""
+    return Visitor(app, app.response_class, use_cookies=True)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Visitor:
+    """The browser of a guest who has a visitor key."""
+    client = visitor(app)
+    with client.session_transaction() as session:
+        session["visitor"] = VISITOR
+    return client
+
+
+def token(client: FlaskClient) -> str:
+    """Give this browser's session a CSRF token, and return it as it stands in a form."""
+    with client.session_transaction() as session:
+        session["csrf_token"] = "a" * 40
+    serializer = URLSafeTimedSerializer(str(current_app.secret_key), salt="wtf-csrf-token")
+    signed: str = serializer.dumps("a" * 40)
+    return signed
+
+
+def buy(method: PaymentMethod = PaymentMethod.STRIPE) -> Placed:
+    """An order of this browser's guest."""
+    offer = builders.offer()
+    buyer = Buyer(None, VISITOR)
+    return place(buyer, {offer.id: 2}, builders.credited_to_shop(offer), method)
+
+
+def state(placed: Placed) -> OrderState:
+    """The order's state as the database has it."""
+    db.session.rollback()
+    return db.session.get_one(Order, placed.order_id).state
+
+
+def test_paying_leads_to_stripe_and_back_to_the_truth(
+    shop: SandboxServer, browser: Visitor
+) -> None:
+    placed = buy()
+    there = browser.get(f"/pay/{placed.payment_id}")
+    assert there.status_code == 303
+    assert there.location.startswith(shop.url)
+    unpaid = browser.get(f"/pay/{placed.payment_id}/back")
+    assert unpaid.location == f"/orders/{placed.number}?paid=no"
+    db.session.rollback()
+    session_id = db.session.scalar(select(Payment.session_id))
+    shop.pay(session_id or "", "wechat_pay")
+    paid = browser.get(f"/pay/{placed.payment_id}/back")
+    assert paid.location == f"/orders/{placed.number}"
+    assert state(placed) is OrderState.CONFIRMED
+    again = browser.get(f"/pay/{placed.payment_id}")
+    assert again.location == f"/orders/{placed.number}"
+
+
+def test_while_stripe_is_away_the_page_offers_to_try_again_and_nothing_is_lost(
+    shop: SandboxServer, browser: Visitor
+) -> None:
+    placed = buy()
+    shop.fail_next(path="/v1/checkout/sessions", status=503)
+    page = browser.get(f"/pay/{placed.payment_id}")
+    assert page.status_code == 503
+    assert "再试一次" in page.text
+    assert state(placed) is OrderState.DUE
+    assert browser.get(f"/pay/{placed.payment_id}").status_code == 303
+
+
+def test_a_payment_that_is_over_says_so(shop: SandboxServer, browser: Visitor) -> None:
+    placed = buy()
+    db.session.rollback()
+    lifecycle.cancel(db.session.get_one(Order, placed.order_id))
+    page = browser.get(f"/pay/{placed.payment_id}")
+    assert page.status_code == 409
+    assert "重新下单" in page.text
+
+
+@pytest.mark.parametrize("path", ["", "/back", "/transfer"])
+def test_a_strangers_payment_does_not_exist(app: Flask, shop: SandboxServer, path: str) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    stranger = visitor(app)
+    assert stranger.get(f"/pay/{placed.payment_id}{path}").status_code == 404
+
+
+def photo() -> tuple[io.BytesIO, str]:
+    """A small picture of a receipt."""
+    out = io.BytesIO()
+    Image.new("RGB", (40, 60), "white").save(out, "PNG")
+    out.seek(0)
+    return out, "receipt.png"
+
+
+def staff_browser(app: Flask) -> tuple[Visitor, Account]:
+    """The browser of a signed-in member of staff."""
+    of = builders.organisation(OrganisationKind.PLATFORM)
+    person = builders.account(Role.STAFF, of)
+    client = visitor(app)
+    assert client.enter(person.login).status_code in (302, 303)
+    return client, person
+
+
+def test_a_transfer_with_its_proof_is_confirmed_after_a_second_look(
+    app: Flask, shop: SandboxServer, browser: Visitor
+) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    page = browser.get(f"/pay/{placed.payment_id}/transfer")
+    db.session.rollback()
+    code = db.session.scalar(select(Payment.transfer_code))
+    assert code
+    assert code in page.text
+    sent = browser.post(
+        f"/pay/{placed.payment_id}/transfer",
+        data={"file": photo(), "csrf_token": token(browser)},
+        content_type="multipart/form-data",
+    )
+    assert sent.status_code == 303
+    staff, _ = staff_browser(app)
+    assert code in staff.get("/staff/transfers").text
+    assert code in staff.get(f"/staff/transfers?code={code}").text
+    address = f"/staff/transfers/{placed.payment_id}"
+    assert "/files/" in staff.get(address).text
+    form = {"csrf_token": token(staff), "idempotency_key": public_code(20)}
+    wrong = staff.post(address, data={**form, "received": "1.00"})
+    assert wrong.status_code == 409
+    assert state(placed) is OrderState.DUE
+    look = staff.post(address, data={**form, "received": "118.00"})
+    assert "再看一眼" in look.text
+    assert state(placed) is OrderState.DUE
+    for _ in range(2):
+        done = staff.post(address, data={**form, "received": "118.00", "seen": "yes"})
+        assert done.status_code == 303
+    assert state(placed) is OrderState.CONFIRMED
+    assert "到账了" in browser.get(f"/pay/{placed.payment_id}/transfer").text
+
+
+def test_a_proof_that_is_no_picture_is_refused(shop: SandboxServer, browser: Visitor) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    sent = browser.post(
+        f"/pay/{placed.payment_id}/transfer",
+        data={"file": (io.BytesIO(b"hello"), "a.txt"), "csrf_token": token(browser)},
+        content_type="multipart/form-data",
+    )
+    assert sent.status_code == 422
+    db.session.rollback()
+    assert db.session.scalar(select(Payment.proof_id)) is None
+
+
+def test_staff_record_that_a_debt_was_repaid(app: Flask, shop: SandboxServer) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    staff, person = staff_browser(app)
+    confirm_transfer(placed.payment_id or "", person.id)
+    lifecycle.cancel(db.session.get_one(Order, placed.order_id))
+    refund_id = db.session.scalar(select(Refund.public_id))
+    assert placed.number in staff.get("/staff/refunds").text
+    form = {"csrf_token": token(staff), "idempotency_key": public_code(20)}
+    assert staff.post(f"/staff/refunds/{refund_id}", data={**form}).status_code == 422
+    done = staff.post(f"/staff/refunds/{refund_id}", data={**form, "reference": "BANK-7"})
+    assert done.status_code == 303
+    db.session.rollback()
+    assert db.session.scalar(select(Refund.state)) is RefundState.REPAID
+
+
+def test_only_staff_see_the_queue(shop: SandboxServer, browser: Visitor) -> None:
+    assert browser.get("/staff/transfers").status_code in (302, 403)
