@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -82,7 +82,11 @@ def problem(
 
 
 def _page(status: int, code: str, message: str) -> ResponseReturnValue:
-    return render_template("errors/error.html", status=status, code=code, message=message), status
+    words = {"status": status, "code": code, "message": message}
+    if status < 500:
+        return render_template("errors/error.html", **words), status
+    # Context processors ask who is signed in, which may be the very thing that has no answer now.
+    return current_app.jinja_env.get_template("errors/error.html").render(words), status
 
 
 def _refused(refusal: Refusal) -> ResponseReturnValue:
