@@ -18,6 +18,9 @@ from marketplace.account import web as account_web
 from marketplace.buying import api as buying_api
 from marketplace.buying import web as buying_web
 from marketplace.look import web as look
+from marketplace.office import web as office_web
+from marketplace.report import api as report_api
+from marketplace.report import web as report_web
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
 from orders.api import delivery as delivery_api
@@ -33,8 +36,8 @@ from orders.web import pay as pay_web
 from orders.web import planning as planning_web
 from orders.web import rounds as rounds_web
 from orders.web import settlement as settlement_web
-from orders.web import units as units_web
 from orders.web import transfers as transfers_web
+from orders.web import units as units_web
 from sellers import web as sellers_web
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +69,9 @@ def page_blueprints() -> list[PageBlueprint]:
         pay_web.blueprint,
         transfers_web.blueprint,
         uploads.blueprint,
+        office_web.blueprint,
+        office_web.ledger,
+        report_web.blueprint,
         docs.blueprint,
         livestream_host.blueprint,
         livestream_public.links,
@@ -84,6 +90,7 @@ def api_blueprints() -> list[ApiBlueprint]:
         harvest_api.blueprint,
         delivery_api.blueprint,
         livestream_api.blueprint,
+        report_api.blueprint,
     ]
 
 

@@ -1,0 +1,1 @@
+"""The back office: orders for staff, and the ledger for whoever audits it."""

@@ -1,0 +1,63 @@
+"""What the ledger's movements and accounts, and the states of orders, are called on pages."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+from kernel.ledger import AccountKind
+from orders.model import OrderState, PaymentMethod, PaymentState, RefundState
+
+MOVEMENTS: dict[str, LazyString] = {
+    "payment": _l("付款"),
+    "receivable": _l("单位应付"),
+    "receivable_cut": _l("单位少付"),
+    "provider_fee": _l("支付手续费"),
+    "refund_owed": _l("应退款"),
+    "refund_paid": _l("已退款"),
+    "refund_bounced": _l("退款被退回"),
+    "debt_repaid": _l("转账退款"),
+    "settlement": _l("结算"),
+    "household_share": _l("农户份额"),
+    "payout": _l("付供货方"),
+    "household_payout": _l("付农户"),
+}
+ACCOUNTS: dict[AccountKind, LazyString] = {
+    AccountKind.PROVIDER_CLEARING: _l("在线收款"),
+    AccountKind.PROVIDER_FEES: _l("支付手续费"),
+    AccountKind.TRANSFER_CLEARING: _l("银行转账"),
+    AccountKind.CASH_CLEARING: _l("现金"),
+    AccountKind.BUYER_PREPAID: _l("买家预付"),
+    AccountKind.RECEIVABLE: _l("应收单位"),
+    AccountKind.REFUNDS_OWED: _l("应退买家"),
+    AccountKind.SELLER_PAYABLE: _l("应付供货方"),
+    AccountKind.HOUSEHOLD_PAYABLE: _l("应付农户"),
+    AccountKind.PLATFORM_FEE: _l("平台服务费"),
+    AccountKind.DELIVERY: _l("运费"),
+}
+ORDER_STATES: dict[OrderState, LazyString] = {
+    OrderState.REGISTERED: _l("已登记"),
+    OrderState.DUE: _l("待付款"),
+    OrderState.CONFIRMED: _l("待交货"),
+    OrderState.HANDED: _l("已交货"),
+    OrderState.LAPSED: _l("逾期未付"),
+    OrderState.CANCELLED: _l("已取消"),
+}
+METHODS: dict[PaymentMethod, LazyString] = {
+    PaymentMethod.STRIPE: _l("在线支付"),
+    PaymentMethod.TRANSFER: _l("对公转账"),
+    PaymentMethod.CASH: _l("现金"),
+}
+PAYMENT_STATES: dict[PaymentState, LazyString] = {
+    PaymentState.DUE: _l("待付款"),
+    PaymentState.CAPTURED: _l("已付款"),
+    PaymentState.EXPIRED: _l("逾期未付"),
+    PaymentState.VOID: _l("已作废"),
+}
+REFUND_STATES: dict[RefundState, LazyString] = {
+    RefundState.PENDING: _l("退款中"),
+    RefundState.SUCCEEDED: _l("已退款"),
+    RefundState.DEBT: _l("待转账退款"),
+    RefundState.REPAID: _l("已转账退款"),
+    RefundState.CUT: _l("少收"),
+}
