@@ -49,7 +49,7 @@ def add() -> ResponseReturnValue:
         raise NotFound(code="offer_not_found")
     cart.add(offer, units)
     if request.form.get("then") == "buy":
-        return redirect(url_for("checkout.show"))
+        return redirect(url_for("checkout.show_checkout"))
     flash(_("加了 %(n)s%(name)s", n=of_unit(units, card.unit_name), name=local(card)), "toast")
     return redirect(same_site(request.form.get("next"), url_for("cart.show")))
 
