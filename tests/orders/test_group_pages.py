@@ -1,0 +1,214 @@
+"""Pages of rounds and group orders, without scripts."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, func, select
+
+from kernel import clock
+from kernel.db import db, transaction
+from kernel.identity import Account, Role
+from orders.actions.closing import close_due_rounds
+from orders.actions.group_orders import set_needs
+from orders.model import GroupOrder, GroupOrderState, PayMode, PurchaseTarget, Round
+from orders.queries import units
+from orders.queries.rounds import group_order_by_public_id
+from sellers.model import Offer
+from tests import builders
+from tests.orders.fairs import fair, official, promised
+from tests.visitors import Visitor
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def browser(app: Flask, account: Account | None = None) -> Visitor:
+    """A browser, in which `account` is signed in if there is one."""
+    visitor = Visitor(app, app.response_class)
+    if account is not None:
+        assert visitor.enter(account.login).status_code == 302
+    return visitor
+
+
+def text(client: Visitor, path: str, status: int = 200) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def test_everybody_sees_what_a_round_offers(app: Flask) -> None:
+    at = fair()
+    client = browser(app)
+    assert "11月下旬预订期" in text(client, "/rounds")
+    page = text(client, f"/rounds/{at.round.public_id}")
+    assert "土鸡蛋" in page
+    assert "还没有人订" in page
+
+
+def test_a_link_shows_nobodys_needs(app: Flask) -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    client = browser(app)
+    page = text(client, f"/join/{at.group.join_code}")
+    assert "土鸡蛋" not in page
+    assert client.get(f"/needs/{at.group.public_id}").status_code == 302
+    stranger = browser(app, official(builders.buying_unit()))
+    text(stranger, f"/needs/{at.group.public_id}", 404)
+    assert "svg" in text(client, f"/join/{at.group.join_code}/qr.svg")
+
+
+def test_a_member_joins_registers_and_changes(app: Flask) -> None:
+    at = fair()
+    person = builders.account()
+    member = browser(app, person)
+    join = f"/join/{at.group.join_code}"
+    wrong = member.send(join, staff_number="13800000000", department="")
+    assert wrong.status_code == 422
+    member.send(join, staff_number="0231", department="宣教部")
+    assert "已经告诉联系人了" in text(member, join)
+    leader = browser(app, at.coordinator)
+    page = text(leader, "/unit/members")
+    assert "宣教部 0231" in page
+    [link] = {part.split('"')[0] for part in page.split('action="') if "/unit/members/" in part}
+    assert leader.send(link, answer="approve").status_code == 302
+    needs = f"/needs/{at.group.public_id}"
+    assert "存好我要的" in text(member, needs)
+    form = {f"n-{at.eggs.public_id}": "30", f"n-{at.ginger.public_id}": "0"}
+    assert member.send(needs, **{**form, "idempotency_key": "k1"}).status_code == 302
+    assert member.send(needs, **{**form, "idempotency_key": "k1"}).status_code == 302
+    assert promised(at.eggs) == (30, 30)
+    refused = member.send(needs, **{f"n-{at.eggs.public_id}": "601", "idempotency_key": "k2"})
+    assert refused.status_code == 409
+    assert "现在最多 600" in refused.text
+    assert promised(at.eggs) == (30, 30)
+
+
+def test_a_coordinator_sees_how_far_it_is_and_closes(app: Flask) -> None:
+    at = fair(PayMode.UNIT)
+    with transaction() as session:
+        session.add(
+            PurchaseTarget(
+                unit_id=at.unit.id, year=clock.today().year, budget_fen=9_600_000, basis_points=1500
+            )
+        )
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 35})
+    leader = browser(app, at.coordinator)
+    page = text(leader, "/unit")
+    assert "再订 25 个就满" in page.replace("\n", "")
+    assert "预留 15%" in page
+    for path in ("share", "print"):
+        text(leader, f"/unit/orders/{at.group.public_id}/{path}")
+    close = f"/unit/orders/{at.group.public_id}/close"
+    assert leader.send(close, idempotency_key="c1").status_code == 302
+    assert leader.send(close, idempotency_key="c2").status_code == 302
+    assert "已经关单" in text(leader, "/unit")
+    assert "XJ-" in text(leader, "/unit/payment")
+    assert "已关单" in text(leader, "/unit/orders")
+    member = browser(app, at.members[0])
+    assert "单位统一付款" in text(member, f"/needs/{at.group.public_id}")
+
+
+def test_the_live_part_is_sent_only_when_something_changed(app: Flask) -> None:
+    at = fair()
+    leader = browser(app, at.coordinator)
+    now = f"/unit/orders/{at.group.public_id}/now"
+    first = leader.get(now)
+    assert leader.get(now, headers={"If-None-Match": first.headers["ETag"]}).status_code == 304
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    changed = leader.get(now, headers={"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert "¥45.00" in changed.text
+
+
+def test_a_coordinator_opens_a_group_order_and_gets_a_link(app: Flask) -> None:
+    at = fair()
+    unit = builders.buying_unit()
+    leader = browser(app, builders.account(Role.COORDINATOR, unit.organisation))
+    assert "各付各的" in text(leader, "/unit")
+    data = {"round": at.round.public_id, "pay_mode": "unit", "idempotency_key": "o1"}
+    answer = leader.send("/unit/open", **data)
+    assert answer.status_code == 302
+    assert "/join/" in text(leader, answer.headers["Location"])
+    again = leader.send("/unit/open", **{**data, "idempotency_key": "o2"})
+    assert again.status_code == 409
+    assert db.session.scalar(select(func.count(GroupOrder.id))) == 2
+
+
+def test_another_units_group_order_does_not_exist_for_a_coordinator(app: Flask) -> None:
+    at, other = fair(), fair()
+    leader = browser(app, other.coordinator)
+    text(leader, f"/unit/orders/{at.group.public_id}", 404)
+    close = leader.send(f"/unit/orders/{at.group.public_id}/close", idempotency_key="x")
+    assert close.status_code == 404
+    db.session.expire_all()
+    assert db.session.get_one(GroupOrder, at.group.id).state is GroupOrderState.OPEN
+
+
+def test_members_pay_for_themselves_after_closing(app: Flask) -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    with clock.frozen(at.closes_at):
+        close_due_rounds(at.closes_at)
+    page = text(browser(app, at.members[0]), f"/needs/{at.group.public_id}")
+    assert "付款 ¥45.00" in page
+    assert "/pay/" in page
+    assert "共 1 人" in text(browser(app, at.coordinator), "/unit/payment")
+
+
+def test_staff_plan_a_round_and_put_lots_into_it(app: Flask) -> None:
+    staff = browser(app, builders.account(Role.STAFF))
+    lot = builders.lot(builders.product(builders.seller()), 50)
+    text(staff, "/staff/rounds/new")
+    now = clock.local(clock.now()).replace(tzinfo=None, second=0, microsecond=0)
+    day = (now + timedelta(days=2)).date()
+    plan = {
+        "title_zh": "12月上旬预订期",
+        "opens_at": now.isoformat(timespec="minutes"),
+        "closes_at": (now + timedelta(days=2)).isoformat(timespec="minutes"),
+        "harvest_from": day.isoformat(),
+        "harvest_to": day.isoformat(),
+        "handover_on": day.isoformat(),
+        "pay_within_h": "48",
+    }
+    wrong = staff.send("/staff/rounds/new", **{**plan, "closes_at": plan["opens_at"]})
+    assert wrong.status_code == 422
+    made = staff.send("/staff/rounds/new", **plan).headers["Location"]
+    assert "12月上旬预订期" in text(staff, "/staff/rounds")
+    assert staff.send(f"{made}/offers", lot=lot.public_id, price="x").status_code == 422
+    added = staff.send(f"{made}/offers", lot=lot.public_id, price="59.00")
+    assert added.status_code == 302
+    page = text(staff, made)
+    assert "¥" in page
+    changed = staff.send(made, **{**plan, "title_zh": "改过的预订期"})
+    assert changed.status_code == 302
+    cutoff = (now + timedelta(days=1)).isoformat(timespec="minutes")
+    leg = staff.send(f"{made}/legs/{lot.seller_id}", cutoff_at=cutoff)
+    assert leg.status_code == 302
+    db.session.expire_all()
+    offer = db.session.scalars(select(Offer)).one()
+    assert offer.closes_at is not None
+    assert clock.local(offer.closes_at).replace(tzinfo=None).isoformat(timespec="minutes") == cutoff
+    gone = staff.send(f"{made}/offers/{offer.public_id}/withdraw")
+    assert gone.status_code == 302
+    assert db.session.scalar(select(func.count(Round.id))) == 1
+
+
+def test_reading_how_far_it_is_takes_the_same_statements_whatever_its_size(app: Flask) -> None:
+    def statements(members: int) -> int:
+        at = fair(members=members)
+        for member in at.members:
+            set_needs(at.group.id, member.id, {at.eggs.id: 10})
+        db.session.expire_all()
+        group = group_order_by_public_id(at.group.public_id)
+        assert group is not None
+        seen: list[str] = []
+        event.listen(db.engine, "before_cursor_execute", lambda *given: seen.append(given[2]))
+        units.progress(group)
+        return len(seen)
+
+    assert statements(2) == statements(7)

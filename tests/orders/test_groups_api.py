@@ -1,0 +1,81 @@
+"""The coordinator's and two colleagues' way through the API."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from kernel.identity import Account, Role, issue_token
+from tests import builders
+from tests.orders.fairs import fair, promised
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def bearer(account: Account, key: str = "") -> dict[str, str]:
+    """Headers of a request by `account`."""
+    return {"Authorization": f"Bearer {issue_token(account)}", "Idempotency-Key": key}
+
+
+def test_from_opening_to_closing(client: FlaskClient) -> None:
+    at = fair()
+    unit = builders.buying_unit()
+    leader = builders.account(Role.COORDINATOR, unit.organisation)
+    listed = client.get("/api/v1/rounds").get_json()["items"]
+    assert [one["id"] for one in listed] == [at.round.public_id]
+    offer = listed[0]["offers"][0]["id"]
+    opened = client.post(
+        f"/api/v1/rounds/{at.round.public_id}/group-orders",
+        json={"pay_mode": "members"},
+        headers=bearer(leader, "open"),
+    )
+    assert opened.status_code == 201, opened.text
+    group = opened.get_json()
+    code = group["join_url"].rsplit("/", 1)[1]
+    for number in ("0231", "0107"):
+        person = builders.account()
+        joined = client.post(
+            f"/api/v1/join/{code}",
+            json={"staff_number": number, "department": "办公室"},
+            headers=bearer(person),
+        ).get_json()
+        assert joined["state"] == "pending"
+        path = f"/api/v1/group-orders/{group['id']}"
+        needs = {"needs": [{"offer_id": offer, "quantity": 30}]}
+        denied = client.put(f"{path}/needs", json=needs, headers=bearer(person, "n"))
+        assert denied.status_code in {403, 404}
+        client.post(f"{path}/members/{joined['id']}/approve", headers=bearer(leader))
+        kept = client.put(f"{path}/needs", json=needs, headers=bearer(person, "n1"))
+        assert kept.status_code == 200, kept.text
+        assert kept.get_json()["total_fen"] == 4500
+        again = client.put(f"{path}/needs", json=needs, headers=bearer(person, "n1"))
+        assert again.get_json() == kept.get_json()
+        assert client.get(path, headers=bearer(person)).get_json()["total_fen"] is None
+    seen = client.get(path, headers=bearer(leader)).get_json()
+    assert (seen["people"], seen["total_fen"]) == (2, 9000)
+    assert promised(at.eggs) == (60, 60)
+    closed = client.post(f"{path}/close", headers=bearer(leader, "close")).get_json()
+    assert closed["state"] == "closed"
+    late = client.put(f"{path}/needs", json={"needs": []}, headers=bearer(person, "n2"))
+    assert late.status_code == 409
+    assert late.get_json()["code"] == "group_order_closed"
+    assert promised(at.eggs) == (60, 60)
+
+
+def test_writes_need_a_key_and_known_fields(client: FlaskClient) -> None:
+    at = fair()
+    path = f"/api/v1/group-orders/{at.group.public_id}/needs"
+    member = at.members[0]
+    needs = [{"offer_id": at.eggs.public_id, "quantity": 30}]
+    missing = client.put(path, json={"needs": needs}, headers=bearer(member))
+    assert (missing.status_code, missing.get_json()["code"]) == (400, "idempotency_key_missing")
+    unknown = client.put(path, json={"needs": needs, "x": 1}, headers=bearer(member, "k"))
+    assert unknown.status_code == 422
+    twice = client.put(path, json={"needs": needs * 2}, headers=bearer(member, "k"))
+    assert (twice.status_code, twice.get_json()["code"]) == (422, "offer_repeated")
+    assert promised(at.eggs) == (0, 0)
