@@ -10,10 +10,10 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
 
 from flask import Flask
-from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from kernel import clock
+from kernel.language import local, reads_english
 from kernel.money import Money
 from kernel.quantity import JIN_G
 
@@ -55,12 +55,6 @@ class SoldByUnit(Protocol):
 
     unit_name: str
     unit_g: int
-
-
-def reads_english() -> bool:
-    """Tell whether this page is read in English; outside a request it is Chinese."""
-    locale = get_locale()
-    return locale is not None and locale.language == "en"
 
 
 def _fen(amount: Money | int) -> int:
@@ -219,14 +213,6 @@ def net_weight(grams: int) -> str:
 def price_of(amount: Money | int, unit_name: str) -> str:
     """Return a price for one unit: '¥4.50/斤', '¥4.50/jin'."""
     return f"{yuan(amount)}/{unit(unit_name)}"
-
-
-def local(thing: Any, name: str = "name") -> str:
-    """Return `thing.name_zh` or `thing.name_en` by language; Chinese where English is missing."""
-    if thing is None:
-        return ""
-    english = str(getattr(thing, f"{name}_en", "") or "") if reads_english() else ""
-    return english or str(getattr(thing, f"{name}_zh", "") or "")
 
 
 def region(names: str | Sequence[str]) -> str:

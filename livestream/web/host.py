@@ -16,6 +16,7 @@ from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
 from kernel.idempotency import once
 from kernel.identity import Role
+from kernel.language import local
 from livestream import actions, queries
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
 from livestream.model import Broadcast
@@ -77,8 +78,8 @@ def _manage(code: str, form: PinForm | None = None, status: int = 200) -> Respon
             lot.public_id,
             _(
                 "%(product)s · %(seller)s · 还有 %(left)s %(unit)s",
-                product=lot.product.name_zh,
-                seller=lot.seller.name_zh,
+                product=local(lot.product),
+                seller=local(lot.seller),
                 left=lot.left,
                 unit=lot.product.unit_name,
             ),
@@ -221,7 +222,7 @@ def index() -> ResponseReturnValue:
     form.offer.choices = [
         SelectChoice("", _("整个商城")),
         *(
-            SelectChoice(offer.public_id, offer.product.name_zh)
+            SelectChoice(offer.public_id, local(offer.product))
             for offer in queries.offers_to_share()
         ),
     ]

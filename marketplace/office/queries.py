@@ -12,9 +12,9 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from kernel.db import db
 from kernel.identity import Organisation
+from kernel.language import local
 from kernel.ledger import GENESIS, LedgerBook, LedgerTransaction, Posting, Seal
 from kernel.paging import Page, decode, page_of
-from marketplace.filters import local
 from orders.books import BOOK
 from orders.model import (
     Order,

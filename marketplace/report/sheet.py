@@ -12,7 +12,7 @@ from openpyxl.cell import Cell
 from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
 
-from marketplace.filters import local
+from kernel.language import local
 from marketplace.report.periods import Period
 from marketplace.report.queries import ChannelReport, Figures, Sold, by_day
 from marketplace.report.words import channel_name
