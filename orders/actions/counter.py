@@ -49,7 +49,7 @@ def record_sale(sale: CounterSale) -> int:
         frozen = freeze(sale.offer_id, sale.units, at)
         total = frozen.price * sale.units
         # Two who record the same sale at once wait for each other here.
-        order_id = session.scalar(
+        order_id: int | None = session.scalar(
             insert(Order)
             .values(
                 number=order_number(),

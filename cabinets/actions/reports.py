@@ -1,0 +1,257 @@
+"""What devices report: each sequence number counts once, in any order and however often."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from cabinets.actions import operated
+from cabinets.model import Cabinet, DeviceReport, Slot, SlotEvent, SlotEventKind, StockDifference
+from cabinets.stock import expected_of
+from kernel import audit, clock
+from kernel.access import Viewer, found
+from kernel.db import transaction
+from kernel.errors import Invalid
+from orders.actions.counter import CounterSale, record_sale
+
+MAX_REPORTS = 500
+"""How many reports come in one batch, which is one transaction."""
+
+UNKNOWN_SLOT, NO_OFFER, DEFICIT, CONFLICT = (
+    "unknown_slot",
+    "no_offer",
+    "deficit",
+    "sequence_conflict",
+)
+"""Names of differences that come from reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One event of a device. `facts` is all of it but the number and the device's own time."""
+
+    sequence: int
+    kind: str
+    facts: Mapping[str, Any]
+    device_time: str = ""
+
+    @property
+    def hash(self) -> str:
+        """What tells a repeat from another event under the same number; the time counts too."""
+        content = [self.kind, dict(self.facts), self.device_time]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a batch, by sequence number."""
+
+    accepted: list[int] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    conflicting: list[int] = field(default_factory=list)
+
+
+def lock_cabinet(session: Session, code: str) -> Cabinet:
+    """Lock a cabinet, so that two batches of one device follow each other. Raises NotFound."""
+    return found(
+        session.scalar(
+            select(Cabinet)
+            .where(Cabinet.code == code)
+            .options(joinedload(Cabinet.site, innerjoin=True))
+            .with_for_update(of=Cabinet)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def receive(code: str, reports: Iterable[Report]) -> Receipt:
+    """Take a batch of reports from the device of cabinet `code`, and say what became of each.
+
+    A report that is known changes nothing; one whose number is known with other content is
+    kept beside the first and named. A sale has happened and is never refused: what we did
+    not expect becomes a difference with a name. Raises NotFound.
+    """
+    receipt = Receipt()
+    with transaction() as session:
+        cabinet = lock_cabinet(session, code)
+        cabinet.last_seen_at = clock.now()
+        in_order = sorted(reports, key=lambda one: one.sequence)
+        fresh, conflicts = _sort_out(session, cabinet, in_order, receipt)
+        kept = [_kept(cabinet, one) for one in fresh]
+        beside = [_kept(cabinet, one, conflicting=True) for one in conflicts]
+        session.add_all([*kept, *beside])
+        session.flush()
+        _sell(session, cabinet, kept)
+        for one in beside:
+            if one.kind == "sale":
+                session.add(_difference(cabinet, None, CONFLICT, one))
+        _note_temperature(session, cabinet)
+    return receipt
+
+
+def _sort_out(
+    session: Session, cabinet: Cabinet, reports: Sequence[Report], receipt: Receipt
+) -> tuple[list[Report], list[Report]]:
+    """Return what is new, and what is new under a number that is taken; fill in the receipt."""
+    rows = session.execute(
+        select(DeviceReport.sequence, DeviceReport.body_hash, DeviceReport.conflicting).where(
+            DeviceReport.cabinet_id == cabinet.id,
+            DeviceReport.sequence.in_({one.sequence for one in reports}),
+        )
+    ).all()
+    first = {row.sequence: row.body_hash for row in rows if not row.conflicting}
+    seen = {(row.sequence, row.body_hash) for row in rows}
+    fresh, conflicts = [], []
+    for one in reports:
+        if one.sequence not in first:
+            first[one.sequence] = one.hash
+            fresh.append(one)
+            receipt.accepted.append(one.sequence)
+        elif first[one.sequence] == one.hash:
+            receipt.repeated.append(one.sequence)
+        else:
+            receipt.conflicting.append(one.sequence)
+            if (one.sequence, one.hash) not in seen:
+                conflicts.append(one)
+        seen.add((one.sequence, one.hash))
+    return fresh, conflicts
+
+
+def _kept(cabinet: Cabinet, one: Report, *, conflicting: bool = False) -> DeviceReport:
+    return DeviceReport(
+        cabinet_id=cabinet.id,
+        sequence=one.sequence,
+        kind=one.kind,
+        body=dict(one.facts),
+        body_hash=one.hash,
+        device_time=one.device_time,
+        conflicting=conflicting,
+    )
+
+
+def _sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) -> None:
+    """Record the sales among new reports, at the price that their slot has now."""
+    sales = [one for one in reports if one.kind == "sale"]
+    if not sales:
+        return
+    slots = {
+        slot.number: slot
+        for slot in session.scalars(
+            select(Slot)
+            .where(Slot.cabinet_id == cabinet.id)
+            .options(joinedload(Slot.offer))
+            .execution_options(populate_existing=True)
+        )
+    }
+    before = expected_of([slot.id for slot in slots.values()])
+    left = dict(before)
+    for report in sales:
+        slot = slots.get(report.body["slot"])
+        if slot is None or slot.offer_id is None:
+            name = UNKNOWN_SLOT if slot is None else NO_OFFER
+            session.add(_difference(cabinet, slot, name, report))
+            continue
+        session.add(_sold(session, cabinet, slot, report))
+        left[slot.id] -= report.body["units"]
+    for slot in slots.values():
+        short = max(0, -left[slot.id]) - max(0, -before[slot.id])
+        if short:
+            _note_deficit(session, cabinet, slot, short)
+
+
+def _sold(session: Session, cabinet: Cabinet, slot: Slot, report: DeviceReport) -> SlotEvent:
+    assert slot.offer_id is not None
+    units: int = report.body["units"]
+    order_id = record_sale(
+        CounterSale(
+            reference=f"cabinet:{cabinet.public_id}:{report.sequence}",
+            offer_id=slot.offer_id,
+            units=units,
+            credit_source_id=cabinet.credit_source_id,
+            city=cabinet.site.city,
+        )
+    )
+    assert slot.offer is not None
+    return SlotEvent(
+        slot_id=slot.id,
+        offer_id=slot.offer_id,
+        lot_id=slot.offer.lot_id,
+        kind=SlotEventKind.SALE,
+        units=-units,
+        report_id=report.id,
+        order_id=order_id,
+    )
+
+
+def _difference(
+    cabinet: Cabinet, slot: Slot | None, name: str, report: DeviceReport
+) -> StockDifference:
+    return StockDifference(
+        cabinet_id=cabinet.id,
+        slot_id=slot.id if slot else None,
+        report_id=report.id,
+        name=name,
+        units=-report.body["units"],
+    )
+
+
+def _note_deficit(session: Session, cabinet: Cabinet, slot: Slot, short: int) -> None:
+    """More was sold than we knew to be in the slot: one open difference says how much in all."""
+    known = session.scalar(
+        select(StockDifference).where(
+            StockDifference.slot_id == slot.id,
+            StockDifference.name == DEFICIT,
+            StockDifference.explained_at.is_(None),
+        )
+    )
+    if known is not None:
+        known.units -= short
+        return
+    session.add(StockDifference(cabinet_id=cabinet.id, slot_id=slot.id, name=DEFICIT, units=-short))
+
+
+def _note_temperature(session: Session, cabinet: Cabinet) -> None:
+    """Keep the temperature with the highest number: clocks and arrival say nothing."""
+    latest = session.scalar(
+        select(DeviceReport.body)
+        .where(
+            DeviceReport.cabinet_id == cabinet.id,
+            DeviceReport.kind == "temperature",
+            ~DeviceReport.conflicting,
+        )
+        .order_by(DeviceReport.sequence.desc())
+        .limit(1)
+    )
+    if latest is not None:
+        cabinet.temperature_tenths = latest["tenths"]
+
+
+def explain(viewer: Viewer, code: str, difference: str, explanation: str) -> StockDifference:
+    """Say why a difference (by public id) came about, and return it; again changes the words.
+
+    Raises NotFound, and Invalid without words.
+    """
+    words = explanation.strip()
+    if not 1 <= len(words) <= 200:
+        raise Invalid(fields={"explanation": _l("写一句说明，最多 200 字。")})
+    with transaction() as session:
+        cabinet = operated(viewer, code, lock=True)
+        one = found(
+            session.scalar(
+                select(StockDifference).where(
+                    StockDifference.cabinet_id == cabinet.id,
+                    StockDifference.public_id == difference,
+                )
+            )
+        )
+        one.explained_at = one.explained_at or clock.now()
+        one.explanation = words
+        audit.note("explain_difference", f"difference:{difference}", account_id=viewer.account_id)
+    return one

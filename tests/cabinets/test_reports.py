@@ -1,0 +1,314 @@
+"""What devices report: each number once, in any order, however often."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+
+from cabinets.actions import reports
+from cabinets.actions.reports import Report, explain, receive
+from cabinets.actions.sites import set_offer
+from cabinets.actions.trips import TripLine, restock
+from cabinets.model import Cabinet, DeviceReport, Slot, SlotEvent, StockDifference
+from cabinets.queries import Gap, gaps_of
+from cabinets.stock import expected_of
+from kernel import ledger
+from kernel.access import Viewer
+from kernel.db import db, transaction
+from kernel.errors import Invalid, NotFound
+from kernel.ledger import AccountKind
+from orders.books import BOOK
+from orders.model import Order, OrderLine
+from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
+from tests.cabinets.cabinet_builders import operator as another_operator
+from tests.laws import assert_laws_hold
+
+
+def count(table: type) -> int:
+    """Rows of a table."""
+    return db.session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def expected(number: int = 1) -> int:
+    """Units that a slot of the one cabinet should hold."""
+    db.session.expire_all()
+    slot_id = db.session.scalars(select(Slot.id).where(Slot.number == number)).one()
+    return expected_of([slot_id])[slot_id]
+
+
+def differences() -> list[tuple[str, int]]:
+    """Names and units of all differences."""
+    rows = db.session.execute(
+        select(StockDifference.name, StockDifference.units).order_by(
+            StockDifference.name, StockDifference.units
+        )
+    )
+    return [(name, units) for name, units in rows]
+
+
+def takings() -> int:
+    """What cabinets took, in fen, as the ledger has it."""
+    return ledger.balance(BOOK, AccountKind.CASH_CLEARING).fen
+
+
+def test_a_sale_is_recorded_at_the_slots_price_and_leaves_the_slot(operator: Viewer) -> None:
+    stocked(operator, 5)
+    assert receive("one-1", [sale(1, 2)]).accepted == [1]
+    line = db.session.scalars(select(OrderLine)).one()
+    assert (line.price_fen, line.quantity, line.from_slot) == (500, 2, True)
+    assert line.credit.code == "one-1"
+    assert (expected(), takings(), differences()) == (3, 1000, [])
+    assert_laws_hold()
+
+
+def test_a_repeat_changes_nothing(operator: Viewer) -> None:
+    stocked(operator, 5)
+    receive("one-1", [sale(1, 2), sale(2)])
+    again = receive("one-1", [sale(2), sale(1, 2), sale(1, 2)])
+    assert (again.accepted, again.repeated, again.conflicting) == ([], [1, 1, 2], [])
+    assert (expected(), takings(), count(Order), count(DeviceReport)) == (2, 1500, 2, 2)
+
+
+def test_a_batch_that_repeats_itself_counts_once(operator: Viewer) -> None:
+    stocked(operator, 5)
+    receipt = receive("one-1", [sale(1, 2), sale(1, 2)])
+    assert (receipt.accepted, receipt.repeated) == ([1], [1])
+    assert (expected(), count(Order)) == (3, 1)
+
+
+def test_other_content_under_a_known_number_is_named_kept_and_has_no_effect(
+    operator: Viewer,
+) -> None:
+    stocked(operator, 5)
+    receive("one-1", [sale(1, 2)])
+    for _ in range(2):
+        receipt = receive("one-1", [sale(1, 3), sale(2)])
+    assert receipt.conflicting == [1]
+    assert (expected(), takings()) == (2, 1500)
+    kept = db.session.scalars(select(DeviceReport).where(DeviceReport.conflicting)).one()
+    assert kept.body == {"slot": 1, "units": 3}
+    assert differences() == [("sequence_conflict", -3)]
+    assert_laws_hold()
+
+
+def test_the_devices_own_time_tells_two_sales_apart_and_nothing_else(operator: Viewer) -> None:
+    stocked(operator, 5)
+    receive("one-1", [sale(1, at="1970-01-01T00:00:00Z")])
+    assert receive("one-1", [sale(1, at="2099-01-01T00:00:00Z")]).conflicting == [1]
+    assert count(Order) == 1
+
+
+def test_numbers_may_come_in_any_order_and_gaps_show(operator: Viewer) -> None:
+    made = stocked(operator, 9)
+    receive("one-1", [sale(9), sale(3)])
+    receive("one-1", [sale(4)])
+    assert gaps_of(made.id) == [Gap(1, 2), Gap(5, 8)]
+    receive("one-1", [sale(n) for n in (8, 7, 6, 5, 2, 1)])
+    assert gaps_of(made.id) == []
+    assert expected() == 0
+
+
+def test_a_sale_from_an_unknown_slot_is_a_difference(operator: Viewer) -> None:
+    stocked(operator, 5)
+    assert receive("one-1", [sale(1, 2, slot=77)]).accepted == [1]
+    difference = db.session.scalars(select(StockDifference)).one()
+    assert (difference.name, difference.units, difference.slot_id) == ("unknown_slot", -2, None)
+    assert difference.report is not None
+    assert difference.report.body["slot"] == 77
+    assert (expected(), count(Order)) == (5, 0)
+
+
+def test_a_sale_from_a_slot_that_sells_nothing_is_a_difference(operator: Viewer) -> None:
+    stocked(operator, 5)
+    receive("one-1", [sale(1, 1, slot=2)])
+    assert differences() == [("no_offer", -1)]
+    assert (expected(2), count(Order)) == (0, 0)
+
+
+def test_a_sale_beyond_the_expected_stock_is_recorded_and_the_deficit_named(
+    operator: Viewer,
+) -> None:
+    stocked(operator, 2)
+    receive("one-1", [sale(1, 3)])
+    receive("one-1", [sale(2, 2)])
+    assert (expected(), takings(), count(Order)) == (-3, 2500, 2)
+    assert differences() == [("deficit", -3)]
+    assert_laws_hold()
+
+
+def test_an_explained_deficit_stays_and_the_next_one_is_new(operator: Viewer) -> None:
+    stocked(operator, 1)
+    receive("one-1", [sale(1, 2)])
+    known = db.session.scalars(select(StockDifference)).one()
+    explain(operator, "one-1", known.public_id, "补货时少记了一个")
+    receive("one-1", [sale(2, 1)])
+    assert differences() == [("deficit", -1), ("deficit", -1)]
+
+
+def test_an_explanation_needs_words_and_the_right_operator(operator: Viewer) -> None:
+    stocked(operator, 1)
+    receive("one-1", [sale(1, 2)])
+    known = db.session.scalars(select(StockDifference)).one().public_id
+    with pytest.raises(Invalid):
+        explain(operator, "one-1", known, "  ")
+    with pytest.raises(NotFound):
+        explain(another_operator("operator-2"), "one-1", known, "不该我管")
+    assert db.session.scalars(select(StockDifference)).one().explained_at is None
+
+
+def test_a_later_price_is_for_later_reports_only(operator: Viewer) -> None:
+    stocked(operator, 5)
+    receive("one-1", [sale(1)])
+    slot = db.session.scalars(select(Slot).where(Slot.number == 1)).one()
+    assert slot.offer is not None
+    set_offer(operator, "one-1", 1, slot.offer.lot.public_id, 800)
+    receive("one-1", [sale(1), sale(2)])
+    assert takings() == 500 + 800
+
+
+def test_temperature_is_the_one_with_the_highest_number(operator: Viewer) -> None:
+    cabinet(operator)
+    receive("one-1", [Report(5, "temperature", {"tenths": 42}), Report(7, "heartbeat", {})])
+    receive("one-1", [Report(4, "temperature", {"tenths": 99})])
+    made = db.session.scalars(select(Cabinet)).one()
+    assert made.temperature_tenths == 42
+    assert made.last_seen_at is not None
+    assert (count(Order), count(SlotEvent)) == (0, 0)
+
+
+def test_a_cabinet_that_does_not_exist_takes_nothing() -> None:
+    with pytest.raises(NotFound):
+        receive("nowhere", [sale(1)])
+    assert count(DeviceReport) == 0
+
+
+def at_once(app: Flask, act: Callable[[], Any], how_many: int = 4) -> list[Exception]:
+    """Run `act` in several threads that start together; return what they raised."""
+    ready, raised = threading.Barrier(how_many), []
+
+    def run() -> None:
+        with app.app_context():
+            ready.wait(5)
+            try:
+                act()
+            except Exception as error:  # what it was is for the test to judge
+                raised.append(error)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=run) for _ in range(how_many)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    return raised
+
+
+BATCH = [sale(n, 1 + n % 2) for n in range(1, 9)]
+
+
+def test_concurrent_repeats_of_a_batch_have_one_effect(app: Flask, operator: Viewer) -> None:
+    stocked(operator, 10)
+    assert at_once(app, lambda: receive("one-1", BATCH)) == []
+    assert (count(DeviceReport), count(Order)) == (8, 8)
+    assert (expected(), takings(), differences()) == (-2, 6000, [("deficit", -2)])
+    assert_laws_hold()
+
+
+def test_without_the_lock_concurrent_repeats_collide(
+    app: Flask, operator: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: what the lock prevents does happen without it."""
+    stocked(operator, 10)
+    together = threading.Barrier(2)
+
+    def unlocked(session: Any, code: str) -> Cabinet:
+        return session.scalars(select(Cabinet).where(Cabinet.code == code)).one()  # type: ignore[no-any-return]
+
+    def wait_for_the_other(*asked: Any) -> Any:
+        answer = sort_out(*asked)
+        together.wait(10)
+        return answer
+
+    sort_out = reports._sort_out
+    monkeypatch.setattr(reports, "lock_cabinet", unlocked)
+    monkeypatch.setattr(reports, "_sort_out", wait_for_the_other)
+    assert at_once(app, lambda: receive("one-1", BATCH), 2) != []
+
+
+SETTINGS = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+FACTS = st.one_of(
+    st.builds(
+        lambda slot, units: ("sale", {"slot": slot, "units": units}),
+        st.integers(1, 4),
+        st.integers(1, 4),
+    ),
+    st.builds(lambda tenths: ("temperature", {"tenths": tenths}), st.integers(0, 99)),
+    st.just(("heartbeat", {})),
+)
+
+
+def final_state() -> dict[str, Any]:
+    """Everything that reports decide, without the keys that depend on who came first."""
+
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in db.session.execute(text(statement))]
+
+    return {
+        "reports": rows("SELECT sequence, body_hash FROM device_report ORDER BY 1, 2"),
+        "slots": rows(
+            "SELECT s.number, sum(e.units) FROM slot s JOIN slot_event e ON e.slot_id = s.id"
+            " GROUP BY 1 ORDER BY 1"
+        ),
+        "orders": rows(
+            "SELECT o.reference, o.total_fen, l.quantity FROM orders o"
+            " JOIN order_line l ON l.order_id = o.id ORDER BY 1"
+        ),
+        "differences": rows(
+            "SELECT d.name, s.number, d.units FROM stock_difference d"
+            " LEFT JOIN slot s ON s.id = d.slot_id ORDER BY 1, 2, 3"
+        ),
+        "books": rows("SELECT amount_fen, count(*) FROM posting GROUP BY 1 ORDER BY 1"),
+        "temperature": rows("SELECT temperature_tenths FROM cabinet"),
+    }
+
+
+def reported(batches: Sequence[Sequence[Report]]) -> dict[str, Any]:
+    """Report `batches`, return the state after them, and take everything back."""
+    with transaction() as session:
+        nested = session.begin_nested()
+        for batch in batches:
+            receive("one-1", batch)
+        session.flush()
+        state = final_state()
+        nested.rollback()
+        session.expire_all()
+    return state
+
+
+@SETTINGS
+@given(data=st.data(), facts=st.lists(FACTS, min_size=1, max_size=8))
+def test_any_order_and_repetition_of_reports_gives_the_same_final_state(
+    database: str, data: st.DataObject, facts: list[tuple[str, dict[str, int]]]
+) -> None:
+    if count(Cabinet) == 0:
+        who = another_operator()
+        stocked(who, 4)
+        restock(who, "one-1", [TripLine(2, 3, lot().public_id, 300)])
+    sent = [Report(n, kind, about) for n, (kind, about) in enumerate(facts, start=1)]
+    repeats = data.draw(st.lists(st.sampled_from(sent), max_size=8))
+    shuffled = data.draw(st.permutations([*sent, *repeats]))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(shuffled)), max_size=3)))
+    edges = [0, *cuts, len(shuffled)]
+    batches = [shuffled[a:b] for a, b in itertools.pairwise(edges)]
+    assert reported(batches) == reported([sent])
