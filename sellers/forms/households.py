@@ -12,7 +12,7 @@ from sellers.model import HouseholdStatus
 from sellers.words import HOUSEHOLD_STATUSES, PLAN_KINDS
 
 
-class HouseholdForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class HouseholdForm(FlaskForm):
     """A household; personal fields that stay empty are kept as they are."""
 
     number = text(_l("户号"), 10, needed=_l("写上户号，如 017。"))
@@ -40,13 +40,13 @@ class HouseholdForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no ty
         )
 
 
-class RevealForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class RevealForm(FlaskForm):
     """Why personal data is looked at."""
 
     reason = text(_l("为什么要看"), 200, needed=_l("写明为什么要看，会留下记录。"))
 
 
-class PlanForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class PlanForm(FlaskForm):
     """How income reaches households. A percent has two places, as yuan have: 1% is 100."""
 
     kind = pick(_l("方式"), PLAN_KINDS, validators=[InputRequired()])

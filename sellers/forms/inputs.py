@@ -11,6 +11,7 @@ from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import DateField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
 
 from kernel.errors import Refusal
@@ -115,7 +116,7 @@ def _stripped(value: str | None) -> str:
 
 def pick(label: LazyString, choices: Mapping[Any, LazyString], **options: Any) -> SelectField:
     """Return a choice of one among `choices`."""
-    listed = [(str(value), words) for value, words in choices.items()]
+    listed = [SelectChoice(value=str(value), label=words) for value, words in choices.items()]
     return SelectField(label, choices=listed, **options)
 
 

@@ -13,7 +13,7 @@ from sellers.model import SellerKind
 from sellers.words import CERTIFICATES, SELLER_KINDS
 
 
-class SellerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class SellerForm(FlaskForm):
     """What a seller says about itself."""
 
     kind = pick(_l("你们是"), SELLER_KINDS, validators=[InputRequired()])
@@ -51,7 +51,7 @@ class SellerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
         )
 
 
-class CertificateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class CertificateForm(FlaskForm):
     """A paper with its photograph."""
 
     kind = pick(_l("证书"), CERTIFICATES, validators=[InputRequired()])
@@ -61,7 +61,7 @@ class CertificateForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no 
     file = FileField(_l("照片或 PDF"), validators=[InputRequired(_l("选一张照片或一份 PDF。"))])
 
 
-class ReturnForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class ReturnForm(FlaskForm):
     """Why papers are returned."""
 
     reason = long_text(_l("退回原因"), 300, needed=_l("写清楚要改什么，供货方会看到这句话。"))

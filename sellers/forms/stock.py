@@ -22,7 +22,7 @@ def end_of(day: date | None) -> datetime | None:
     return clock.start_of_day(day + timedelta(days=1)) if day else None
 
 
-class ProductForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class ProductForm(FlaskForm):
     """What is grown, and what one sale unit of it is."""
 
     name_zh = text(_l("产品名称"), 60, needed=_l("写上产品名称，如 春橙。"))
@@ -53,7 +53,7 @@ class ProductForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no type
         )
 
 
-class LotForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class LotForm(FlaskForm):
     """How much there is."""
 
     idempotency_key = StringField()
@@ -74,14 +74,14 @@ class LotForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
         )
 
 
-class QuantityForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class QuantityForm(FlaskForm):
     """Another quantity for a lot."""
 
     idempotency_key = StringField()
     offered = WholeField(_l("数量"), validators=[InputRequired(_l("写有多少份，如 200。"))])
 
 
-class OfferForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class OfferForm(FlaskForm):
     """At what price and up to how many a lot is on sale."""
 
     idempotency_key = StringField()
@@ -106,7 +106,7 @@ class StockForm(ProductForm, LotForm, OfferForm):
     """Product, lot and offer in one go."""
 
 
-class SpreadsheetForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+class SpreadsheetForm(FlaskForm):
     """A filled-in template."""
 
     file = FileField(_l("填好的表格"), validators=[InputRequired(_l("选填好的 .xlsx 表格。"))])

@@ -1,0 +1,226 @@
+"""JSON in and out of the supply side. What comes in and what goes out have their own schemas."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.money import MAX_FEN
+from kernel.quantity import MAX_UNITS
+from sellers.actions.stock import MAX_UNIT_G
+from sellers.model import Category, ImportState, LotMode, Place, SellerKind, SellerState
+from sellers.words import CERTIFICATES
+
+
+class _In(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def _text(most: int, *, needed: bool = False) -> fields.String:
+    rule = validate.Length(1 if needed else 0, most)
+    if needed:
+        return fields.String(required=True, validate=rule)
+    return fields.String(load_default="", validate=rule)
+
+
+def _units(*, needed: bool = False) -> fields.Integer:
+    rule = validate.Range(1, MAX_UNITS)
+    if needed:
+        return fields.Integer(required=True, strict=True, validate=rule)
+    return fields.Integer(load_default=None, allow_none=True, strict=True, validate=rule)
+
+
+class OwnSellerIn(_In):
+    """What a seller says about itself."""
+
+    kind = fields.Enum(SellerKind, by_value=True, required=True)
+    name_zh = _text(60, needed=True)
+    name_en = _text(120)
+    province = _text(20, needed=True)
+    city = _text(20, needed=True)
+    county = _text(20, needed=True)
+    township = _text(20)
+    village = _text(20)
+    contact_phone = fields.String(load_default=None, validate=validate.Length(1, 20))
+    bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
+    households_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
+    registered_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
+    story_zh = _text(600)
+    story_en = _text(1200)
+
+
+class RegisteredSellerOut(Schema):
+    """A seller as its clerk and staff see it; phone and account never leave."""
+
+    id = fields.String(attribute="organisation.public_id")
+    kind = fields.Enum(SellerKind, by_value=True)
+    state = fields.Enum(SellerState, by_value=True)
+    name_zh = fields.String()
+    name_en = fields.String()
+    places = fields.List(fields.String())
+    return_reason = fields.String()
+    submitted_at = fields.AwareDateTime()
+    verified_at = fields.AwareDateTime()
+
+
+class OwnPageIn(_In):
+    """Where a list goes on."""
+
+    cursor = fields.String(load_default=None, validate=validate.Length(1, 16))
+
+
+class OwnSellersIn(OwnPageIn):
+    """Which sellers."""
+
+    state = fields.Enum(SellerState, by_value=True, load_default=None)
+
+
+class RegisteredSellersOut(Schema):
+    """A page of sellers."""
+
+    items = fields.List(fields.Nested(RegisteredSellerOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class OwnCertificateIn(_In):
+    """The words of a certificate; its file comes beside them."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(list(CERTIFICATES)))
+    number = _text(60, needed=True)
+    issued_by = _text(120)
+    valid_until = fields.Date(load_default=None)
+
+
+class OwnCertificateOut(Schema):
+    """A certificate."""
+
+    id = fields.String(attribute="public_id")
+    kind = fields.String()
+    number = fields.String()
+    issued_by = fields.String()
+    valid_until = fields.Date(allow_none=True)
+
+
+class SellerReturnIn(_In):
+    """Why papers are returned."""
+
+    reason = _text(300, needed=True)
+
+
+class OwnProductIn(_In):
+    """What is grown, and what one sale unit of it is."""
+
+    name_zh = _text(60, needed=True)
+    name_en = _text(120)
+    category = fields.Enum(Category, by_value=True, required=True)
+    variety = _text(60)
+    grade = _text(30)
+    keeping = _text(120)
+    unit_name = _text(8, needed=True)
+    unit_g = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNIT_G))
+    case_units = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, MAX_UNITS))
+    weighed = fields.Boolean(load_default=False)
+
+
+class OwnProductOut(Schema):
+    """A product."""
+
+    id = fields.String(attribute="public_id")
+    name_zh = fields.String()
+    name_en = fields.String()
+    category = fields.Enum(Category, by_value=True)
+    unit_name = fields.String()
+    unit_g = fields.Integer()
+
+
+class OwnProductsOut(Schema):
+    """A page of products."""
+
+    items = fields.List(fields.Nested(OwnProductOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class OwnLotIn(_In):
+    """How much there is of a product."""
+
+    product_id = fields.String(required=True, validate=validate.Length(1, 16))
+    mode = fields.Enum(LotMode, by_value=True, required=True)
+    offered = _units(needed=True)
+    harvest_from = fields.Date(load_default=None)
+    harvest_to = fields.Date(load_default=None)
+    code = _text(40)
+
+
+class OwnLotOut(Schema):
+    """A lot; offered, promised and yielded stay apart."""
+
+    id = fields.String(attribute="public_id")
+    mode = fields.Enum(LotMode, by_value=True)
+    offered = fields.Integer()
+    promised = fields.Integer()
+    yielded = fields.Integer(allow_none=True)
+    harvest_from = fields.Date(allow_none=True)
+    harvest_to = fields.Date(allow_none=True)
+
+
+class OwnLotsOut(Schema):
+    """A page of lots."""
+
+    items = fields.List(fields.Nested(OwnLotOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class OwnOfferTermsIn(_In):
+    """At what price and up to how many."""
+
+    price_fen = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_FEN))
+    quota = _units()
+    limit_per_buyer = _units()
+    closes_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class OwnOfferIn(OwnOfferTermsIn):
+    """A lot to put on sale in the shop."""
+
+    lot_id = fields.String(required=True, validate=validate.Length(1, 16))
+
+
+class OwnOfferOut(Schema):
+    """An offer as its seller sees it."""
+
+    id = fields.String(attribute="public_id")
+    place = fields.Enum(Place, by_value=True)
+    price_fen = fields.Integer()
+    quota = fields.Integer(allow_none=True)
+    sold = fields.Integer()
+    limit_per_buyer = fields.Integer(allow_none=True)
+    closes_at = fields.AwareDateTime(allow_none=True)
+    withdrawn_at = fields.AwareDateTime(allow_none=True)
+
+
+class OwnOffersOut(Schema):
+    """A page of offers."""
+
+    items = fields.List(fields.Nested(OwnOfferOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ImportFaultOut(Schema):
+    """One cell that is wrong."""
+
+    line = fields.Integer()
+    column = fields.String()
+    value = fields.String()
+    fault = fields.String()
+    advice = fields.String()
+
+
+class ImportOut(Schema):
+    """A spreadsheet: how far it has come, and at most 100 of its faults."""
+
+    id = fields.String(attribute="public_id")
+    state = fields.Enum(ImportState, by_value=True)
+    rows_total = fields.Integer()
+    rows_done = fields.Integer()
+    faults_count = fields.Integer()
+    faults = fields.List(fields.Nested(ImportFaultOut))
