@@ -11,7 +11,7 @@ from orders.model import OrderState, PaymentMethod
 from orders.placing import MAX_LINES
 
 
-class LineIn(Schema):
+class OrderLineIn(Schema):
     """How many whole sale units of an offer."""
 
     class Meta:
@@ -40,7 +40,7 @@ class OrderIn(Schema):
         unknown = RAISE
 
     lines = fields.List(
-        fields.Nested(LineIn), required=True, validate=validate.Length(1, MAX_LINES)
+        fields.Nested(OrderLineIn), required=True, validate=validate.Length(1, MAX_LINES)
     )
     recipient = fields.Nested(RecipientIn, load_default=None)
     payment = fields.Enum(PaymentMethod, by_value=True, required=True)
@@ -63,7 +63,7 @@ class PlacedOut(Schema):
     expires_at = fields.String(required=True, allow_none=True)
 
 
-class LineOut(Schema):
+class OrderLineOut(Schema):
     """A line as it was frozen; `allocated` is null until the yield was divided."""
 
     name_zh = fields.String(required=True)
@@ -78,14 +78,14 @@ class LineOut(Schema):
     amount_fen = fields.Integer(required=True)
 
 
-class EventOut(Schema):
+class OrderEventOut(Schema):
     """What happened, and when."""
 
     at = fields.AwareDateTime(required=True)
     kind = fields.String(required=True)
 
 
-class RefundOut(Schema):
+class OrderRefundOut(Schema):
     """Money back, and how far it has come."""
 
     amount_fen = fields.Integer(required=True)
@@ -104,6 +104,6 @@ class OrderOut(Schema):
     placed_at = fields.AwareDateTime(required=True)
     paid_at = fields.AwareDateTime(required=True, allow_none=True)
     city = fields.String(required=True)
-    lines = fields.List(fields.Nested(LineOut), required=True)
-    refunds = fields.List(fields.Nested(RefundOut), required=True)
-    history = fields.List(fields.Nested(EventOut), required=True)
+    lines = fields.List(fields.Nested(OrderLineOut), required=True)
+    refunds = fields.List(fields.Nested(OrderRefundOut), required=True)
+    history = fields.List(fields.Nested(OrderEventOut), required=True)

@@ -10,7 +10,7 @@ from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow, found
-from marketplace.storefront.schemas import OfferDetailOut, OfferPageOut, OffersQuery
+from marketplace.storefront.schemas import ShelfOfferDetailOut, ShelfOut, ShelfQuery
 from sellers.model import Place
 from sellers.queries import Shelf, ShelfFilters, offer_by_public_id, shelf
 
@@ -21,8 +21,8 @@ blueprint = Blueprint(
 
 @blueprint.route("", methods=["GET"])
 @allow.everyone
-@blueprint.arguments(OffersQuery, location="query", unknown=RAISE)
-@blueprint.response(200, OfferPageOut)
+@blueprint.arguments(ShelfQuery, location="query", unknown=RAISE)
+@blueprint.response(200, ShelfOut)
 def list_offers(query: dict[str, Any]) -> Shelf:
     """List what the shop sells now, newest first."""
     page_size, cursor = query.pop("page_size"), query.pop("cursor")
@@ -31,7 +31,7 @@ def list_offers(query: dict[str, Any]) -> Shelf:
 
 @blueprint.route("/<offer_id>", methods=["GET"])
 @allow.everyone
-@blueprint.response(200, OfferDetailOut)
+@blueprint.response(200, ShelfOfferDetailOut)
 def show_offer(offer_id: str) -> dict[str, Any]:
     """Show one offer, on sale or not; an offer of a cabinet slot is shown at its cabinet."""
     facts = found(offer_by_public_id(offer_id))

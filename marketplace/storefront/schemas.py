@@ -9,7 +9,7 @@ from sellers.model import Category, LotMode
 from sellers.queries import MAX_PAGE_SIZE, PAGE_SIZE
 
 
-class OffersQuery(Schema):
+class ShelfQuery(Schema):
     """What the list is narrowed to."""
 
     class Meta:
@@ -25,7 +25,7 @@ class OffersQuery(Schema):
     cursor = fields.String(load_default=None, validate=validate.Length(max=16))
 
 
-class SellerOut(Schema):
+class ShelfSellerOut(Schema):
     """Who supplies it."""
 
     id = fields.String(attribute="seller", required=True)
@@ -33,7 +33,7 @@ class SellerOut(Schema):
     name_en = fields.String(attribute="seller_name_en", required=True)
 
 
-class OfferOut(Schema):
+class ShelfOfferOut(Schema):
     """An offer as it stands on the shelf. `left` is how many units can still be bought."""
 
     id = fields.String(attribute="public_id", required=True)
@@ -52,17 +52,17 @@ class OfferOut(Schema):
     harvest_from = fields.Date(required=True, allow_none=True)
     harvest_to = fields.Date(required=True, allow_none=True)
     origin = fields.List(fields.String(), attribute="places", required=True)
-    seller = fields.Function(lambda card: SellerOut().dump(card), required=True)
+    seller = fields.Function(lambda card: ShelfSellerOut().dump(card), required=True)
 
 
-class OfferPageOut(Schema):
+class ShelfOut(Schema):
     """A page of offers; `next_cursor` is null on the last one."""
 
-    items = fields.List(fields.Nested(OfferOut), required=True)
+    items = fields.List(fields.Nested(ShelfOfferOut), required=True)
     next_cursor = fields.String(required=True, allow_none=True)
 
 
-class CertificateOut(Schema):
+class ShelfCertificateOut(Schema):
     """A certificate that is valid today."""
 
     kind = fields.String(required=True)
@@ -71,9 +71,9 @@ class CertificateOut(Schema):
     valid_until = fields.Date(required=True, allow_none=True)
 
 
-class OfferDetailOut(OfferOut):
+class ShelfOfferDetailOut(ShelfOfferOut):
     """An offer with the certificates that stand behind it."""
 
     keeping = fields.String(required=True)
     open = fields.Boolean(required=True)
-    certificates = fields.List(fields.Nested(CertificateOut), required=True)
+    certificates = fields.List(fields.Nested(ShelfCertificateOut), required=True)
