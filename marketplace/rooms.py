@@ -8,6 +8,7 @@ from flask import Blueprint as PageBlueprint
 from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
 
+from cabinets import api as cabinets_api
 from kernel.settings import Environment
 from livestream import api as livestream_api
 from livestream.web import host as livestream_host
@@ -25,6 +26,7 @@ from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
 from orders.api import delivery as delivery_api
 from orders.api import harvest as harvest_api
+from orders.api import payments as payments_api
 from orders.api import rounds as rounds_api
 from orders.payments import webhook
 from orders.web import field as field_web
@@ -38,6 +40,7 @@ from orders.web import rounds as rounds_web
 from orders.web import settlement as settlement_web
 from orders.web import transfers as transfers_web
 from orders.web import units as units_web
+from sellers import api as sellers_api
 from sellers import web as sellers_web
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,9 +91,12 @@ def api_blueprints() -> list[ApiBlueprint]:
         buying_api.blueprint,
         rounds_api.blueprint,
         harvest_api.blueprint,
+        payments_api.blueprint,
         delivery_api.blueprint,
         livestream_api.blueprint,
+        cabinets_api.blueprint,
         report_api.blueprint,
+        sellers_api.blueprint,
     ]
 
 

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -665,7 +665,7 @@ def test_an_order_moves_only_along_the_table(shop: SandboxServer) -> None:
 def test_a_wallet_is_not_offered_when_it_could_not_take_money_back(
     days: int, methods: list[str]
 ) -> None:
-    at = datetime(2026, 11, 22, tzinfo=clock.UTC)
+    at = datetime(2026, 11, 22, tzinfo=UTC)
     assert checkout.methods_for(at + timedelta(days=days), at) == methods
 
 

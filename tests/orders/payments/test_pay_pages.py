@@ -201,3 +201,25 @@ def test_staff_record_that_a_debt_was_repaid(app: Flask, shop: SandboxServer) ->
 
 def test_only_staff_see_the_queue(shop: SandboxServer, browser: Visitor) -> None:
     assert browser.get("/staff/transfers").status_code in (302, 403)
+
+
+def test_programs_pay_by_transfer_too(app: Flask, shop: SandboxServer, browser: Visitor) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    address = f"/api/v1/payments/{placed.payment_id}"
+    assert visitor(app).get(address).status_code == 404
+    assert browser.get(address).get_json()["state"] == "due"
+    staff, _ = staff_browser(app)
+    headers = {"Idempotency-Key": "k1", "X-CSRFToken": token(staff)}
+    none = staff.post(
+        f"{address}/confirm",
+        json={"received_fen": 11800},
+        headers=headers | {"Idempotency-Key": ""},
+    )
+    assert (none.status_code, none.get_json()["code"]) == (400, "idempotency_key_missing")
+    wrong = staff.post(f"{address}/confirm", json={"received_fen": 1}, headers=headers)
+    assert (wrong.status_code, wrong.get_json()["code"]) == (409, "amount_differs")
+    assert state(placed) is OrderState.DUE
+    for _ in range(2):
+        done = staff.post(f"{address}/confirm", json={"received_fen": 11800}, headers=headers)
+        assert done.get_json()["state"] == "captured"
+    assert state(placed) is OrderState.CONFIRMED

@@ -1,0 +1,126 @@
+"""JSON of payments: how one stands, the proof of a transfer, and what staff confirm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from flask_smorest import Blueprint
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.access import allow, found, viewer
+from kernel.errors import Invalid
+from kernel.idempotency import once
+from kernel.identity import Role
+from orders.model import Payment
+from orders.payments import queries
+from orders.payments.captures import confirm_transfer, submit_proof
+from orders.payments.refunds import repay_debt
+
+blueprint = Blueprint("payments_api", __name__, url_prefix="/api/v1", description="Payments")
+
+
+class PaymentOut(Schema):
+    """How a payment stands; amounts are whole fen."""
+
+    id = fields.String(attribute="public_id")
+    method = fields.String()
+    state = fields.String()
+    amount_fen = fields.Integer()
+    captured_fen = fields.Integer()
+    refunded_fen = fields.Integer()
+    transfer_code = fields.String(allow_none=True)
+    has_proof = fields.Boolean()
+
+
+class ReceivedIn(Schema):
+    """What the bank statement says."""
+
+    class Meta:
+        unknown = RAISE
+
+    received_fen = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
+
+
+class RepaidIn(Schema):
+    """The bank's number of the transfer to the buyer."""
+
+    class Meta:
+        unknown = RAISE
+
+    reference = fields.String(required=True, validate=validate.Length(min=1, max=80))
+
+
+class RepaidOut(Schema):
+    """A refund that was owed and is paid."""
+
+    id = fields.String()
+    state = fields.String()
+
+
+def _json(payment: Payment) -> dict[str, Any]:
+    names = ("public_id", "method", "state", "amount_fen", "captured_fen", "refunded_fen")
+    answer = {name: getattr(payment, name) for name in (*names, "transfer_code")}
+    return {**answer, "has_proof": payment.proof_id is not None}
+
+
+def _key() -> str | None:
+    return request.headers.get("Idempotency-Key")
+
+
+@blueprint.route("/payments/<public_id>", methods=["GET"])
+@allow.everyone
+@blueprint.response(200, PaymentOut)
+def show_payment(public_id: str) -> dict[str, Any]:
+    """Show a payment to whoever may make it; for everybody else there is none."""
+    return _json(queries.payment_for(public_id, viewer()))
+
+
+@blueprint.route("/payments/<public_id>/proof", methods=["POST"])
+@allow.everyone
+@blueprint.response(200, PaymentOut)
+def send_proof(public_id: str) -> dict[str, Any]:
+    """Take the proof of a transfer, as `file` of a multipart body."""
+    found(queries.payment_for(public_id, viewer()))
+    upload = request.files.get("file")
+    if upload is None:
+        raise Invalid(fields={"file": "?"})
+    account_id = viewer().account_id
+    return _json(
+        submit_proof(public_id, upload.read(), upload.filename or "", account_id=account_id)
+    )
+
+
+@blueprint.route("/payments/<public_id>/confirm", methods=["POST"])
+@allow(Role.STAFF)
+@blueprint.arguments(ReceivedIn)
+@blueprint.response(200, PaymentOut)
+def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
+    """Record a transfer that is on the bank statement."""
+    who = viewer()
+    account_id = who.account_id
+    assert account_id is not None
+
+    def act() -> dict[str, Any]:
+        return _json(confirm_transfer(public_id, account_id, payload["received_fen"]))
+
+    body = {"payment": public_id, **payload}
+    return once(who.actor, "payments.confirm", _key(), body, act)
+
+
+@blueprint.route("/refunds/<public_id>/repay", methods=["POST"])
+@allow(Role.STAFF)
+@blueprint.arguments(RepaidIn)
+@blueprint.response(200, RepaidOut)
+def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
+    """Record that a debt was paid to the buyer by transfer."""
+    who = viewer()
+    account_id = who.account_id
+    assert account_id is not None
+
+    def act() -> dict[str, Any]:
+        repaid = repay_debt(public_id, account_id, payload["reference"])
+        return {"id": repaid.public_id, "state": repaid.state}
+
+    body = {"refund": public_id, **payload}
+    return once(who.actor, "refunds.repay", _key(), body, act)
