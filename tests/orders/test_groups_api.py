@@ -37,15 +37,15 @@ def test_from_opening_to_closing(client: FlaskClient) -> None:
     assert opened.status_code == 201, opened.text
     group = opened.get_json()
     code = group["join_url"].rsplit("/", 1)[1]
-    for number in ("0231", "0107"):
-        person = builders.account()
+    path = f"/api/v1/group-orders/{group['id']}"
+    people = {"0231": builders.account(), "0107": builders.account()}
+    for number, person in people.items():
         joined = client.post(
             f"/api/v1/join/{code}",
             json={"staff_number": number, "department": "办公室"},
             headers=bearer(person),
         ).get_json()
         assert joined["state"] == "pending"
-        path = f"/api/v1/group-orders/{group['id']}"
         needs = {"needs": [{"offer_id": offer, "quantity": 30}]}
         denied = client.put(f"{path}/needs", json=needs, headers=bearer(person, "n"))
         assert denied.status_code in {403, 404}
@@ -61,7 +61,7 @@ def test_from_opening_to_closing(client: FlaskClient) -> None:
     assert promised(at.eggs) == (60, 60)
     closed = client.post(f"{path}/close", headers=bearer(leader, "close")).get_json()
     assert closed["state"] == "closed"
-    late = client.put(f"{path}/needs", json={"needs": []}, headers=bearer(person, "n2"))
+    late = client.put(f"{path}/needs", json={"needs": []}, headers=bearer(people["0107"], "n2"))
     assert late.status_code == 409
     assert late.get_json()["code"] == "group_order_closed"
     assert promised(at.eggs) == (60, 60)
