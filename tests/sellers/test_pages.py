@@ -1,0 +1,276 @@
+"""Pages of a seller's clerk and of staff."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, func, select
+from werkzeug.test import TestResponse
+
+from kernel.db import db
+from kernel.identity import Account, Role
+from sellers import jobs
+from sellers.model import Lot, Offer, OfferImport, Product, Seller, SellerState
+from tests import builders
+from tests.conftest import FreshClient
+from tests.sellers.test_imports import RIGHT, workbook
+from tests.sellers.test_registration import picture
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def signed_in(app: Flask, account: Account) -> FlaskClient:
+    """A browser in which `account` is signed in."""
+    client = FreshClient(app, app.response_class, use_cookies=True)
+    client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "zh-CN"
+    with client.session_transaction() as session:
+        session["_user_id"] = f"{account.id}.{account.session_epoch}"
+        session["_fresh"] = True
+    return client
+
+
+def clerk_of(seller: Seller) -> Account:
+    """A clerk of `seller`."""
+    return builders.account(Role.CLERK, seller.organisation)
+
+
+def send(client: FlaskClient, page: str, to: str | None = None, **values: Any) -> TestResponse:
+    """Open `page` and send its form with `values`, following redirects."""
+    shown = client.get(page).get_data(as_text=True)
+    tokens = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', shown))
+    return client.post(to or page, data={**tokens, **values}, follow_redirects=True)
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """Collect the statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(*arguments: object) -> None:
+        sent.append(str(arguments[2]))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+STOCK = {
+    "name_zh": "玫瑰香橙",
+    "category": "fruit",
+    "unit_name": "箱",
+    "unit_g": "5000",
+    "mode": "in_hand",
+    "offered": "200",
+    "price_fen": "59.50",
+}
+
+CLERK_PAGES = [
+    "/seller",
+    "/seller/profile",
+    "/seller/certificates",
+    "/seller/products",
+    "/seller/products/new",
+    "/seller/lots",
+    "/seller/offers",
+    "/seller/offers/new",
+    "/seller/import",
+    "/seller/households",
+    "/seller/households/new",
+    "/seller/plan",
+]
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("state", list(SellerState))
+def test_every_page_opens_for_a_seller_with_nothing_yet(
+    app: Flask, state: SellerState, language: str
+) -> None:
+    client = signed_in(app, clerk_of(builders.seller(state)))
+    for page in CLERK_PAGES:
+        assert client.get(page, headers={"Accept-Language": language}).status_code == 200, page
+
+
+def test_an_account_without_a_seller_is_led_to_registration_and_becomes_its_clerk(
+    app: Flask,
+) -> None:
+    client = signed_in(app, builders.account())
+    assert client.get("/seller").headers["Location"] == "/seller/register"
+    wrong = send(client, "/seller/register", kind="cooperative", name_zh="某村合作社")
+    assert wrong.status_code == 422
+    assert 'aria-describedby="province-wrong"' in wrong.get_data(as_text=True)
+    assert db.session.scalar(select(func.count()).select_from(Seller)) == 0
+    facts = {"province": "重庆市", "city": "重庆市", "county": "开州区", "contact_phone": "023000"}
+    done = send(client, "/seller/register", kind="cooperative", name_zh="某村合作社", **facts)
+    assert done.request.path == "/seller/certificates"
+    paper = (io.BytesIO(picture().data), "licence.png")
+    send(client, "/seller/certificates", kind="licence", number="91500", file=paper)
+    assert send(client, "/seller/certificates", "/seller/submit").request.path == "/seller"
+    db.session.expire_all()
+    assert db.session.scalars(select(Seller)).one().state is SellerState.SUBMITTED
+
+
+def test_stock_is_listed_once_however_often_the_form_is_sent(app: Flask) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    wrong = send(client, "/seller/offers/new", **{**STOCK, "offered": "很多", "price_fen": "1.234"})
+    said = wrong.get_data(as_text=True)
+    assert wrong.status_code == 422
+    assert 'id="offered-wrong"' in said
+    assert 'id="price_fen-wrong"' in said
+    assert db.session.scalar(select(func.count()).select_from(Product)) == 0
+    for _ in range(2):
+        done = send(client, "/seller/offers/new", **STOCK, idempotency_key="one-try")
+        assert done.request.path == "/seller/offers"
+    assert db.session.scalar(select(func.count()).select_from(Offer)) == 1
+
+
+def test_prices_quantities_and_withdrawal_through_the_forms(app: Flask) -> None:
+    seller = builders.seller()
+    client, offer = (
+        signed_in(app, clerk_of(seller)),
+        builders.offer(builders.lot(builders.product(seller))),
+    )
+    at, lot_at = f"/seller/offers/{offer.public_id}", f"/seller/lots/{offer.lot.public_id}"
+    product_at = f"/seller/products/{offer.product.public_id}"
+    assert client.get(product_at).status_code == 200
+    send(client, at, price_fen="48", closes_at="2099-12-31")
+    send(client, lot_at, offered="80")
+    send(client, f"{lot_at}/offers/new", price_fen="30")
+    send(client, f"{product_at}/lots/new", mode="in_hand", offered="5")
+    db.session.expire_all()
+    assert db.session.get_one(Offer, offer.id).price_fen == 4800
+    assert 'value="2099-12-31"' in client.get(at).get_data(as_text=True)
+    assert db.session.get_one(Lot, offer.lot_id).offered == 80
+    assert db.session.scalar(select(func.count()).select_from(Lot)) == 2
+    assert db.session.scalar(select(func.count()).select_from(Offer)) == 2
+    send(client, at, f"{at}/withdraw")
+    db.session.expire_all()
+    assert db.session.get_one(Offer, offer.id).withdrawn_at is not None
+
+
+def test_what_another_seller_has_is_not_found(app: Flask) -> None:
+    offer = builders.offer()
+    household = builders.household(offer.seller)
+    client = signed_in(app, clerk_of(builders.seller()))
+    for page in (
+        f"/seller/products/{offer.product.public_id}",
+        f"/seller/products/{offer.product.public_id}/lots/new",
+        f"/seller/lots/{offer.lot.public_id}",
+        f"/seller/lots/{offer.lot.public_id}/offers/new",
+        f"/seller/offers/{offer.public_id}",
+        f"/seller/households/{household.public_id}",
+        f"/seller/households/{household.public_id}/edit",
+    ):
+        assert client.get(page).status_code == 404, page
+
+
+def test_only_staff_verifies(app: Flask) -> None:
+    seller = builders.seller(SellerState.SUBMITTED)
+    at = f"/staff/sellers/{seller.organisation.public_id}"
+    assert signed_in(app, clerk_of(seller)).get(at).status_code == 403
+    client = signed_in(app, builders.account(Role.STAFF))
+    assert client.get("/staff/sellers?state=all").status_code == 200
+    assert send(client, at, f"{at}/return", reason="").status_code == 422
+    send(client, at, f"{at}/return", reason="执照看不清")
+    db.session.expire_all()
+    kept = db.session.get_one(Seller, seller.id)
+    assert (kept.state, kept.return_reason) == (SellerState.RETURNED, "执照看不清")
+    assert "执照看不清" in signed_in(app, clerk_of(kept)).get("/seller").get_data(as_text=True)
+
+
+def test_a_household_is_masked_until_a_reason_is_given(app: Flask) -> None:
+    seller, steward = builders.seller(), builders.account(Role.STEWARD)
+    household = builders.household(
+        seller, phone="02312345678", name="某户主", steward_id=steward.id
+    )
+    for account in (clerk_of(seller), steward):
+        client = signed_in(app, account)
+        at = f"/seller/households/{household.public_id}"
+        assert household.number in client.get("/seller/households").get_data(as_text=True)
+        assert "02312345678" not in client.get(at).get_data(as_text=True)
+        assert "02312345678" in send(client, at, reason="打电话通知").get_data(as_text=True)
+        assert "02312345678" not in client.get(at).get_data(as_text=True)
+
+
+def test_a_spreadsheet_is_looked_at_and_loaded_through_the_pages(app: Flask) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    sent = send(client, "/seller/import", file=(io.BytesIO(b"no sheet"), "a.xlsx"))
+    assert sent.status_code == 422
+    many = [{**RIGHT, "数量": i + 1} for i in range(60)]
+    sent = send(client, "/seller/import", file=(io.BytesIO(workbook(*many)), "库存.xlsx"))
+    at = sent.request.path
+    progress = client.get(f"{at}/progress")
+    etag = {"If-None-Match": progress.headers["ETag"]}
+    assert client.get(f"{at}/progress", headers=etag).status_code == 304
+    made = db.session.scalars(select(OfferImport)).one()
+    jobs.read_spreadsheet(import_id=made.id)
+    db.session.expire_all()
+    moved = client.get(f"{at}/progress", headers=etag)
+    assert (moved.status_code, moved.headers["X-Live"]) == (200, "done")
+    assert "from=50" in client.get(at).get_data(as_text=True)
+    assert send(client, at, f"{at}/load").status_code == 200
+    jobs.load_spreadsheet(import_id=made.id)
+    db.session.expire_all()
+    assert "60" in client.get(at).get_data(as_text=True)
+    assert db.session.scalar(select(func.count()).select_from(Offer)) == 60
+    assert client.get("/seller/import/template.xlsx").data[:2] == b"PK"
+
+
+def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: Flask) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    wrong = [{**RIGHT, "产品名称": f"橙{i}", "数量": "许多"} for i in range(300)]
+    sent = send(client, "/seller/import", file=(io.BytesIO(workbook(*wrong)), "a.xlsx"))
+    made = db.session.scalars(select(OfferImport)).one()
+    jobs.read_spreadsheet(import_id=made.id)
+    db.session.expire_all()
+    at = sent.request.path
+    shown = client.get(at).get_data(as_text=True)
+    assert "300" in shown
+    assert shown.count("许多") == 50
+    assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
+    assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
+
+
+@pytest.mark.parametrize("path", ["products", "lots", "offers", "households", "import"])
+def test_a_list_takes_as_many_statements_for_30_rows_as_for_one(app: Flask, path: str) -> None:
+    seller_id = builders.seller().id
+    client = signed_in(app, clerk_of(db.session.get_one(Seller, seller_id)))
+    taken, page = [], client.get("/seller")
+    for rows in (1, 29):
+        seller = db.session.get_one(Seller, seller_id)
+        for _ in range(rows):
+            product = builders.product(seller)
+            builders.offer(builders.lot(product))
+            builders.household(seller)
+            jobs.upload(seller.id, builders.account().id, workbook(RIGHT), "a.xlsx")
+        db.session.remove()
+        with counting() as sent:
+            page = client.get(f"/seller/{path}")
+        assert page.status_code == 200
+        taken.append(len(sent))
+    assert taken[0] == taken[1] <= 8
+    assert "cursor=" in page.get_data(as_text=True)
+
+
+def test_the_queue_of_sellers_takes_as_many_statements_for_30_as_for_one(app: Flask) -> None:
+    client = signed_in(app, builders.account(Role.STAFF))
+    taken, page = [], ""
+    for rows in (1, 29):
+        for _ in range(rows):
+            builders.seller(SellerState.SUBMITTED)
+        db.session.remove()
+        with counting() as sent:
+            page = client.get("/staff/sellers").get_data(as_text=True)
+        taken.append(len(sent))
+    assert taken[0] == taken[1] <= 6
+    assert "cursor=" in page
