@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 from flask import Flask
 from flask_babel import gettext as _
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from kernel import clock
 from kernel.language import local, reads_english
@@ -195,12 +197,12 @@ def of_unit(number: int, name: str) -> str:
 
 
 def per_unit(goods: SoldByUnit) -> str:
-    """Return what a price is for, as a placard says it: '每箱 10斤', 'per box, 5 kg', '每枚'."""
+    """Return what a price is for, as a placard says it: '每箱 10斤', '5 kg box', '每枚'."""
     name = goods.unit_name
-    per = f"per {unit(name)}" if reads_english() else f"每{name}"
     if name in UNITS_OF_WEIGHT or name in UNITS_OF_ONE:
-        return per
-    return f"{per}{', ' if reads_english() else ' '}{net_weight(goods.unit_g)}"
+        return f"per {unit(name)}" if reads_english() else f"每{name}"
+    size = net_weight(goods.unit_g)
+    return f"{size} {unit(name)}" if reads_english() else f"每{name} {size}"
 
 
 def net_weight(grams: int) -> str:
@@ -236,10 +238,23 @@ FILTERS: tuple[Callable[..., Any], ...] = (
 )  # fmt: skip
 
 
+def _when_read(say: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `say` as a filter that is never worked out while a template is compiled.
+
+    Jinja would do so for constants, before anybody's language is known.
+    """
+
+    @pass_context
+    def said(_context: Context, *args: Any, **kwargs: Any) -> Any:
+        return say(*args, **kwargs)
+
+    return said
+
+
 def register(app: Flask) -> None:
     """Give every filter, and the server's clock, to the templates of `app`."""
     for one in FILTERS:
-        app.add_template_filter(one, one.__name__)
+        app.add_template_filter(_when_read(one), one.__name__)
     app.add_template_global(reads_english, "reads_english")
     app.add_template_global(clock.now, "clock_now")
     app.add_template_global(clock.today, "clock_today")

@@ -14,6 +14,7 @@ from flask_babel import gettext as _
 
 from kernel import clock
 from kernel.access import allow
+from marketplace.filters import jin, moment
 from marketplace.look.forms import SampleForm
 
 blueprint = Blueprint("look", __name__)
@@ -77,8 +78,8 @@ OFFERS = (
 
 def _order_way() -> list[Step]:
     return [
-        Step(_("已付款"), "11月22日 周日 15:51", "done"),
-        Step(_("已采收"), _("实收 %(weight)s", weight="9.8 斤"), "done"),
+        Step(_("已付款"), moment(clock.now() - timedelta(days=3)), "done"),
+        Step(_("已采收"), _("实收 %(weight)s", weight=jin(4900)), "done"),
         Step(_("正在送"), "", "now"),
         Step(_("签收"), _("到了点一下，少了坏了在这里说")),
     ]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pytest
-from flask import Flask, session
+from flask import Flask, render_template_string, session
 
-from kernel import clock
+from kernel import clock, language
 from kernel.money import Money
 from marketplace import filters
 from marketplace.locale import COOKIE
@@ -49,9 +49,9 @@ def english(application: Flask) -> Iterator[None]:
 
 
 @contextmanager
-def reading(application: Flask, language: str) -> Iterator[None]:
+def reading(application: Flask, code: str) -> Iterator[None]:
     with application.test_request_context("/"):
-        session[COOKIE] = language
+        session[COOKIE] = code
         yield
 
 
@@ -166,7 +166,8 @@ def test_a_placard_says_what_the_price_is_for() -> None:
 
 @pytest.mark.usefixtures("english")
 def test_units_have_english_names_and_plurals() -> None:
-    assert filters.per_unit(Goods("箱", 5000)) == "per box, 5 kg"
+    assert filters.per_unit(Goods("箱", 5000)) == "5 kg box"
+    assert filters.per_unit(Goods("斤", 500)) == "per jin"
     assert filters.of_unit(1, "箱") == "1 box"
     assert filters.of_unit(12, "箱") == "12 boxes"
     assert filters.of_unit(12, "捆") == "12 捆"
@@ -174,14 +175,14 @@ def test_units_have_english_names_and_plurals() -> None:
 
 @pytest.mark.usefixtures("chinese")
 def test_a_name_is_chinese_for_a_chinese_reader() -> None:
-    assert filters.local(Goods("箱", 5000)) == "春橙"
+    assert language.local(Goods("箱", 5000)) == "春橙"
 
 
 @pytest.mark.usefixtures("english")
 def test_a_name_falls_back_to_chinese_where_english_is_missing() -> None:
-    assert filters.local(Goods("箱", 5000)) == "Spring orange"
-    assert filters.local(Goods("箱", 5000, name_en="")) == "春橙"
-    assert filters.local(None) == ""
+    assert language.local(Goods("箱", 5000)) == "Spring orange"
+    assert language.local(Goods("箱", 5000, name_en="")) == "春橙"
+    assert language.local(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -197,3 +198,11 @@ def test_places_lose_their_endings_only_where_they_stay_clear(
     names: str | list[str], words: str
 ) -> None:
     assert filters.region(names) == words
+
+
+def test_a_filter_of_a_constant_still_follows_the_reader(application: Flask) -> None:
+    template = "{{ 450|price_of('斤') }}"
+    with reading(application, "zh"):
+        assert render_template_string(template) == "¥4.50/斤"
+    with reading(application, "en"):
+        assert render_template_string(template) == "¥4.50/jin"
