@@ -33,6 +33,7 @@ from orders.model import (
 from orders.payments.dues import give_up
 from orders.payments.refunds import refund_line
 from orders.placing import Buyer
+from sellers.model import Offer
 from sellers.supply import GivenBack, release, take_again
 
 LAPSED_AT_ONCE = 50
@@ -159,11 +160,18 @@ def _is_allocated(session: Session, order: Order) -> bool:
 def can_cancel(order: Order, at: datetime) -> bool:
     """Tell whether `order` may still be cancelled at `at`.
 
-    Before it is paid always; after that until its harvest began, its round closed or its
-    goods were packed.
+    A member's needs until the cut-off, then before it is paid always; after that until its
+    harvest began, its round closed or its goods were packed.
     """
-    if order.state in (OrderState.REGISTERED, OrderState.DUE):
+    if order.state is OrderState.DUE:
         return True
+    if order.state is OrderState.REGISTERED:
+        offers = [line.offer_id for line in order.lines]
+        with transaction() as session:
+            late = session.scalar(
+                select(exists().where(Offer.id.in_(offers), Offer.closes_at <= at))
+            )
+        return not late
     if order.state is not OrderState.CONFIRMED or order.group_order_id is not None:
         return False
     today = clock.local(at).date()
@@ -185,7 +193,8 @@ def cancel(order: Order, cause: str = "cancel") -> None:
         kept = lock_order(session, order.id)
         if kept.state is OrderState.CANCELLED:
             return
-        if kept.state is OrderState.CONFIRMED and not can_cancel(kept, clock.now()):
+        promised = kept.state in (OrderState.REGISTERED, OrderState.CONFIRMED)
+        if promised and not can_cancel(kept, clock.now()):
             raise Conflict(
                 _l("已经开始采收或备货，不能再取消。收到后有问题，在订单里申请售后。"),
                 code="too_late_to_cancel",

@@ -11,7 +11,7 @@ from kernel.identity import Account, Role
 from orders.actions.group_orders import open_group_order
 from orders.actions.rounds import RoundPlan, add_offer, create_round
 from orders.model import BuyingUnit, GroupOrder, PayMode, Round
-from sellers.model import Lot, LotMode, Offer
+from sellers.model import Category, Lot, LotMode, Offer
 from tests import builders
 
 
@@ -69,6 +69,8 @@ def fair(
         unit_name="个",
         unit_g=50,
         case_units=30,
+        category=Category.EGGS,
+        picture="egg.webp",
     )
     other = builders.product(
         builders.seller(name_zh="某村生姜合作社"),
@@ -76,6 +78,8 @@ def fair(
         unit_name="斤",
         unit_g=500,
         case_units=10,
+        category=Category.SPICE,
+        picture="ginger.webp",
     )
     egg_offer = add_offer(made.id, builders.lot(product, eggs, LotMode.IN_FIELD).id, 150)
     ginger_offer = add_offer(made.id, builders.lot(other, ginger, LotMode.IN_FIELD).id, 900)

@@ -19,6 +19,7 @@ from orders.actions.group_orders import (
     set_needs,
 )
 from orders.actions.rounds import create_round, set_leg
+from orders.lifecycle import cancel
 from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderState, PayMode
 from tests import builders
 from tests.orders.fairs import fair, plan, promised
@@ -180,3 +181,16 @@ def test_a_closed_group_order_takes_no_change() -> None:
     with pytest.raises(GroupOrderClosed):
         set_needs(at.group.id, at.members[0].id, {at.eggs.id: 60})
     assert promised(at.eggs) == (30, 30)
+
+
+def test_needs_are_cancelled_from_the_orders_page_only_until_the_cut_off() -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    order = db.session.scalars(select(Order)).one()
+    with clock.frozen(at.closes_at), pytest.raises(Conflict) as refusal:
+        cancel(order)
+    assert refusal.value.code == "too_late_to_cancel"
+    assert promised(at.eggs) == (30, 30)
+    with clock.frozen(at.closes_at - timedelta(seconds=1)):
+        cancel(db.session.scalars(select(Order)).one())
+    assert promised(at.eggs) == (0, 0)
