@@ -354,6 +354,42 @@ def to_restock(viewer: Viewer) -> list[ToRestock]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class DeskFigures:
+    """Everything that the viewer runs, in four figures."""
+
+    cabinets: int
+    expected: int
+    capacity: int
+    open_differences: int
+
+
+def desk_figures(viewer: Viewer) -> DeskFigures:
+    """Return the figures over all of the viewer's cabinets, not only one page of them."""
+    mine = (
+        select(Cabinet.id)
+        .join(Cabinet.site)
+        .where(Site.id.in_(_mine(viewer).with_only_columns(Site.id)))
+    )
+    slots = (
+        select(Slot.capacity, func.greatest(expected_units(), 0).label("left"))
+        .where(Slot.cabinet_id.in_(mine))
+        .subquery()
+    )
+    differences = select(func.count()).where(
+        StockDifference.cabinet_id.in_(mine), StockDifference.explained_at.is_(None)
+    )
+    row = db.session.execute(
+        select(
+            select(func.count()).select_from(mine.subquery()).scalar_subquery(),
+            select(func.coalesce(func.sum(slots.c.left), 0)).scalar_subquery(),
+            select(func.coalesce(func.sum(slots.c.capacity), 0)).scalar_subquery(),
+            differences.scalar_subquery(),
+        )
+    ).one()
+    return DeskFigures(*(int(figure) for figure in row))
+
+
 def operators() -> Sequence[Organisation]:
     """Return the organisations that run cabinets, by name."""
     return db.session.scalars(

@@ -93,7 +93,7 @@ class TripLineIn(_In):
     """Units put into a slot; with `lot_id` and `price_fen` the slot sells that lot from now."""
 
     slot = _slot()
-    units = _units()
+    units = _units(0)
     lot_id = fields.String(load_default=None, validate=validate.Length(1, 16))
     price_fen = fields.Integer(load_default=None, strict=True, validate=validate.Range(1, MAX_FEN))
 

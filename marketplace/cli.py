@@ -8,6 +8,7 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
+from cabinets import cli as cabinets
 from marketplace import check as laws
 from marketplace import worker
 
@@ -33,3 +34,4 @@ def register(app: Flask) -> None:
     """Add every command to `app`."""
     app.cli.add_command(check)
     app.cli.add_command(worker.command)
+    app.cli.add_command(cabinets.cabinet)

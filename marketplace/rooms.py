@@ -9,6 +9,8 @@ from flask import Flask
 from flask_smorest import Blueprint as ApiBlueprint
 
 from cabinets import api as cabinets_api
+from cabinets.web import operator as cabinets_operator
+from cabinets.web import public as cabinets_public
 from kernel.settings import Environment
 from livestream import api as livestream_api
 from livestream.web import host as livestream_host
@@ -78,6 +80,8 @@ def page_blueprints() -> list[PageBlueprint]:
         docs.blueprint,
         livestream_host.blueprint,
         livestream_public.links,
+        cabinets_public.blueprint,
+        cabinets_operator.restock,
         sellers_web.blueprint,
         sellers_web.verification,
     ]

@@ -27,7 +27,10 @@ REASONS = ("damaged", "expired", "missing", "found", "miscount")
 
 @dataclass(frozen=True, slots=True)
 class TripLine:
-    """Units put into one slot (by number); with a lot and a price the slot sells that from now."""
+    """Units put into one slot (by number); with a lot and a price the slot sells that from now.
+
+    With a lot the units may be zero: then only what the slot sells, or its price, changes.
+    """
 
     slot: int
     units: int
@@ -96,12 +99,14 @@ def restock(viewer: Viewer, code: str, lines: Sequence[TripLine]) -> dict[int, i
                 put_offer(session, slots[line.slot], line.lot, line.price_fen or 0)
         expected = expected_of([slot.id for slot in slots.values()])
         wanted = Counter[int]()
-        for line in lines:
+        moving = [line for line in lines if line.units or line.lot is None]
+        for line in moving:
             slot = slots[line.slot]
             _check_room(slot, line.units, room_in(slot.capacity, expected[slot.id]))
             wanted[_open_offer(slot).lot_id] += line.units
-        promise_lots(wanted)
-        for line in lines:
+        if wanted:
+            promise_lots(wanted)
+        for line in moving:
             _add(session, viewer, slots[line.slot], SlotEventKind.RESTOCK, line.units)
         return {line.slot: expected[slots[line.slot].id] + line.units for line in lines}
 

@@ -1,0 +1,85 @@
+"""`flask cabinet simulate`: a small device for people to try the device API with."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import func, select
+
+from cabinets.actions.reports import MAX_REPORTS
+from cabinets.device import sign
+from cabinets.model import Cabinet, DeviceReport
+from cabinets.queries import slots_of
+from kernel import clock
+from kernel.db import db, end_read
+
+TIMEOUT_S = 30
+
+cabinet = AppGroup("cabinet", help="Smart cabinets.")
+
+
+@cabinet.command("simulate")
+@click.argument("code")
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Where we listen.")
+@click.option("--sales", default=5, show_default=True, help="How many sales to report.")
+@click.option("--shuffle", is_flag=True, help="Send them in disorder.")
+@click.option("--repeat", is_flag=True, help="Send everything twice.")
+def simulate(code: str, url: str, sales: int, shuffle: bool, repeat: bool) -> None:
+    """Sign and send sales as the device of cabinet CODE, and print what the server said."""
+    if not 1 <= sales <= MAX_REPORTS:
+        raise click.BadParameter(f"from 1 to {MAX_REPORTS}", param_hint="--sales")
+    made = db.session.scalar(select(Cabinet).where(Cabinet.code == code))
+    if made is None:
+        raise click.ClickException(f"there is no cabinet {code}")
+    key = made.device_key
+    events = _events(made.id, sales)
+    end_read()
+    if shuffle:
+        random.shuffle(events)
+    for _ in range(2 if repeat else 1):
+        click.echo(_send(f"{url.rstrip('/')}/api/v1/cabinets/{code}/events", key, events))
+
+
+def _events(cabinet_id: int, sales: int) -> list[dict[str, Any]]:
+    """Return sales of one unit each from slots that have something, under the next numbers."""
+    last = db.session.scalar(
+        select(func.max(DeviceReport.sequence)).where(DeviceReport.cabinet_id == cabinet_id)
+    )
+    numbers = [slot.number for slot in slots_of([cabinet_id])[cabinet_id] if slot.offer]
+    if not numbers:
+        raise click.ClickException("no slot of this cabinet sells anything: restock it first")
+    first, at = (last or 0) + 1, clock.now().isoformat()
+    return [
+        {
+            "sequence": first + n,
+            "kind": "sale",
+            "slot": random.choice(numbers),  # noqa: S311 - which slot sells is no secret
+            "units": 1,
+            "at": at,
+        }
+        for n in range(sales)
+    ]
+
+
+def _send(address: str, key: str, events: list[dict[str, Any]]) -> str:
+    """Post one signed batch and return the answer's status and body. Raises ClickException."""
+    if not address.startswith(("http://", "https://")):
+        raise click.BadParameter("an http or https address", param_hint="--url")
+    body = json.dumps({"events": events}).encode()
+    headers = {"Signature": sign(key, int(time.time()), body), "Content-Type": "application/json"}
+    request = urllib.request.Request(address, body, headers)  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return f"{answer.status} {answer.read().decode().strip()}"
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return f"{refusal.code} {refusal.read().decode().strip()}"
+    except OSError as error:
+        raise click.ClickException(f"{address} does not answer: {error}") from error

@@ -1,0 +1,1 @@
+"""Pages of cabinets, one module per kind of reader."""

@@ -1,0 +1,286 @@
+"""Pages of cabinets: what everybody sees, and the operator's workspace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from cabinets.actions.reports import receive
+from cabinets.actions.sites import set_offer
+from cabinets.actions.trips import TripLine, restock
+from cabinets.model import Cabinet, Site, StockDifference
+from cabinets.stock import expected_of
+from kernel.access import Viewer
+from kernel.db import db
+from sellers.model import Lot, Offer
+from tests.cabinets import cabinet_builders
+from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
+from tests.laws import assert_laws_hold
+from tests.visitors import Visitor
+
+_KEY = re.compile(r'name="idempotency_key" value="([^"]+)"')
+
+
+@pytest.fixture
+def at_work(operator: Viewer, visitor: Visitor) -> Visitor:
+    """The operator's browser, signed in."""
+    assert visitor.enter("operator-1").status_code == 302
+    return visitor
+
+
+def expected() -> list[int]:
+    """Expected units of the one cabinet's slots, by number."""
+    db.session.expire_all()
+    slots = db.session.scalars(select(Cabinet)).one().slots
+    units = expected_of([slot.id for slot in slots])
+    return [units[slot.id] for slot in slots]
+
+
+def key_on(browser: Visitor, path: str) -> str:
+    """The idempotency key of a form."""
+    found = _KEY.search(browser.page(path))
+    assert found is not None
+    return found.group(1)
+
+
+def test_everybody_sees_what_is_in_a_cabinet_and_what_it_costs(
+    operator: Viewer, visitor: Visitor
+) -> None:
+    stocked(operator, 4)
+    assert "某机关大楼" in visitor.page("/cabinets")
+    page = visitor.page("/cabinets/one-1")
+    assert "春橙" in page
+    assert "还有 4 箱" in page
+    receive("one-1", [sale(1, 4)])
+    assert "卖完了" in visitor.page("/cabinets/one-1")
+    assert visitor.get("/cabinets/one-1/qr.svg").mimetype == "image/svg+xml"
+
+
+def test_looking_at_a_cabinet_records_no_touch(operator: Viewer, visitor: Visitor) -> None:
+    stocked(operator, 1)
+    visitor.get("/cabinets/one-1")
+    assert db.session.execute(db.text("SELECT count(*) FROM touch")).scalar() == 0
+
+
+def test_a_cabinet_that_does_not_exist_is_not_found(visitor: Visitor) -> None:
+    assert visitor.get("/cabinets/nowhere").status_code == 404
+    assert visitor.get("/cabinets?cursor=nonsense").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/operator/cabinets/one-1",
+        "/operator/cabinets/one-1/restock",
+        "/operator/cabinets/one-1/return",
+        "/operator/cabinets/one-1/count",
+        "/operator/sites/one-1-site/cabinets/new",
+    ],
+)
+def test_another_operators_pages_do_not_exist(
+    operator: Viewer, visitor: Visitor, path: str
+) -> None:
+    stocked(operator, 1)
+    cabinet_builders.operator("operator-2")
+    visitor.enter("operator-2")
+    assert visitor.get(path).status_code == 404
+    assert "one-1" not in visitor.page("/operator")
+    assert "one-1" not in visitor.page("/operator/restock")
+
+
+def test_staff_see_every_operators_cabinets(operator: Viewer, visitor: Visitor) -> None:
+    stocked(operator, 1)
+    cabinet_builders.staff()
+    visitor.enter("staff-1")
+    assert "one-1" in visitor.page("/operator")
+    assert visitor.get("/operator/cabinets/one-1").status_code == 200
+
+
+def test_an_operator_sets_up_a_site_and_a_cabinet(at_work: Visitor) -> None:
+    answer = at_work.send(
+        "/operator/sites/new", name_zh="某医院", city="重庆市", kind="hospital", code="h-1"
+    )
+    assert answer.location == "/operator/sites/h-1/cabinets/new"
+    answer = at_work.send(answer.location, code="h-1-1", slots=6, capacity=5)
+    assert answer.location == "/operator/cabinets/h-1-1"
+    assert len(db.session.scalars(select(Cabinet)).one().slots) == 6
+    again = at_work.send(
+        "/operator/sites/new", name_zh="某医院", city="重庆市", kind="hospital", code="h-1"
+    )
+    assert again.status_code == 422
+    assert "这个编号已经有了" in again.get_data(as_text=True)
+    assert len(db.session.scalars(select(Site)).all()) == 1
+
+
+def test_a_trip_is_saved_once_however_often_it_is_sent(operator: Viewer, at_work: Visitor) -> None:
+    stocked(operator, 1)
+    goods, path = lot(), "/operator/cabinets/one-1/restock"
+    filled = {
+        "units-1": "3",
+        "units-2": "4",
+        "lot-2": goods.public_id,
+        "price-2": "6.50",
+        "idempotency_key": key_on(at_work, path),
+    }
+    for _ in range(2):
+        assert at_work.send(path, **filled).location == "/operator/cabinets/one-1"
+    assert expected() == [4, 4, 0]
+    assert db.session.get_one(Lot, goods.id).promised == 4
+    assert "补好了" in at_work.page("/operator/cabinets/one-1")
+    assert_laws_hold()
+
+
+@pytest.mark.parametrize(
+    ("filled", "words"),
+    [
+        ({"units-1": "99"}, "货道放不下这么多"),
+        ({"units-1": "一"}, "写 0 以上的整数"),
+        ({"units-2": "1"}, "货道还没有选货"),
+        ({}, "还没有填数量"),
+    ],
+)
+def test_a_refused_trip_says_where_and_keeps_what_was_filled_in(
+    operator: Viewer, at_work: Visitor, filled: dict[str, str], words: str
+) -> None:
+    stocked(operator, 1)
+    path = "/operator/cabinets/one-1/restock"
+    answer = at_work.send(path, **filled, idempotency_key=key_on(at_work, path))
+    assert answer.status_code in (409, 422)
+    assert words in answer.get_data(as_text=True)
+    assert expected() == [1, 0, 0]
+
+
+def test_a_lot_without_a_price_is_asked_for_one(operator: Viewer, at_work: Visitor) -> None:
+    cabinet(operator)
+    path, goods = "/operator/cabinets/one-1/restock", lot()
+    filled = {"units-1": "2", "lot-1": goods.public_id}
+    answer = at_work.send(path, **filled, idempotency_key=key_on(at_work, path))
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert "写上价格" in page
+    assert f'value="{goods.public_id}" selected' in page
+    assert expected() == [0, 0, 0]
+
+
+def test_a_price_is_changed_without_moving_anything(operator: Viewer, at_work: Visitor) -> None:
+    stocked(operator, 2)
+    path = "/operator/cabinets/one-1/restock"
+    at_work.send(path, **{"price-1": "7.00"}, idempotency_key=key_on(at_work, path))
+    assert db.session.scalars(select(Offer)).one().price_fen == 700
+    assert expected() == [2, 0, 0]
+
+
+def test_a_return_and_a_count_change_what_is_expected(operator: Viewer, at_work: Visitor) -> None:
+    stocked(operator, 5)
+    path = "/operator/cabinets/one-1/return"
+    at_work.send(path, **{"units-1": "2"}, idempotency_key=key_on(at_work, path))
+    assert expected() == [3, 0, 0]
+    path = "/operator/cabinets/one-1/count"
+    counted = {"counted-1": "2", "expected-1": "3"}
+    answer = at_work.send(path, **counted, idempotency_key=key_on(at_work, path))
+    assert "选一个原因" in answer.get_data(as_text=True)
+    assert expected() == [3, 0, 0]
+    answer = at_work.send(
+        path, **counted, **{"reason-1": "damaged"}, idempotency_key=key_on(at_work, path)
+    )
+    assert answer.status_code == 302
+    assert expected() == [2, 0, 0]
+    assert "破损" in at_work.page("/operator/cabinets/one-1")
+    assert_laws_hold()
+
+
+def test_differences_gaps_and_conflicts_are_shown_and_explained(
+    operator: Viewer, at_work: Visitor
+) -> None:
+    stocked(operator, 1)
+    receive("one-1", [sale(1, 2), sale(4, 1, slot=88)])
+    receive("one-1", [sale(1, 5)])
+    page = at_work.page("/operator/cabinets/one-1")
+    for words in ("卖出的比应有的多", "上报了没有的货道", "同一序号报了不同内容", "第 2 到 3 条"):
+        assert words in page
+    assert "3 处差异待说明" in at_work.page("/operator")
+    one = db.session.scalars(select(StockDifference.public_id)).first()
+    path = f"/operator/cabinets/one-1/differences/{one}"
+    assert at_work.send(path, explanation="补货少记一个").status_code == 302
+    assert "补货少记一个" in at_work.page("/operator/cabinets/one-1")
+    assert "2 处差异待说明" in at_work.page("/operator")
+
+
+def test_a_new_key_is_shown_once(operator: Viewer, at_work: Visitor) -> None:
+    old = cabinet(operator).device_key
+    page = at_work.send("/operator/cabinets/one-1/key").get_data(as_text=True)
+    db.session.expire_all()
+    new = db.session.scalars(select(Cabinet)).one().device_key
+    assert new != old
+    assert new in page
+    assert new not in at_work.page("/operator/cabinets/one-1")
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that the body sends."""
+    sent: list[str] = []
+
+    def remember(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", remember)
+    try:
+        yield sent
+    finally:
+        event.remove(db.engine, "before_cursor_execute", remember)
+
+
+def fill(who: Viewer, code: str, slots: int) -> None:
+    """A cabinet whose slots all sell something of their own seller and hold a unit."""
+    cabinet(who, code, slots)
+    for number in range(1, slots + 1):
+        set_offer(who, code, number, lot().public_id, 500)
+    restock(who, code, [TripLine(number, 1) for number in range(1, slots + 1)])
+    receive(code, [sale(number, 2, slot=number) for number in range(1, slots + 1)])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        lambda code: f"/cabinets/{code}",
+        lambda code: f"/operator/cabinets/{code}",
+        lambda code: f"/operator/cabinets/{code}/restock",
+        lambda code: f"/operator/cabinets/{code}/count",
+        lambda code: f"/api/v1/cabinets/{code}/stock",
+    ],
+)
+def test_a_page_asks_as_often_for_thirty_slots_as_for_one(
+    operator: Viewer, at_work: Visitor, path: Callable[[str], str]
+) -> None:
+    fill(operator, "small", 1)
+    fill(operator, "large", 30)
+    asked = []
+    for code in ("small", "small", "large"):
+        with statements() as sent:
+            assert at_work.get(path(code)).status_code == 200
+        asked.append(len(sent))
+    assert asked[1] == asked[2] > 0
+
+
+def test_the_lists_ask_as_often_for_many_cabinets_as_for_one(
+    app: Flask, operator: Viewer, at_work: Visitor
+) -> None:
+    fill(operator, "first", 1)
+    asked: dict[str, int] = {}
+    for path in ("/cabinets", "/operator", "/operator/restock", "/api/v1/cabinets"):
+        at_work.get(path)
+        with statements() as sent:
+            assert at_work.get(path).status_code == 200
+        asked[path] = len(sent)
+    for n in range(4):
+        fill(operator, f"more-{n}", 3)
+    for path, before in asked.items():
+        with statements() as sent:
+            assert at_work.get(path).status_code == 200
+        assert len(sent) == before, path
