@@ -20,7 +20,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from kernel import jobs
+from kernel import clock, jobs
 from kernel.db import db
 from kernel.postgres import Cluster
 from marketplace import create_app
@@ -40,7 +40,7 @@ class Live:
     database_url: str
 
     def run_jobs(self) -> None:
-        """Do every job that waits now, and return when none is left."""
+        """Do every job that waits now and every one that the clock asks for, once."""
         # Playwright's own event loop runs in this thread, so the worker gets another.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, self._drain()).result(timeout=60)
@@ -48,6 +48,9 @@ class Live:
     async def _drain(self) -> None:
         with jobs.jobs.replace_connector(jobs.queue(self.database_url)) as worker:
             async with worker.open_async():
+                now_s = int(clock.now().timestamp())
+                for periodic in worker.periodic_registry.periodic_tasks.values():
+                    await periodic.task.defer_async(timestamp=now_s)
                 await worker.run_worker_async(
                     wait=False, install_signal_handlers=False, listen_notify=False
                 )
@@ -56,6 +59,7 @@ class Live:
         """Wait until the sandbox has told all its news and every job that follows is done."""
         self.sandbox.wait_for_webhooks()
         self.run_jobs()
+        self.sandbox.settle_refunds()
         self.sandbox.wait_for_webhooks()
 
 

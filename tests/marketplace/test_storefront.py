@@ -20,7 +20,6 @@ from orders.model import CreditKind, Round, RoundLeg, RoundOffer
 from orders.model import PaymentMethod as Method
 from orders.placing import Buyer, place
 from sellers.model import BenefitPlan, Category, LotMode, Offer, Place
-from sellers.search import terms
 from tests import builders
 from tests.visitors import Visitor
 
@@ -158,8 +157,8 @@ def test_no_picture_is_drawn_of_nobody_or_of_too_many() -> None:
 
 def test_the_list_is_searched_and_narrowed(visitor: Visitor) -> None:
     seller = builders.seller()
-    builders.offer(builders.lot(builders.product(seller, name_zh="春橙", terms=terms("春橙"))))
-    eggs = builders.product(seller, name_zh="土鸡蛋", category=Category.EGGS, terms=terms("土鸡蛋"))
+    builders.offer(builders.lot(builders.product(seller, name_zh="春橙")))
+    eggs = builders.product(seller, name_zh="土鸡蛋", category=Category.EGGS)
     builders.offer(builders.lot(eggs, mode=LotMode.IN_FIELD), price_fen=150)
     for query, there, absent in (
         ("q=橙", "春橙", "土鸡蛋"),
