@@ -21,7 +21,7 @@ from orders.model import GroupOrder, PayMode
 from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
-from orders.queries.rounds import round_by_public_id
+from orders.queries.rounds import round_by_public_id, rounds_ahead
 from orders.web.forms import act_once
 from orders.web.groups import join_url
 
@@ -35,6 +35,17 @@ def _unit() -> int:
 def _group(public_id: str) -> GroupOrder:
     units = viewer().organisations(Role.COORDINATOR)
     return found(queries.group_order_of_unit(units, public_id))
+
+
+@blueprint.get("/units")
+@allow.everyone
+def index() -> ResponseReturnValue:
+    """How an office orders together; its coordinator goes on to the workspace."""
+    if viewer().has(Role.COORDINATOR):
+        return redirect(url_for("units.desk"))
+    at = clock.now()
+    ahead = [row for row in rounds_ahead(at) if row.round.is_open(at)]
+    return render_template("orders/units.html", open_now=ahead[:1], at=at)
 
 
 @blueprint.get("/unit")
