@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from cabinets import cli as cabinets
 from marketplace import check as laws
-from marketplace import worker
+from marketplace import demo, worker
 
 
 @click.command("check")
@@ -30,8 +30,25 @@ def check() -> None:
         sys.exit(1)
 
 
+@click.group("demo")
+def demo_group() -> None:
+    """The demo: what to try the marketplace with."""
+
+
+@demo_group.command("load")
+@with_appcontext
+def load_demo() -> None:
+    """Drop everything and load the demo afresh; never in production."""
+    try:
+        demo.reset()
+    except demo.NotLoaded as refusal:
+        click.echo(str(refusal), err=True)
+        sys.exit(1)
+
+
 def register(app: Flask) -> None:
     """Add every command to `app`."""
     app.cli.add_command(check)
+    app.cli.add_command(demo_group)
     app.cli.add_command(worker.command)
     app.cli.add_command(cabinets.cabinet)

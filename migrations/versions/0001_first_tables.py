@@ -10,6 +10,7 @@ from procrastinate import App, PsycopgConnector
 
 from kernel.ledger import GUARDS
 from sqlalchemy.dialects import postgresql
+from livestream.first_rows import FIRST_ROWS
 revision = '0001'
 down_revision = None
 branch_labels = None
@@ -1032,6 +1033,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     for guard in GUARDS:
         connection.exec_driver_sql(guard.replace("%", "%%"))
+    for statement in FIRST_ROWS:
+        connection.exec_driver_sql(statement)
     jobs = App(connector=PsycopgConnector()).schema_manager.get_schema()
     connection.connection.driver_connection.execute(jobs)
 

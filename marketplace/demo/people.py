@@ -1,0 +1,97 @@
+"""Who is there: the platform's people, buying units with their staff, buyers. Roles, no names."""
+
+from __future__ import annotations
+
+from kernel import clock
+from kernel.db import transaction
+from kernel.identity import OrganisationKind, Role
+from marketplace.demo import facts
+from marketplace.demo.world import PASSWORD, World
+from orders.actions.members import set_staff_list
+from orders.model import BuyingUnit, PurchaseTarget
+
+SIGN_INS: list[tuple[str, str, str]] = [
+    ("buyer", "buyer", PASSWORD),
+    ("official", "official", PASSWORD),
+    ("coordinator", "coordinator", PASSWORD),
+    ("seller's clerk", "clerk", PASSWORD),
+    ("steward", "steward", PASSWORD),
+    ("host", "host", PASSWORD),
+    ("cabinet operator", "operator", PASSWORD),
+    ("staff", "staff", PASSWORD),
+    ("auditor", "auditor", PASSWORD),
+    ("administrator", "admin", PASSWORD),
+]
+"""Role, login and password of one account per role, for whoever tries the demo."""
+
+MEMBERS = {"lc-union": 6, "yb-helper": 4, "dg-dalang": 2}
+"""How many colleagues of which units have accounts."""
+DEPARTMENTS = ("办公室", "宣教部", "财务部")
+COORDINATORS = {"lc-union": "coordinator"}
+
+
+def settle(world: World) -> None:
+    """Bring everybody in."""
+    platform = world.organisation(
+        OrganisationKind.PLATFORM, "platform", "乡集平台", "Xiangji platform"
+    )
+    operator = world.organisation(
+        OrganisationKind.CABINET_OPERATOR, "cabinet-operator", "智能柜运营方", "Cabinet operator"
+    )
+    world.account("admin", "平台管理员", "Administrator", (Role.ADMIN, platform))
+    world.account("auditor", "审计员", "Auditor", (Role.AUDITOR, platform))
+    world.account("staff", "平台工作人员", "Platform staff", (Role.STAFF, platform))
+    world.account("host", "直播主播", "Host of broadcasts", (Role.HOST, platform))
+    world.account("operator", "智能柜运营员", "Cabinet operator", (Role.OPERATOR, operator))
+    world.account("buyer", "示范买家", "Sample buyer")
+    world.account("volunteer", "乡村推广志愿者", "Village volunteer")
+    for row in facts.rows("buying_units"):
+        _unit(world, row)
+
+
+def _unit(world: World, row: dict[str, str]) -> None:
+    code = row["code"]
+    unit_id = world.organisation(
+        OrganisationKind.BUYING_UNIT, code, row["name_zh"], row["name_en"], row["city"]
+    )
+    with transaction() as session:
+        session.add(
+            BuyingUnit(
+                id=unit_id,
+                kind=row["kind"],
+                city=row["city"],
+                staff=int(row["staff"]),
+                invoice_title=row["name_zh"],
+                address=f"{row['city']}{row['name_zh']}",
+            )
+        )
+        session.add(
+            PurchaseTarget(
+                unit_id=unit_id,
+                year=clock.local(world.diary.now).year,
+                budget_fen=int(row["annual_food_budget_fen"]),
+                basis_points=int(row["reserved_percent"]) * 100,
+            )
+        )
+    set_staff_list(unit_id, "\n".join(f"{n:04d} {DEPARTMENTS[n % 3]}" for n in range(201, 241)))
+    login = COORDINATORS.get(code, f"coordinator-{code}")
+    world.account(
+        login,
+        f"{row['name_zh']}集体订购联系人",
+        f"Coordinator of {row['name_en']}",
+        (Role.COORDINATOR, unit_id),
+        (Role.OFFICIAL, unit_id),
+        staff_number="0201",
+        department=DEPARTMENTS[0],
+    )
+    for n in range(1, MEMBERS.get(code, 0) + 1):
+        number = 201 + n
+        first = code == "lc-union" and n == 1
+        world.account(
+            "official" if first else f"official-{code}-{n}",
+            f"{DEPARTMENTS[number % 3]} {number:04d}",
+            f"Staff {number:04d}",
+            (Role.OFFICIAL, unit_id),
+            staff_number=f"{number:04d}",
+            department=DEPARTMENTS[number % 3],
+        )
