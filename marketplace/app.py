@@ -12,6 +12,7 @@ from kernel import access, jobs
 from kernel.db import db
 from kernel.settings import Settings
 from marketplace import api, cli, filters, locale, menu, refusals, rooms, security, sessions
+from marketplace.demo import note
 
 
 def create_app(settings: Settings) -> Flask:
@@ -31,6 +32,8 @@ def create_app(settings: Settings) -> Flask:
         UPLOAD_DIR=str(settings.upload_dir),
         MAX_CONTENT_LENGTH=12 * 1024 * 1024,
         PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        # Else a slow answer, even a picture, would bring back a session that has just ended.
+        SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
@@ -55,4 +58,5 @@ def create_app(settings: Settings) -> Flask:
     api.init_app(app)
     menu.register(app)
     cli.register(app)
+    note.register(app)
     return app

@@ -6,6 +6,7 @@ from kernel import clock
 from kernel.db import transaction
 from kernel.identity import OrganisationKind, Role
 from marketplace.demo import facts
+from marketplace.demo.note import PLATFORM
 from marketplace.demo.world import PASSWORD, World
 from orders.actions.members import set_staff_list
 from orders.model import BuyingUnit, PurchaseTarget
@@ -33,7 +34,7 @@ COORDINATORS = {"lc-union": "coordinator"}
 def settle(world: World) -> None:
     """Bring everybody in."""
     platform = world.organisation(
-        OrganisationKind.PLATFORM, "platform", "乡集平台", "Xiangji platform"
+        OrganisationKind.PLATFORM, PLATFORM, "乡集平台", "Xiangji platform"
     )
     operator = world.organisation(
         OrganisationKind.CABINET_OPERATOR, "cabinet-operator", "智能柜运营方", "Cabinet operator"
