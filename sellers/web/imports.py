@@ -100,7 +100,7 @@ def _shown(public_id: str) -> dict[str, Any]:
         "one": one,
         "start": start,
         "rows": one.rows[start : start + ROWS_SHOWN],
-        "faults": one.faults[start : start + ROWS_SHOWN],
+        "shown_faults": one.faults[start : start + ROWS_SHOWN],
         "next_start": start + ROWS_SHOWN,
         "groups": grouped(one.faults),
         "say": say,
