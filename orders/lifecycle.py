@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, tuple_
 from sqlalchemy.orm import Session, selectinload
 
 from kernel import clock
@@ -21,7 +21,6 @@ from orders.model import (
     ORDER_MOVES,
     AllocationRun,
     Consignment,
-    GroupOrder,
     HarvestNotice,
     NoticeItem,
     Order,
@@ -29,6 +28,8 @@ from orders.model import (
     OrderLine,
     OrderState,
     PaymentState,
+    Round,
+    RoundOffer,
 )
 from orders.payments.dues import give_up
 from orders.payments.refunds import refund_line
@@ -127,11 +128,11 @@ def lapse_due(at: datetime, most: int = LAPSED_AT_ONCE) -> int:
 def honour_late(order: Order) -> bool:
     """Promise a lapsed order's stock again, because its money came after all; tell whether.
 
-    The caller has locked the order and its payment. Nothing is promised from a lot whose
-    yield is already divided among other lines.
+    The caller has locked the order and its payment. Nothing is promised of a round's harvest
+    that is already divided among other lines, or that nobody was asked to bring in.
     """
     with transaction() as session:
-        if _is_allocated(session, order):
+        if _missed_its_harvest(session, order):
             return False
         lines = [line for line in order.lines if not line.from_slot]
         if not take_again([_back(line, line.released) for line in lines]):
@@ -142,19 +143,45 @@ def honour_late(order: Order) -> bool:
     return True
 
 
-def _is_allocated(session: Session, order: Order) -> bool:
-    if order.group_order_id is None:
-        return False
-    lots = [line.lot_id for line in order.lines]
-    run = session.scalar(
-        select(AllocationRun.id)
-        .join(NoticeItem, AllocationRun.item_id == NoticeItem.id)
+def _missed_its_harvest(session: Session, order: Order) -> bool:
+    """Tell whether a line's round has closed without a harvest that it could still share."""
+    # Closing waits until we are done, and we until a closing or an allocation is.
+    rows = session.execute(
+        select(RoundOffer.round_id, OrderLine.lot_id, Round.processed_at)
+        .join(OrderLine, OrderLine.offer_id == RoundOffer.offer_id)
+        .join(Round, RoundOffer.round_id == Round.id)
+        .where(OrderLine.order_id == order.id)
+        .order_by(Round.id)
+        .with_for_update(read=True, of=Round)
+    ).all()
+    wanted = {(row.round_id, row.lot_id) for row in rows if row.processed_at is not None}
+    asked = session.execute(
+        select(NoticeItem.id, HarvestNotice.round_id, NoticeItem.lot_id)
         .join(HarvestNotice, NoticeItem.notice_id == HarvestNotice.id)
-        .join(GroupOrder, GroupOrder.round_id == HarvestNotice.round_id)
-        .where(GroupOrder.id == order.group_order_id, NoticeItem.lot_id.in_(lots))
-        .limit(1)
+        .where(tuple_(HarvestNotice.round_id, NoticeItem.lot_id).in_(wanted))
+        .order_by(NoticeItem.id)
+        .with_for_update(read=True, of=NoticeItem)
+    ).all()
+    divided = set(
+        session.scalars(
+            select(AllocationRun.item_id).where(AllocationRun.item_id.in_([i.id for i in asked]))
+        )
     )
-    return run is not None
+    return wanted != {(item.round_id, item.lot_id) for item in asked if item.id not in divided}
+
+
+def _round_is_over(session: Session, order: Order, at: datetime) -> bool:
+    over = Round.processed_at.is_not(None) | (Round.closes_at <= at)
+    offers = [line.offer_id for line in order.lines]
+    return bool(
+        session.scalar(
+            select(
+                exists()
+                .where(RoundOffer.round_id == Round.id, over)
+                .where(RoundOffer.offer_id.in_(offers))
+            )
+        )
+    )
 
 
 def can_cancel(order: Order, at: datetime) -> bool:
@@ -179,7 +206,7 @@ def can_cancel(order: Order, at: datetime) -> bool:
         return False
     with transaction() as session:
         packed = session.scalar(select(exists().where(Consignment.order_id == order.id)))
-    return not packed
+        return not packed and not _round_is_over(session, order, at)
 
 
 def cancel(order: Order, cause: str = "cancel") -> None:
