@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from kernel import clock
 from kernel.db import db, transaction
-from orders.model import Order, OrderState, Refund, RefundState
+from orders.model import Order, OrderState, Payment, Refund, RefundState
 from sellers.model import BenefitPlan, Category, Lot, LotMode, Offer
 from tests import builders
 from tests.browser.browsing import check_axe, check_width, shot, sign_in
 from tests.browser.conftest import Live
+from tests.visitors import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -183,4 +184,44 @@ def test_somebody_new_registers_and_finds_the_way_back(
 def test_the_page_of_the_api_can_be_read(live: Live, desktop: Page) -> None:
     desktop.goto("/api/docs")
     expect(desktop.get_by_role("heading", level=1)).to_have_text("API")
-    seen(desktop, "api-docs")
+    check_axe(desktop)
+    shot(desktop, "api-docs")
+
+
+def test_the_same_way_through_the_api(live: Live) -> None:
+    stocked_shop()
+    program = Visitor(live.app, live.app.response_class)
+    [oranges] = program.get("/api/v1/offers?q=橙").get_json()["items"]
+    [eggs] = program.get("/api/v1/offers?category=eggs").get_json()["items"]
+    recipient = dict(zip(("name", "phone", "city", "address"), ADDRESS.values(), strict=True))
+    order = program.post(
+        "/api/v1/orders",
+        json={
+            "lines": [
+                {"offer_id": oranges["id"], "quantity": 1},
+                {"offer_id": eggs["id"], "quantity": 10},
+            ],
+            "recipient": recipient,
+            "payment": "stripe",
+        },
+        headers={"Idempotency-Key": "one"},
+    ).get_json()
+    assert order["total_fen"] == 6700
+    shown = f"/api/v1/orders/{order['number']}"
+
+    assert program.get(order["pay_url"].removeprefix(live.url)).status_code == 303
+    session_id = db.session.scalars(select(Payment.session_id)).one()
+    assert session_id is not None
+    live.sandbox.pay(session_id, "card", "declined")
+    live.sandbox.wait_for_webhooks()
+    assert program.get(shown).get_json()["state"] == "due"
+    live.sandbox.pay(session_id, "alipay")
+    live.sandbox.wait_for_webhooks()
+    assert program.get(shown).get_json()["state"] == "confirmed"
+
+    program.send(f"/orders/{order['number']}/cancel", idempotency_key="two")
+    live.settle()
+    ended = program.get(shown).get_json()
+    assert ended["state"] == "cancelled"
+    assert [one["state"] for one in ended["refunds"]] == ["succeeded"] * 2
+    assert sum(one["amount_fen"] for one in ended["refunds"]) == 6700

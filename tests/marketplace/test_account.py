@@ -139,3 +139,13 @@ def test_my_page_opens_the_doors_of_my_roles_only(visitor: Visitor) -> None:
     builders.account(login="buyer-1")
     visitor.enter("buyer-1")
     assert "我的工作" not in visitor.get("/me").get_data(as_text=True)
+
+
+def test_a_public_answer_does_not_send_the_session_back(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    visitor.page("/offers")
+    for path in ("/static/css/tokens.css", "/offers"):
+        with visitor.get(path) as answer:
+            assert answer.status_code == 200
+            assert "Set-Cookie" not in answer.headers
