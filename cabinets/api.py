@@ -22,8 +22,8 @@ from cabinets.schemas import (
     DifferenceOut,
     ExplainIn,
     OperatedOut,
-    ReceiptOut,
     ReportsIn,
+    ReportsOut,
     ReturnIn,
     SitesOut,
     SitesQuery,
@@ -71,7 +71,7 @@ def by_device(view: View) -> View:
 @signed
 @by_device
 @blueprint.arguments(ReportsIn)
-@blueprint.response(200, ReceiptOut)
+@blueprint.response(200, ReportsOut)
 def events(body: dict[str, Any], code: str) -> dict[str, Any]:
     """Take a device's signed reports: any order, any number of repeats, one effect.
 

@@ -72,7 +72,7 @@ class ConflictOut(Schema):
     code = fields.String()
 
 
-class ReceiptOut(Schema):
+class ReportsOut(Schema):
     """What became of each report, and what is missing so far."""
 
     accepted = fields.List(fields.Integer())

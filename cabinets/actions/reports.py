@@ -21,7 +21,7 @@ from kernel.db import transaction
 from kernel.errors import Invalid
 from orders.actions.counter import CounterSale, record_sale
 
-MAX_REPORTS = 500
+MAX_REPORTS = 200
 """How many reports come in one batch, which is one transaction."""
 
 UNKNOWN_SLOT, NO_OFFER, DEFICIT, CONFLICT = (
@@ -151,22 +151,24 @@ def _sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) -
         )
     }
     before = expected_of([slot.id for slot in slots.values()])
-    left = dict(before)
+    left, sold = dict(before), []
     for report in sales:
         slot = slots.get(report.body["slot"])
         if slot is None or slot.offer_id is None:
             name = UNKNOWN_SLOT if slot is None else NO_OFFER
             session.add(_difference(cabinet, slot, name, report))
             continue
-        session.add(_sold(session, cabinet, slot, report))
+        sold.append(_sold(cabinet, slot, report))
         left[slot.id] -= report.body["units"]
+    # All at the end, so that they travel in one statement.
+    session.add_all(sold)
     for slot in slots.values():
         short = max(0, -left[slot.id]) - max(0, -before[slot.id])
         if short:
             _note_deficit(session, cabinet, slot, short)
 
 
-def _sold(session: Session, cabinet: Cabinet, slot: Slot, report: DeviceReport) -> SlotEvent:
+def _sold(cabinet: Cabinet, slot: Slot, report: DeviceReport) -> SlotEvent:
     assert slot.offer_id is not None
     units: int = report.body["units"]
     order_id = record_sale(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -13,8 +14,16 @@ from kernel.db import transaction
 from kernel.errors import KeyReused
 from kernel.money import Money
 from orders import books
-from orders.model import Order, OrderEvent, OrderLine, OrderState, PaymentMethod, PaymentState
-from orders.payments.dues import make_payment
+from orders.model import (
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PaymentShare,
+    PaymentState,
+)
 from orders.placing import order_number
 from sellers.supply import Promised, freeze
 
@@ -76,7 +85,7 @@ def record_sale(sale: CounterSale) -> int:
                 OrderEvent(order_id=order_id, at=at, kind="handed", facts=""),
             ]
         )
-        _take_cash(order_id, total)
+        _take_cash(session, order_id, total, at)
     return order_id
 
 
@@ -119,10 +128,16 @@ def _line(order_id: int, sale: CounterSale, frozen: Promised) -> OrderLine:
     )
 
 
-def _take_cash(order_id: int, total: Money) -> None:
+def _take_cash(session: Session, order_id: int, total: Money, at: datetime) -> None:
     """Write the captured payment and post it to the ledger."""
-    payment = make_payment({order_id: total.fen}, PaymentMethod.CASH, None, None)
-    payment.state = PaymentState.CAPTURED
-    payment.captured_fen = total.fen
-    payment.captured_at = clock.now()
+    payment = Payment(
+        method=PaymentMethod.CASH,
+        state=PaymentState.CAPTURED,
+        amount_fen=total.fen,
+        captured_fen=total.fen,
+        captured_at=at,
+        shares=[PaymentShare(order_id=order_id, amount_fen=total.fen)],
+    )
+    session.add(payment)
+    session.flush()
     books.captured(payment)
