@@ -5,22 +5,27 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy import select
+
 from cabinets.actions import operated, reports
 from cabinets.actions.reports import Report
 from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site
 from cabinets.actions.trips import TripLine, restock
 from cabinets.stock import expected_of
 from kernel import clock
+from kernel.access import found
 from kernel.db import db, transaction
 from livestream import actions
 from livestream.actions import Pin, Plan
-from livestream.model import Broadcast, BroadcastKind
+from livestream.model import Broadcast, BroadcastKind, ShareLink
 from marketplace.demo import facts
 from marketplace.demo.trade import buy, deliver, guest, pay, payment_of
 from marketplace.demo.world import World
 
 PAST_ORDERS, LIVE_ORDERS = 45, 14
 LIVE_MINUTES = 40
+SHARED_FIRST = 0.2
+"""The share of viewers who had come through a share link before: it assists."""
 IN_CABINETS = ("xs-egg", "lc-honey", "lc-sweetpotato", "xs-chrysanthemum", "yb-pepper", "wy-millet")
 CAPACITY = 40
 FILLED = 36
@@ -105,6 +110,9 @@ def _planned(world: World, row: dict[str, str]) -> None:
 def _buy_live(world: World, code: str, offer: str, name: str, *, delivered: bool) -> None:
     """A viewer comes through the broadcast's link, buys what is shown, and perhaps gets it."""
     viewer = guest(name)
+    if world.dice.random() < SHARED_FIRST:
+        link = db.session.scalars(select(ShareLink).order_by(ShareLink.id)).first()
+        actions.touch(found(link).credit, viewer.visitor, None)
     credit = actions.hosted(world.viewer("host"), code).credit
     actions.touch(credit, viewer.visitor, None)
     order = buy(world, viewer, {offer: world.dice.choice((1, 1, 2, 2, 3, 5))})

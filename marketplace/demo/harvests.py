@@ -13,6 +13,7 @@ from kernel import clock
 from kernel.db import db
 from kernel.errors import Conflict
 from kernel.identity import Membership, MembershipState, Role
+from kernel.money import apportion
 from marketplace.demo.trade import confirm_next_day, pay, prove, settle_refunds
 from marketplace.demo.world import World
 from orders.actions import handover, harvest, settlement, yields
@@ -191,13 +192,14 @@ def _harvest(world: World, round_id: int) -> None:
     for item in _items(round_id):
         if not item.quantity:
             continue
+        grown = item.quantity * (100 - SHORT) // 100
         if item.quotas:
-            for quota in item.quotas:
-                units = Harvested(quota.quantity * (100 - SHORT) // 100, confirmed=True)
-                yields.enter_yield(item.id, quota.household_id, units, account_id=None)
+            shares = apportion(grown, [quota.quantity for quota in item.quotas])
+            for quota, units in zip(item.quotas, shares, strict=True):
+                harvested = Harvested(units, confirmed=True)
+                yields.enter_yield(item.id, quota.household_id, harvested, account_id=None)
         else:
-            units = Harvested(item.quantity * (100 - SHORT) // 100)
-            yields.enter_yield(item.id, None, units, account_id=None)
+            yields.enter_yield(item.id, None, Harvested(grown), account_id=None)
         yields.allocate(item.id, "pro_rata", account_id=world.accounts["staff"])
     settle_refunds()
 

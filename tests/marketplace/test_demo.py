@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import pytest
 from flask import Flask
@@ -22,15 +21,10 @@ from tests import builders
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
 
-LONGEST_S = 25
-"""Of this process's own work: a test machine has others to serve."""
 
-
-def test_the_demo_loads_fast_and_breaks_no_law(app: Flask) -> None:
-    began = time.process_time()
+def test_the_demo_loads_whole_and_breaks_no_law(app: Flask) -> None:
     with app.app_context():
         demo.load()
-        took = time.process_time() - began
         assert_laws_hold()
         waiting = [one for one in check.examine(check.WAITING) if one.faults]
         assert [one.law.name for one in waiting] == []
@@ -40,13 +34,13 @@ def test_the_demo_loads_fast_and_breaks_no_law(app: Flask) -> None:
         with pytest.raises(demo.NotLoaded):
             demo.load()
         assert_laws_hold()
-    assert took < LONGEST_S
 
 
 def _every_channel_sold() -> None:
     report = queries.by_channel(periods.named(periods.QUARTER, clock.today()))
     assert all(one.figures.net_fen > 0 for one in report.channels)
     assert report.total.orders > 200
+    assert sum(one.assists for one in report.channels) > 0
     assert report.total.refunded_fen > 0
     assert report.total.settled_fen > 0
 
