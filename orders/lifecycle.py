@@ -223,7 +223,7 @@ def cancel(order: Order, cause: str = "cancel") -> None:
         promised = kept.state in (OrderState.REGISTERED, OrderState.CONFIRMED)
         if promised and not can_cancel(kept, clock.now()):
             raise Conflict(
-                _l("已经开始采收或备货，不能再取消。收到后有问题，在订单里申请售后。"),
+                _l("已经截单、开始采收或装好了，不能再取消。有难处，联系平台工作人员。"),
                 code="too_late_to_cancel",
             )
         was_confirmed = kept.state is OrderState.CONFIRMED

@@ -12,7 +12,15 @@ from kernel import clock
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from orders.lifecycle import move
-from orders.model import Consignment, ConsignmentLine, Order, OrderLine, OrderState, RoundOffer
+from orders.model import (
+    Consignment,
+    ConsignmentLine,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderState,
+    RoundOffer,
+)
 
 MAX_SIGNATURE = 20_000
 MIN_STROKES = 3
@@ -101,6 +109,9 @@ def send(consignment_id: int, carrier: str, waybill: str = "") -> Consignment:
         if sent.sent_at is not None:
             raise Conflict(_l("这一单已经发出了。"), code="already_sent")
         sent.carrier, sent.waybill, sent.sent_at = carrier, waybill, clock.now()
+        facts = f"{carrier} {waybill}".strip()
+        for order_id in sorted({one.line.order_id for one in sent.lines}):
+            session.add(OrderEvent(order_id=order_id, kind="sent", facts=facts))
     return sent
 
 

@@ -114,6 +114,33 @@ def _seller(public_id: str | None) -> int:
     return found(seller_id if mine else None)
 
 
+@blueprint.route("/packing")
+@allow(Role.CLERK)
+@blueprint.response(200, shapes.PackingOut)
+def packing() -> dict[str, Any]:
+    """List what the seller could pack now: allocated and paid, or paid in the shop."""
+    ready = consignments.to_pack(handover.packable(viewer().organisation(Role.CLERK)))
+    items = [
+        {
+            "group_order_id": one.group_order.public_id if one.group_order else None,
+            "order_number": one.order.number if one.order else None,
+            "lines": one.lines,
+            "units": one.units,
+        }
+        for one in ready
+    ]
+    return {"items": items, "next_cursor": None}
+
+
+@blueprint.route("/consignments")
+@allow(Role.CLERK)
+@blueprint.response(200, shapes.ConsignmentsOut)
+def sent() -> dict[str, Any]:
+    """List the seller's consignments, newest first."""
+    rows = consignments.of_seller(viewer().organisation(Role.CLERK))
+    return {"items": [consignment_json(view) for view in rows], "next_cursor": None}
+
+
 @blueprint.route("/consignments", methods=["POST"])
 @allow(Role.CLERK, Role.STAFF)
 @blueprint.arguments(shapes.PackIn)
@@ -142,10 +169,11 @@ def pack(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/consignments/<consignment_id>")
 @allow(Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
-@blueprint.response(200, shapes.ConsignmentOut)
+@blueprint.response(200, shapes.AddressedOut)
 def show(consignment_id: str) -> dict[str, Any]:
     """Show a consignment to whoever sends, signs or oversees it."""
-    return consignment_json(consignments.consignment(consignment_id, viewer()))
+    view = consignments.consignment(consignment_id, viewer())
+    return {**consignment_json(view), "recipient": view.recipient}
 
 
 @blueprint.route("/consignments/<consignment_id>/sending", methods=["POST"])
@@ -178,6 +206,30 @@ def sign(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
         return consignment_json(view)
 
     return _once("delivery.sign", {"consignment": consignment_id, **body}, act)
+
+
+@blueprint.route("/orders/<number>/consignments")
+@allow.everyone
+@blueprint.response(200, shapes.ConsignmentsOut)
+def of_order(number: str) -> dict[str, Any]:
+    """List what was packed and sent of one buyer's order."""
+    order = consignments.receivable(number, viewer())
+    rows = consignments.of_order(order.id)
+    return {"items": [consignment_json(view) for view in rows], "next_cursor": None}
+
+
+@blueprint.route("/orders/<number>/receipt", methods=["POST"])
+@allow.everyone
+@blueprint.response(200, shapes.ReceivedOut)
+def receive(number: str) -> dict[str, Any]:
+    """Confirm that what was sent of an order has arrived: its buyer, or staff."""
+    order = consignments.receivable(number, viewer())
+
+    def act() -> dict[str, Any]:
+        handover.receive(order.id, account_id=viewer().account_id)
+        return {"number": number, "state": order.state}
+
+    return _once("delivery.receive", {"order": number}, act)
 
 
 @blueprint.route("/settlements")

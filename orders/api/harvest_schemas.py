@@ -182,6 +182,51 @@ class ConsignmentOut(Schema):
     lines = fields.List(fields.Nested(ConsignedOut))
 
 
+class RecipientOut(Schema):
+    """Where one buyer's goods go."""
+
+    name = fields.String()
+    phone = fields.String()
+    city = fields.String()
+    address = fields.String()
+
+
+class AddressedOut(ConsignmentOut):
+    """A consignment with its address, null for a unit's and once it was received."""
+
+    recipient = fields.Nested(RecipientOut, allow_none=True)
+
+
+class ConsignmentsOut(Schema):
+    """A page of consignments."""
+
+    items = fields.List(fields.Nested(ConsignmentOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ToPackOut(Schema):
+    """What a seller could pack now for one group order, or for one order."""
+
+    group_order_id = fields.String(allow_none=True)
+    order_number = fields.String(allow_none=True)
+    lines = fields.Integer()
+    units = fields.Integer()
+
+
+class PackingOut(Schema):
+    """Everything that a seller could pack now."""
+
+    items = fields.List(fields.Nested(ToPackOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ReceivedOut(Schema):
+    """An order of which something arrived; it is handed over once all of it did."""
+
+    number = fields.String()
+    state = fields.String()
+
+
 class ShareOut(Schema):
     """What one household gets of a settlement."""
 

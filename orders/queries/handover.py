@@ -19,6 +19,8 @@ from orders.model import (
     OrderLine,
     Round,
 )
+from orders.placing import Recipient
+from orders.queries.mine import is_own, read_recipient
 from sellers.model import Seller
 
 
@@ -40,6 +42,13 @@ class ConsignmentView:
     def unit(self) -> BuyingUnit | None:
         """The buying unit it goes to, if any."""
         return self.group_order.unit if self.group_order else None
+
+    @property
+    def recipient(self) -> Recipient | None:
+        """Where one buyer's goods go; nobody needs it any more once they were received."""
+        if self.order is None or self.consignment.signed_at is not None:
+            return None
+        return read_recipient(self.order.recipient)
 
     @property
     def totals(self) -> list[tuple[OrderLine, int]]:
@@ -65,6 +74,13 @@ def may_sign(view: ConsignmentView, who: Viewer) -> bool:
     return bought and view.order is not None and view.order.account_id == who.account_id
 
 
+def receivable(number: str, who: Viewer) -> Order:
+    """Return an order whose arrival `who` may confirm: its buyer, or staff. Raises NotFound."""
+    order = db.session.scalar(select(Order).where(Order.number == number))
+    mine = order is not None and (who.has(Role.STAFF) or is_own(order, who))
+    return found(order if mine else None)
+
+
 def consignment(public_id: str, who: Viewer) -> ConsignmentView:
     """Return one consignment that `who` sends, signs or oversees. Raises NotFound."""
     row = db.session.scalar(
@@ -88,6 +104,11 @@ def _view(row: Consignment) -> ConsignmentView:
 def of_seller(seller_id: int, most: int = 50) -> list[ConsignmentView]:
     """Return a seller's consignments, newest first."""
     return _views(select(Consignment).where(Consignment.seller_id == seller_id), most)
+
+
+def of_order(order_id: int) -> list[ConsignmentView]:
+    """Return one buyer's consignments of an order, newest first."""
+    return _views(select(Consignment).where(Consignment.order_id == order_id), 50)
 
 
 def of_group_order(group_order_id: int) -> list[ConsignmentView]:

@@ -44,7 +44,7 @@ class OrderSheet:
     @property
     def recipient(self) -> Recipient | None:
         """Where the goods go, None when the order is handed over at the unit."""
-        return _recipient(self.order.recipient)
+        return read_recipient(self.order.recipient)
 
 
 def owned_by(who: Viewer) -> ColumnElement[bool]:
@@ -98,7 +98,7 @@ def order_for(number: str, who: Viewer) -> Order:
 
 def last_recipient(who: Viewer) -> Recipient | None:
     """Return where the viewer's latest order with an address went, None without one."""
-    return _recipient(
+    return read_recipient(
         db.session.scalar(
             select(Order.recipient)
             .where(owned_by(who), Order.recipient.is_not(None))
@@ -108,7 +108,8 @@ def last_recipient(who: Viewer) -> Recipient | None:
     )
 
 
-def _recipient(kept: str | None) -> Recipient | None:
+def read_recipient(kept: str | None) -> Recipient | None:
+    """Return where an order goes, as it was kept; None when it is handed over at the unit."""
     return Recipient(**json.loads(kept)) if kept else None
 
 

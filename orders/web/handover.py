@@ -199,24 +199,16 @@ def sign(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/handover/orders/<number>/received")
-@allow(Role.CONSUMER, Role.STAFF)
+@allow.everyone
 def receive(number: str) -> ResponseReturnValue:
     """The buyer of one order, or staff, confirms that it arrived."""
-    order = db.session.scalar(select(Order).where(Order.number == number))
-    mine = order is not None and (
-        viewer().has(Role.STAFF)
-        or (order.account_id is not None and order.account_id == viewer().account_id)
-    )
-    received = found(order if mine else None)
+    order = queries.receivable(number, viewer())
     try:
         act_once(
-            "handover.receive",
-            lambda: actions.receive(received.id, account_id=viewer().account_id),
+            "handover.receive", lambda: actions.receive(order.id, account_id=viewer().account_id)
         )
     except Conflict as refusal:
         flash(str(refusal.message), "wrong")
     else:
         flash(_("收货记下了。"), "done")
-    after = request.form.get("next", "")
-    local = after.startswith("/") and not after.startswith(("//", "/\\"))
-    return redirect(after if local else "/")
+    return redirect(url_for("orders.show", number=number), 303)
