@@ -29,7 +29,7 @@ SELLER_STATES: dict[SellerState, LazyString] = {
     SellerState.RETURNED: _l("已退回"),
 }
 STATE_TAGS: dict[SellerState, tuple[str, str]] = {
-    SellerState.DRAFT: ("", "pencil"),
+    SellerState.DRAFT: ("", "edit"),
     SellerState.SUBMITTED: ("field", "hourglass"),
     SellerState.VERIFIED: ("ready", "check"),
     SellerState.RETURNED: ("wrong", "alert-triangle"),

@@ -26,8 +26,8 @@ def desk() -> ResponseReturnValue:
     if not viewer().organisations(Role.CLERK):
         return redirect(url_for("sellers.register"))
     seller = workspace.own_seller(my_seller())
-    figures = workspace.stock_figures(seller.id)
-    return render_template("sellers/desk.html", seller=seller, figures=figures, today=clock.today())
+    stock = workspace.stock_figures(seller.id)
+    return render_template("sellers/desk.html", seller=seller, stock=stock, today=clock.today())
 
 
 @blueprint.route("/register", methods=["GET", "POST"])

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from kernel.db import db
 from kernel.identity import Account, Role
 from sellers import jobs
-from sellers.model import Lot, Offer, OfferImport, Product, Seller, SellerState
+from sellers.model import Lot, LotMode, Offer, OfferImport, Product, Seller, SellerState
 from tests import builders
 from tests.conftest import FreshClient
 from tests.sellers.test_imports import RIGHT, workbook
@@ -118,6 +118,18 @@ def test_an_account_without_a_seller_is_led_to_registration_and_becomes_its_cler
     assert send(client, "/seller/certificates", "/seller/submit").request.path == "/seller"
     db.session.expire_all()
     assert db.session.scalars(select(Seller)).one().state is SellerState.SUBMITTED
+
+
+def test_the_desk_shows_the_sellers_stock_figures(app: Flask) -> None:
+    seller = builders.seller()
+    lot = builders.lot(builders.product(seller), offered=4321, promised=21)
+    builders.offer(lot)
+    builders.lot(builders.product(seller), 777, LotMode.IN_FIELD)
+    builders.lot(builders.product(builders.seller()), offered=99999)
+    shown = signed_in(app, clerk_of(seller)).get("/seller").get_data(as_text=True)
+    figures = re.findall(r"<dd>([\d,]+)<small", shown)
+    assert figures == ["1", "4,300", "777", "21"]
+    assert "2 个产品" in shown
 
 
 def test_stock_is_listed_once_however_often_the_form_is_sent(app: Flask) -> None:
