@@ -19,6 +19,7 @@ from kernel.db import db
 from kernel.postgres import Cluster
 from kernel.settings import Environment, Settings
 from marketplace import create_app
+from tests import fresh
 
 TEMPLATE = "template_of_tests"
 DATABASE = "xiangji_under_test"
@@ -45,6 +46,8 @@ def template(cluster: Cluster, var_dir: Path) -> str:
     """The name of a database with every table and nothing in them."""
     cluster.create_database(TEMPLATE)
     build_template(cluster.url(TEMPLATE), var_dir)
+    with psycopg.connect(cluster.url(TEMPLATE), autocommit=True) as connection:
+        fresh.keep_baseline(connection)
     return TEMPLATE
 
 
@@ -73,23 +76,34 @@ def settings_for(url: str, var_dir: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def application(cluster: Cluster, template: str, var_dir: Path) -> Flask:
-    """The one application of this worker. Its database is replaced under it for each test."""
+    """The one application of this worker. Its database is made fresh for each test."""
     return create_app(settings_for(cluster.url(DATABASE), var_dir))
 
 
+@pytest.fixture(scope="session")
+def _schema(cluster: Cluster, template: str) -> dict[str, str]:
+    """What the schema looked like when the database was last cloned; empty before that."""
+    return {}
+
+
 @pytest.fixture
-def database(cluster: Cluster, template: str) -> Iterator[str]:
-    """The address of a fresh database, dropped after the test."""
+def database(cluster: Cluster, template: str, _schema: dict[str, str]) -> str:
+    """The address of a database in which only the first rows of the migrations stand."""
+    url = cluster.url(DATABASE)
+    if _schema:
+        with psycopg.connect(url, autocommit=True) as connection:
+            fresh.empty(connection)
+            if fresh.fingerprint(connection) == _schema["fingerprint"]:
+                return url
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
-        admin.execute(drop)
+        name, source = sql.Identifier(DATABASE), sql.Identifier(template)
+        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(DATABASE), sql.Identifier(template)
-            )
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(name, source)
         )
-        yield cluster.url(DATABASE)
-        admin.execute(drop)
+    with psycopg.connect(url, autocommit=True) as connection:
+        _schema["fingerprint"] = fresh.fingerprint(connection)
+    return url
 
 
 @pytest.fixture
