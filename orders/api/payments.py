@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
+from flask_babel import lazy_gettext as _l
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
@@ -84,7 +85,7 @@ def send_proof(public_id: str) -> dict[str, Any]:
     found(queries.payment_for(public_id, viewer()))
     upload = request.files.get("file")
     if upload is None:
-        raise Invalid(fields={"file": "?"})
+        raise Invalid(fields={"file": _l("选一个文件：照片或 PDF。")})
     account_id = viewer().account_id
     return _json(
         submit_proof(public_id, upload.read(), upload.filename or "", account_id=account_id)

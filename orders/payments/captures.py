@@ -128,6 +128,16 @@ def submit_proof(public_id: str, data: bytes, name: str, *, account_id: int | No
     return payment
 
 
+def check_received(payment: Payment, received_fen: int) -> None:
+    """Raise Conflict (amount_differs) unless what arrived is what is due."""
+    if received_fen != payment.amount_fen:
+        raise Conflict(
+            _l("到账金额和应付的不一样。先和付款单位核对，多付少付都退回重转。"),
+            code="amount_differs",
+            due_fen=payment.amount_fen,
+        )
+
+
 def confirm_transfer(public_id: str, account_id: int, received_fen: int | None = None) -> Payment:
     """Staff found the transfer on the bank statement: record it, once.
 
@@ -141,12 +151,7 @@ def confirm_transfer(public_id: str, account_id: int, received_fen: int | None =
         if payment.state is PaymentState.CAPTURED:
             return payment
         amount = payment.amount_fen if received_fen is None else received_fen
-        if amount != payment.amount_fen:
-            raise Conflict(
-                _l("到账金额和应付的不一样。先和付款单位核对，多付少付都退回重转。"),
-                code="amount_differs",
-                due_fen=payment.amount_fen,
-            )
+        check_received(payment, amount)
         payment.confirmed_by = account_id
         _capture(session, payment, orders, Captured(amount, clock.now()))
         audit.note("confirm_transfer", f"payment:{public_id}", account_id=account_id)

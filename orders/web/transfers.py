@@ -12,7 +12,7 @@ from kernel.errors import Invalid, Refusal
 from kernel.identity import Role
 from kernel.money import Money, parse_yuan
 from orders.payments import queries
-from orders.payments.captures import confirm_transfer
+from orders.payments.captures import check_received, confirm_transfer
 from orders.payments.refunds import repay_debt
 from orders.web.forms import act_once
 
@@ -63,14 +63,15 @@ def confirm(public_id: str) -> ResponseReturnValue:
     try:
         amount = parse_yuan(typed)
     except ValueError:
-        wrong = Invalid(_("到账金额写成 1234.50 这样。"), fields={"received": "?"})
+        words = _("到账金额写成 1234.50 这样。")
+        wrong = Invalid(words, fields={"received": words})
         return _page(public_id, received=typed, refusal=wrong)
-    matches = amount.fen == payment.amount_fen
-    if matches and request.form.get("seen") != "yes":
-        return _page(public_id, received=typed, seen=amount)
     account_id = viewer().account_id
     assert account_id is not None
     try:
+        check_received(payment, amount.fen)
+        if request.form.get("seen") != "yes":
+            return _page(public_id, received=typed, seen=amount)
         act_once("transfers.confirm", lambda: confirm_transfer(public_id, account_id, amount.fen))
     except Refusal as refusal:
         return _page(public_id, received=typed, refusal=refusal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask, current_app
@@ -20,6 +21,7 @@ from orders.model import Order, OrderState, Payment, PaymentMethod, Refund, Refu
 from orders.payments.actions import confirm_transfer
 from orders.placing import Buyer, Placed, place
 from tests import builders
+from tests.laws import assert_laws_hold
 from tests.payment_sandbox import SECRET, SandboxServer
 from tests.visitors import Visitor
 
@@ -223,3 +225,71 @@ def test_programs_pay_by_transfer_too(app: Flask, shop: SandboxServer, browser: 
         done = staff.post(f"{address}/confirm", json={"received_fen": 11800}, headers=headers)
         assert done.get_json()["state"] == "captured"
     assert state(placed) is OrderState.CONFIRMED
+
+
+def test_programs_send_the_proof_and_only_of_their_own_transfer(
+    app: Flask, shop: SandboxServer, browser: Visitor
+) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    address = f"/api/v1/payments/{placed.payment_id}/proof"
+
+    def send(who: Visitor, file: tuple[io.BytesIO, str] | None) -> tuple[int, Any]:
+        answer = who.post(
+            address,
+            data={"file": file} if file else {},
+            headers={"X-CSRFToken": token(who)},
+            content_type="multipart/form-data",
+        )
+        db.session.rollback()
+        return answer.status_code, answer.get_json()
+
+    stranger = visitor(app)
+    for who, file, status, code in (
+        (stranger, photo(), 404, "not_found"),
+        (browser, None, 422, "invalid"),
+        (browser, (io.BytesIO(b"hello"), "a.txt"), 422, "file_not_readable"),
+    ):
+        refused = send(who, file)
+        assert (refused[0], refused[1]["code"]) == (status, code)
+        assert db.session.scalar(select(Payment.proof_id)) is None
+    status_code, kept = send(browser, photo())
+    assert (status_code, kept["has_proof"], kept["state"]) == (200, True, "due")
+    staff, person = staff_browser(app)
+    assert "/files/" in staff.get(f"/staff/transfers/{placed.payment_id}").text
+    confirm_transfer(placed.payment_id or "", person.id)
+    late = send(browser, photo())
+    assert (late[0], late[1]["code"]) == (409, "not_waiting")
+    assert_laws_hold()
+
+
+def test_programs_record_that_a_debt_was_repaid_once(
+    app: Flask, shop: SandboxServer, browser: Visitor
+) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    staff, person = staff_browser(app)
+    confirm_transfer(placed.payment_id or "", person.id)
+    lifecycle.cancel(db.session.get_one(Order, placed.order_id))
+    address = f"/api/v1/refunds/{db.session.scalar(select(Refund.public_id))}/repay"
+
+    def ask(who: Visitor, body: dict[str, str], key: str) -> tuple[int, Any]:
+        headers = {"Idempotency-Key": key, "X-CSRFToken": token(who)}
+        answer = who.post(address, json=body, headers=headers)
+        db.session.rollback()
+        return answer.status_code, answer.get_json()
+
+    body = {"reference": "BANK-7"}
+    for who, sent, key, code in (
+        (browser, body, "a", "sign_in_needed"),
+        (staff, {"reference": ""}, "b", "invalid"),
+        (staff, {**body, "more": "x"}, "c", "invalid"),
+        (staff, body, "", "idempotency_key_missing"),
+    ):
+        assert ask(who, sent, key)[1]["code"] == code
+        assert db.session.scalar(select(Refund.state)) is RefundState.DEBT
+    done = ask(staff, body, "d")
+    assert (done[0], done[1]["state"]) == (200, "repaid")
+    assert ask(staff, body, "d") == done
+    other = ask(staff, {"reference": "BANK-8"}, "e")
+    assert (other[0], other[1]["code"]) == (409, "not_a_debt")
+    assert db.session.scalar(select(Refund.reference)) == "BANK-7"
+    assert_laws_hold()
