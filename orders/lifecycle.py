@@ -187,11 +187,13 @@ def _round_is_over(session: Session, order: Order, at: datetime) -> bool:
 def can_cancel(order: Order, at: datetime) -> bool:
     """Tell whether `order` may still be cancelled at `at`.
 
-    A member's needs until the cut-off, then before it is paid always; after that until its
-    harvest began, its round closed or its goods were packed.
+    A member's needs until the cut-off; its unpaid order until the round closed, for then its
+    goods were asked for and it can only lapse. Another order always before it is paid; after
+    that until its harvest began, its round closed or its goods were packed.
     """
     if order.state is OrderState.DUE:
-        return True
+        with transaction() as session:
+            return order.group_order_id is None or not _round_is_over(session, order, at)
     if order.state is OrderState.REGISTERED:
         offers = [line.offer_id for line in order.lines]
         with transaction() as session:
@@ -220,8 +222,8 @@ def cancel(order: Order, cause: str = "cancel") -> None:
         kept = lock_order(session, order.id)
         if kept.state is OrderState.CANCELLED:
             return
-        promised = kept.state in (OrderState.REGISTERED, OrderState.CONFIRMED)
-        if promised and not can_cancel(kept, clock.now()):
+        stands = OrderState.CANCELLED in ORDER_MOVES[kept.state]
+        if stands and not can_cancel(kept, clock.now()):
             raise Conflict(
                 _l("已经截单、开始采收或装好了，不能再取消。有难处，联系平台工作人员。"),
                 code="too_late_to_cancel",

@@ -37,7 +37,7 @@ def unsettled(seller_id: int) -> Select[OrderLine]:
     """Select a seller's lines that were handed over and are in no settlement yet.
 
     A line is handed over once its consignment is signed, or its order is (a cabinet's
-    sale has no consignment).
+    sale has no consignment). Some may be waiting for a unit's transfer still.
     """
     mine = ConsignmentLine.line_id == OrderLine.id
     signed = (
@@ -66,10 +66,11 @@ def state_settlement(
 ) -> Settlement:
     """State what a seller is owed for a round (None: for what was sold outside of rounds).
 
-    One settlement line per delivered line, its amount moved in the ledger from what buyers
+    Only lines whose money has arrived: nobody is paid out of what a unit still owes. One
+    settlement line per delivered line, its amount moved in the ledger from what buyers
     prepaid to the seller, and from there each household's share by the seller's benefit
-    plans. Raises NotFound, and Conflict when nothing is left to settle or the plans promise
-    more than there is.
+    plans. Raises NotFound, and Conflict when nothing is left to settle (money_not_arrived when
+    only lines that wait for their money are) or the plans promise more than there is.
     """
     with transaction() as session:
         # One statement of a seller at a time; rows that point at the seller need not wait.
@@ -79,7 +80,12 @@ def state_settlement(
         if seller is None:
             raise NotFound()
         where = RoundOffer.round_id == round_id if round_id else RoundOffer.id.is_(None)
-        lines = session.scalars(unsettled(seller_id).where(where)).all()
+        delivered = unsettled(seller_id).where(where)
+        lines = session.scalars(delivered.where(Order.paid_at.is_not(None))).all()
+        if not lines and session.scalar(delivered.limit(1)):
+            raise Conflict(
+                _l("货交了，单位的转账还没到。到账确认之后再结算。"), code="money_not_arrived"
+            )
         if not lines:
             raise Conflict(
                 _l("没有可以结算的货：还没交货，或者已经结过了。"), code="nothing_to_settle"

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow, found, viewer
@@ -16,7 +17,7 @@ from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order, set_needs
 from orders.api import rounds_schemas as shapes
-from orders.model import BuyingUnit, GroupOrder, Round
+from orders.model import BuyingUnit, GroupOrder, PayMode, Round
 from orders.queries import members as people
 from orders.queries import rounds as queries
 from orders.queries import units
@@ -72,6 +73,8 @@ def group_json(group: GroupOrder) -> dict[str, Any]:
     names = {item.offer.id: item.offer.public_id for item in queries.items_of(group.round_id)}
     leads = who.belongs(group.unit_id, Role.COORDINATOR)
     progress = units.progress(group) if leads else None
+    by_unit = leads and group.pay_mode is PayMode.UNIT
+    owed = units.payments_of(group.id) if by_unit else []
     return {
         "id": group.public_id,
         "round_id": group.round.public_id,
@@ -84,6 +87,7 @@ def group_json(group: GroupOrder) -> dict[str, Any]:
         "people": progress.people if progress else None,
         "total_fen": progress.total.fen if progress else None,
         "totals": None if progress is None else [_total(need) for need in progress.needs],
+        "payment_id": owed[0].public_id if owed else None,
         "my_needs": [
             {"offer_id": names[line.offer_id], "quantity": line.quantity}
             for line in (own.lines if own else ())
@@ -129,14 +133,15 @@ def _once(endpoint: str, body: Any, act: Any) -> dict[str, Any]:
 
 @blueprint.route("/rounds")
 @allow.everyone
+@blueprint.arguments(shapes.RoundsIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.RoundsOut)
-def list_rounds() -> dict[str, Any]:
+def list_rounds(query: dict[str, Any]) -> dict[str, Any]:
     """List the rounds that are open or to come, with what can be ordered in them."""
-    rows = queries.rounds_ahead(clock.now())
-    items = queries.items_of_rounds([row.round.id for row in rows])
+    page = queries.rounds_ahead_page(clock.now(), **query)
+    items = queries.items_of_rounds([row.round.id for row in page.items])
     return {
-        "items": [round_json(row.round, items[row.round.id]) for row in rows],
-        "next_cursor": None,
+        "items": [round_json(row.round, items[row.round.id]) for row in page.items],
+        "next_cursor": page.next_cursor,
     }
 
 

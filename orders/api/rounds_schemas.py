@@ -20,6 +20,13 @@ class OpenIn(_In):
     unit_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=16))
 
 
+class RoundsIn(_In):
+    """Which page of the rounds."""
+
+    page_size = fields.Integer(load_default=24, validate=validate.Range(min=1, max=100))
+    cursor = fields.String(load_default=None, validate=validate.Length(max=200))
+
+
 class NeedIn(_In):
     """One offer of the round in whole sale units."""
 
@@ -98,7 +105,10 @@ class TotalOut(Schema):
 
 
 class GroupOrderOut(Schema):
-    """A group order. Totals and the join address are the coordinator's only (null for others)."""
+    """A group order. Totals, the join address and the unit's payment are the coordinator's only.
+
+    They are null for others; `payment_id` also until the unit owes something.
+    """
 
     id = fields.String()
     round_id = fields.String()
@@ -111,6 +121,7 @@ class GroupOrderOut(Schema):
     people = fields.Integer(allow_none=True)
     total_fen = fields.Integer(allow_none=True)
     totals = fields.List(fields.Nested(TotalOut), allow_none=True)
+    payment_id = fields.String(allow_none=True)
     my_needs = fields.List(fields.Nested(NeedOut))
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, exists, false, select
 from sqlalchemy.orm import selectinload
 
 from kernel.access import Viewer, found
@@ -16,6 +16,7 @@ from kernel.paging import Page, decode, page_of
 from orders.model import (
     Consignment,
     Order,
+    OrderEvent,
     OrderLine,
     Payment,
     PaymentShare,
@@ -70,10 +71,15 @@ def is_own(order: Order, who: Viewer) -> bool:
 
 
 def orders_of(who: Viewer, *, cursor: str | None, page_size: int) -> Page[Order]:
-    """Return the viewer's orders with their lines, newest first."""
+    """Return the viewer's orders with their lines, newest first.
+
+    Each change of a member's needs leaves an order behind that a newer one replaced; those
+    are left out.
+    """
+    replaced = exists().where(OrderEvent.order_id == Order.id, OrderEvent.kind == "changed")
     statement = (
         select(Order)
-        .where(owned_by(who))
+        .where(owned_by(who), ~replaced)
         .options(selectinload(Order.lines))
         .order_by(Order.id.desc())
         .limit(page_size + 1)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.db import db
+from kernel.errors import Invalid
 from kernel.money import Money
+from kernel.paging import Page, decode, page_of
 from orders.model import (
     GroupOrder,
     HarvestNotice,
@@ -82,12 +84,25 @@ def rounds_ahead(at: datetime) -> list[RoundRow]:
     return _rows(Round.closes_at > at, Round.closes_at)
 
 
+def rounds_ahead_page(at: datetime, *, cursor: str | None, page_size: int) -> Page[RoundRow]:
+    """Return a page of `rounds_ahead`. Raises Invalid for a cursor that leads nowhere."""
+    ahead: ColumnElement[bool] = Round.closes_at > at
+    if cursor:
+        [last_id] = decode(cursor, int)
+        last = db.session.scalar(select(Round).where(Round.id == last_id))
+        if last is None:
+            raise Invalid(code="cursor_invalid", fields={"cursor": "?"})
+        ahead &= tuple_(Round.closes_at, Round.id) > (last.closes_at, last.id)
+    rows = _rows(ahead, Round.closes_at, page_size + 1)
+    return page_of(rows, page_size, lambda row: (row.round.id,))
+
+
 def all_rounds() -> list[RoundRow]:
     """Return the newest rounds, the last to close first."""
     return _rows(Round.id > 0, Round.closes_at.desc())
 
 
-def _rows(condition: object, order: object) -> list[RoundRow]:
+def _rows(condition: object, order: object, most: int = SHOWN_ROUNDS) -> list[RoundRow]:
     rows = db.session.execute(
         select(
             Round,
@@ -104,7 +119,7 @@ def _rows(condition: object, order: object) -> list[RoundRow]:
         .where(condition)  # type: ignore[arg-type]  # a column expression
         .group_by(Round.id)
         .order_by(order, Round.id)  # type: ignore[arg-type]  # a column expression
-        .limit(SHOWN_ROUNDS)
+        .limit(most)
     )
     return [RoundRow(row.Round, row.offers, row.sellers) for row in rows]
 

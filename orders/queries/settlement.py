@@ -12,7 +12,7 @@ from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money, total
 from orders.actions.settlement import unsettled
-from orders.model import HouseholdShare, OrderLine, Round, RoundOffer, Settlement
+from orders.model import HouseholdShare, Order, OrderLine, Round, RoundOffer, Settlement
 from sellers.model import Seller
 
 
@@ -83,34 +83,40 @@ def _view(row: Settlement) -> SettlementView:
 
 @dataclass(frozen=True)
 class ToSettle:
-    """What was handed over of one seller and round (None: outside rounds), not settled yet."""
+    """What was handed over of one seller and round (None: outside rounds), not settled yet.
+
+    What has not `arrived` waits for a unit's transfer, and cannot be settled before.
+    """
 
     seller: Seller
     round: Round | None
+    arrived: bool
     lines: int
     amount: Money
 
 
 def to_settle(seller_ids: list[int] | None = None) -> list[ToSettle]:
-    """Return what can be settled now, of these sellers or of all who sold something."""
+    """Return what waits for a settlement, of these sellers or of all who sold something."""
     sellers = select(OrderLine.seller_id).distinct()
     if seller_ids is not None:
         sellers = sellers.where(OrderLine.seller_id.in_(seller_ids))
     amount = OrderLine.price_fen * func.coalesce(OrderLine.allocated, OrderLine.quantity)
+    arrived = Order.paid_at.is_not(None)
     made = []
     for seller_id in db.session.scalars(sellers.order_by(OrderLine.seller_id)):
         rows = db.session.execute(
             unsettled(seller_id)
-            .with_only_columns(RoundOffer.round_id, func.count(), func.sum(amount))
+            .with_only_columns(RoundOffer.round_id, arrived, func.count(), func.sum(amount))
             .order_by(None)
-            .group_by(RoundOffer.round_id)
-            .order_by(RoundOffer.round_id)
+            .group_by(RoundOffer.round_id, arrived)
+            .order_by(RoundOffer.round_id, arrived.desc())
         )
-        for round_id, lines, fen in rows:
+        for round_id, has_arrived, lines, fen in rows:
             made.append(
                 ToSettle(
                     db.session.get_one(Seller, seller_id),
                     db.session.get(Round, round_id) if round_id else None,
+                    has_arrived,
                     lines,
                     Money(int(fen)),
                 )

@@ -8,9 +8,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from kernel import clock
+from kernel.access import Viewer
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, OfferClosed, OutOfStock
 from kernel.money import Money
+from orders.actions.closing import close_group_order
 from orders.actions.group_orders import (
     GroupOrderClosed,
     NotAMember,
@@ -21,6 +23,7 @@ from orders.actions.group_orders import (
 from orders.actions.rounds import create_round, set_leg
 from orders.lifecycle import cancel
 from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderState, PayMode
+from orders.queries.mine import orders_of
 from tests import builders
 from tests.orders.fairs import fair, plan, promised
 
@@ -193,4 +196,25 @@ def test_needs_are_cancelled_from_the_orders_page_only_until_the_cut_off() -> No
     assert promised(at.eggs) == (30, 30)
     with clock.frozen(at.closes_at - timedelta(seconds=1)):
         cancel(db.session.scalars(select(Order)).one())
+    assert promised(at.eggs) == (0, 0)
+
+
+def test_my_orders_leave_out_what_a_change_of_needs_replaced() -> None:
+    at = fair()
+    member = at.members[0]
+    for eggs in (30, 60, 90):
+        set_needs(at.group.id, member.id, {at.eggs.id: eggs})
+    who = Viewer(account_id=member.id, visitor="")
+    assert [one.total_fen for one in orders_of(who, cursor=None, page_size=9).items] == [13_500]
+    set_needs(at.group.id, member.id, {})
+    [given_up] = orders_of(who, cursor=None, page_size=9).items
+    assert (given_up.state, given_up.total_fen) == (OrderState.CANCELLED, 13_500)
+
+
+def test_an_unpaid_order_may_be_cancelled_while_the_round_is_open() -> None:
+    at = fair()
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    close_group_order(at.group.id)
+    cancel(db.session.scalars(select(Order)).one())
+    assert db.session.scalars(select(Order.state)).one() is OrderState.CANCELLED
     assert promised(at.eggs) == (0, 0)

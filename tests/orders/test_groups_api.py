@@ -1,14 +1,17 @@
 """The coordinator's and two colleagues' way through the API."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from kernel.identity import Account, Role, issue_token
+from kernel.paging import encode
+from orders.actions.rounds import create_round
 from tests import builders
-from tests.orders.fairs import fair, promised
+from tests.orders.fairs import fair, plan, promised
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +82,24 @@ def test_writes_need_a_key_and_known_fields(client: FlaskClient) -> None:
     twice = client.put(path, json={"needs": needs * 2}, headers=bearer(member, "k"))
     assert (twice.status_code, twice.get_json()["code"]) == (422, "offer_repeated")
     assert promised(at.eggs) == (0, 0)
+
+
+def test_rounds_come_page_by_page_by_their_cut_off(client: FlaskClient) -> None:
+    made = [create_round(plan(timedelta(days=days))) for days in (3, 1, 2)]
+    wanted = [made[1].public_id, made[2].public_id, made[0].public_id]
+    seen, cursor = [], ""
+    while cursor is not None:
+        way = "/api/v1/rounds?page_size=2" + (f"&cursor={cursor}" if cursor else "")
+        page = client.get(way).get_json()
+        seen.append([one["id"] for one in page["items"]])
+        cursor = page["next_cursor"]
+    assert seen == [wanted[:2], wanted[2:]]
+
+
+@pytest.mark.parametrize("cursor", ["x", encode(10**12), encode("1"), encode(10**18)])
+def test_a_cursor_that_leads_nowhere_is_refused(client: FlaskClient, cursor: str) -> None:
+    fair()
+    answer = client.get(f"/api/v1/rounds?cursor={cursor}")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "cursor_invalid")
+    assert client.get("/api/v1/rounds?page_size=0").status_code == 422
+    assert client.get("/api/v1/rounds?unknown=1").status_code == 422

@@ -6,14 +6,25 @@ from sqlalchemy import func, select
 
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
+from kernel.identity import Role
 from kernel.ledger import AccountKind, LedgerTransaction, balance
 from orders import books
 from orders.actions.handover import pack, pack_order, receive, send, sign
 from orders.actions.harvest import propose, split
 from orders.actions.settlement import pay_out, state_settlement
 from orders.actions.yields import Harvested, allocate, enter_yield
-from orders.model import HouseholdShare, Order, PaymentMethod, Settlement, SettlementLine
+from orders.model import (
+    HouseholdShare,
+    Order,
+    Payment,
+    PaymentMethod,
+    PayMode,
+    Settlement,
+    SettlementLine,
+)
+from orders.payments.captures import confirm_transfer
 from orders.placing import place
+from orders.queries.settlement import to_settle
 from sellers.model import BenefitPlan
 from tests import builders
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, pay
@@ -107,6 +118,25 @@ def test_nothing_is_settled_before_it_is_signed_for() -> None:
     with pytest.raises(Conflict):
         state_settlement(closed.seller.id, closed.round.id)
     assert db.session.scalars(select(Settlement)).all() == []
+
+
+def test_nothing_is_paid_to_a_seller_out_of_what_a_unit_still_owes() -> None:
+    closed = closed_round(60, pay_mode=PayMode.UNIT)
+    enter_yield(closed.item.id, None, Harvested(60), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    deliver(closed)
+    with pytest.raises(Conflict) as refusal:
+        state_settlement(closed.seller.id, closed.round.id)
+    assert refusal.value.code == "money_not_arrived"
+    assert db.session.scalars(select(Settlement)).all() == []
+    [waiting] = to_settle([closed.seller.id])
+    assert (waiting.arrived, waiting.amount.fen) == (False, 60 * PRICE_FEN)
+    payment = db.session.scalars(select(Payment)).one()
+    confirm_transfer(payment.public_id, builders.account(Role.STAFF).id)
+    [waiting] = to_settle([closed.seller.id])
+    assert (waiting.arrived, waiting.lines) == (True, 1)
+    assert state_settlement(closed.seller.id, closed.round.id).total_fen == 60 * PRICE_FEN
+    assert to_settle([closed.seller.id]) == []
 
 
 def test_plans_beyond_the_income_stop_a_settlement_before_it_changes_anything() -> None:

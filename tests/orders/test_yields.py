@@ -17,6 +17,7 @@ from orders import books
 from orders.actions import yields
 from orders.actions.harvest import propose, split
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
+from orders.lifecycle import cancel, lapse_due
 from orders.model import (
     AllocationRun,
     HouseholdQuota,
@@ -169,6 +170,25 @@ def test_a_member_who_has_not_paid_owes_less() -> None:
     assert (due.state, due.amount_fen) == (PaymentState.DUE, 45 * PRICE_FEN)
     states = db.session.scalars(select(Refund.state).order_by(Refund.id)).all()
     assert states == [RefundState.PENDING, RefundState.CUT]
+
+
+def test_after_the_round_closed_an_unpaid_order_only_lapses_and_the_allocation_skips_it() -> None:
+    closed = closed_round(50, 30, paid=1)
+    unpaid = closed.orders[1]
+    with pytest.raises(Conflict) as refusal:
+        cancel(unpaid)
+    assert refusal.value.code == "too_late_to_cancel"
+    db.session.expire_all()
+    assert db.session.get_one(Order, unpaid.id).state is OrderState.DUE
+    assert db.session.get_one(Offer, closed.offer.id).sold == 80
+    assert closed.group_order.pay_by is not None
+    assert lapse_due(closed.group_order.pay_by) == 1
+    harvest(closed, 72)
+    run = allocate(closed.item.id, "pro_rata", account_id=None)
+    # Nine tenths grew; who never paid is skipped, so that the other goes short of nothing.
+    assert (run.allocated, run.left_over) == (50, 22)
+    assert allocated() == [50, None]
+    assert db.session.scalars(select(Refund)).all() == []
 
 
 def test_a_unit_that_pays_by_transfer_owes_less() -> None:
