@@ -102,6 +102,19 @@ def check_width(page: Page) -> None:
     assert wide <= 0, f"{page.url} is {wide} px too wide"
 
 
+def sign_by_hand(page: Page) -> None:
+    """Draw a signature into the only box for it, and hand it in."""
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    for step in range(1, 9):
+        page.mouse.move(box["x"] + 20 + step * 30, box["y"] + 20 + (step % 2) * 50)
+    page.mouse.up()
+    page.click("button:has-text('签收')")
+    page.wait_for_selector("svg.signature")
+
+
 def shot(page: Page, name: str, *, full: bool = False) -> Path:
     """Keep a picture of `page` as var/shots/<name>-<width>.png and return its path."""
     SHOTS.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The coordinator's journey, and two colleagues': open, share, join, register, change, close."""
+"""The coordinator's journey, and two colleagues': open, register, close, receive short, sign."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from sqlalchemy import select
 from kernel import clock
 from kernel.db import db, transaction
 from kernel.identity import Account, Role
-from orders.model import Order, OrderState, PayMode, PurchaseTarget
+from orders.actions.closing import close_due_rounds
+from orders.actions.handover import pack, send
+from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.model import NoticeItem, Order, OrderState, PayMode, PurchaseTarget, Refund
 from tests import builders
-from tests.browser.browsing import check_width
+from tests.browser.browsing import check_axe, check_width, shot, sign_by_hand
 from tests.browser.conftest import Live
+from tests.laws import assert_laws_hold
 from tests.orders.fairs import Fair, fair, promised
 
 pytestmark = pytest.mark.browser
@@ -75,6 +79,77 @@ def prepare() -> tuple[Fair, Account]:
     return at, builders.account(Role.COORDINATOR, unit.organisation)
 
 
+def pay(page: Page, link: str, sum_text: str) -> None:
+    """Pay one's own order at the provider, and come back to it."""
+    page.goto(link)
+    page.locator("a:visible", has_text=f"付款 {sum_text}").click()
+    page.check("input[name=method][value=alipay]")
+    page.click("button.pay")
+    page.click("button[name=answer][value=authorise]")
+    expect(page.locator(".page-head .tag")).to_have_text("已付款")
+
+
+def harvest(at: Fair) -> None:
+    """The round closes by the clock; a tenth of the eggs is missing, and all of the ginger grew."""
+    with clock.frozen(at.closes_at):
+        assert close_due_rounds(clock.now()) == 1
+    for item in db.session.scalars(select(NoticeItem)).all():
+        units = 81 if item.lot_id == at.eggs.lot_id else item.quantity
+        enter_yield(item.id, None, Harvested(units), account_id=None)
+        allocate(item.id, "pro_rata", account_id=None)
+
+
+def send_all(at: Fair) -> None:
+    """Both sellers pack what was paid, and send it."""
+    group_id = db.session.scalars(select(Order.group_order_id).distinct()).one()
+    assert group_id is not None
+    for offer in (at.eggs, at.ginger):
+        send(pack(offer.seller_id, group_id).id, "自己送")
+
+
+def receive_short(at: Fair, live: Live, leader: Page, colleagues: list[Page], link: str) -> None:
+    """Nine tenths arrive: who has paid is refunded, who has not pays less; the leader signs."""
+    first, second = colleagues
+    pay(first, link, "¥108.00")
+    harvest(at)
+    live.settle()
+    first.goto(link)
+    expect(first.get_by_text("土鸡蛋：订了 60 个，分到 54 个，¥9.00")).to_be_visible()
+    seen(first, "needs-short")
+    first.get_by_role("link", name="看订单").click()
+    expect(first.get_by_text("−¥9.00")).to_be_visible()
+    seen(first, "order-short")
+    pay(second, link, "¥85.50")
+    assert_laws_hold()
+    send_all(at)
+    leader.goto("/unit/arrivals")
+    expect(leader.get_by_role("link", name="核对、签收")).to_have_count(2)
+    seen(leader, "unit-arrivals")
+    for left in (2, 1):
+        leader.goto("/unit/arrivals")
+        expect(leader.get_by_role("link", name="核对、签收")).to_have_count(left)
+        leader.get_by_role("link", name="核对、签收").first.click()
+        seen(leader, f"unit-sign-{left}")
+        sign_by_hand(leader)
+    seen(leader, "unit-signed")
+    first.goto(link)
+    expect(first.get_by_text("货交到了。")).to_be_visible()
+    db.session.rollback()
+    db.session.expire_all()
+    handed = select(Order.total_fen).where(Order.state == OrderState.HANDED)
+    assert sorted(db.session.scalars(handed).all()) == [9000, 10800]
+    back = select(Refund.amount_fen).order_by(Refund.amount_fen)
+    assert db.session.scalars(back).all() == [450, 900]
+    assert_laws_hold()
+
+
+def seen(page: Page, name: str) -> None:
+    """Hold a page against axe and its width, and keep a picture."""
+    check_axe(page)
+    check_width(page)
+    shot(page, name, full=True)
+
+
 @pytest.mark.parametrize("shape", ["phone", "desktop"])
 def test_a_unit_orders_together(
     shape: str,
@@ -112,14 +187,10 @@ def test_a_unit_orders_together(
     expect(leader.get_by_text("1 人订了 60 个")).to_be_visible()
     need(second, at, 25, 0)
     need(second, at, 30, 5)
-    check_axe(second)
-    check_width(second)
-    shot(second, "needs", full=True)
+    seen(second, "needs")
     expect(leader.get_by_text("3 箱都满了")).to_be_visible()
     expect(leader.get_by_text("宣教部 0231")).to_be_visible()
-    check_axe(leader)
-    check_width(leader)
-    shot(leader, "unit-desk", full=True)
+    seen(leader, "unit-desk")
 
     leader.locator("button:visible", has_text="关单并提交").first.click()
     dialog = leader.get_by_role("dialog")
@@ -145,6 +216,9 @@ def test_a_unit_orders_together(
     due = select(Order.total_fen).where(Order.state == OrderState.DUE).order_by(Order.total_fen)
     assert db.session.scalars(due).all() == [9000, 10800]
     assert promised(at.eggs) == (90, 90)
+    assert_laws_hold()
+    if shape == "phone":
+        receive_short(at, live, leader, colleagues, link)
 
 
 def test_staff_plan_a_round_on_pages_that_read_well(
