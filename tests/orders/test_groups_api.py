@@ -87,7 +87,8 @@ def test_writes_need_a_key_and_known_fields(client: FlaskClient) -> None:
 def test_rounds_come_page_by_page_by_their_cut_off(client: FlaskClient) -> None:
     made = [create_round(plan(timedelta(days=days))) for days in (3, 1, 2)]
     wanted = [made[1].public_id, made[2].public_id, made[0].public_id]
-    seen, cursor = [], ""
+    seen: list[list[str]] = []
+    cursor: str | None = ""
     while cursor is not None:
         way = "/api/v1/rounds?page_size=2" + (f"&cursor={cursor}" if cursor else "")
         page = client.get(way).get_json()

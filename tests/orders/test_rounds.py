@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -65,7 +66,7 @@ def test_moving_a_rounds_cut_off_moves_its_offers() -> None:
     ],
 )
 def test_a_round_whose_dates_do_not_follow_one_another_is_refused(
-    wrong: dict[str, object], field: str
+    wrong: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
         create_round(plan(**wrong))
