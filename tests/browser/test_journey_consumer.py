@@ -16,6 +16,7 @@ from sellers.model import BenefitPlan, Category, Lot, LotMode, Offer
 from tests import builders
 from tests.browser.browsing import check_axe, check_width, shot, sign_in
 from tests.browser.conftest import Live
+from tests.laws import assert_laws_hold
 from tests.visitors import Visitor
 
 pytestmark = pytest.mark.browser
@@ -151,6 +152,7 @@ def test_a_consumer_buys_from_two_sellers_and_gives_it_back(
     assert [one.state for one in refunds] == [RefundState.SUCCEEDED] * 2
     assert sum(one.amount_fen for one in refunds) == second.total_fen == 6700
     assert db.session.scalars(select(Lot.promised).order_by(Lot.id)).all() == [1, 10]
+    assert_laws_hold()
 
 
 @pytest.mark.parametrize("shape", ["phone", "desktop"])
@@ -225,3 +227,4 @@ def test_the_same_way_through_the_api(live: Live) -> None:
     assert ended["state"] == "cancelled"
     assert [one["state"] for one in ended["refunds"]] == ["succeeded"] * 2
     assert sum(one["amount_fen"] for one in ended["refunds"]) == 6700
+    assert_laws_hold()

@@ -17,6 +17,7 @@ from sellers.model import Category, Product
 from tests import builders
 from tests.browser.browsing import check_axe, check_width, shot, sign_in
 from tests.browser.conftest import Live
+from tests.laws import assert_laws_hold
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 
 pytestmark = pytest.mark.browser
@@ -66,6 +67,7 @@ def test_a_cooperative_harvests_ten_percent_short_and_sees_the_money(
     _see_the_money(clerk)
     assert balance(books.BOOK, AccountKind.HOUSEHOLD_PAYABLE).fen == 0
     assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == 0
+    assert_laws_hold()
 
 
 def _split(clerk: Page) -> None:
@@ -103,6 +105,10 @@ def _answer_and_enter(steward: Page, closed: Closed) -> None:
         if number == 0:
             steward.wait_for_selector("#say >> text=大约到手")
             shot(steward, "harvest-field")
+            box = steward.locator("main form button.btn-leaf").bounding_box()
+            assert box is not None
+            # One screen: what is done next needs no scrolling.
+            assert box["y"] + box["height"] <= 844
             check_axe(steward)
         steward.click("main form button.btn-leaf")
         steward.wait_for_selector(".task >> text=已交货")

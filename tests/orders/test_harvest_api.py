@@ -17,6 +17,7 @@ from kernel.ledger import AccountKind, Posting, balance
 from orders import books
 from orders.model import AllocationRun, Refund, YieldEntry
 from tests import builders
+from tests.laws import assert_laws_hold
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 
 _keys = itertools.count(1)
@@ -26,6 +27,7 @@ _keys = itertools.count(1)
 def _context(app: Flask) -> object:
     with app.app_context():
         yield
+        assert_laws_hold()
 
 
 class Caller:
