@@ -22,7 +22,7 @@
       const first = wrong ? words.wrong : jin < task ? words.less : jin > task ? words.more : words.same;
       say.className = `says check says-${kind}`;
       say.firstElementChild.className = `i i-${wrong ? "alert-triangle" : "circle-check"}`;
-      const money = wrong || !perJin ? "" : "\n" + (words.money || "").replace("{money}", (jin * perJin).toFixed(2));
+      const money = wrong || !perJin ? "" : "\n" + (words.money || "").replace("{money}", (jin * perJin).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
       say.lastElementChild.textContent = (first || "").replace("{gap}", gap).replace("{task}", plain(task)) + money;
       input.form?.toggleAttribute("data-ask-again", wrong);
     };
