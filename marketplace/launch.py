@@ -37,7 +37,7 @@ from marketplace.processes import Child, Family
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_FREE_BYTES = 200 * 1024 * 1024
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 # After a killed copy, its last processes need a moment to let go of the port.
 PORT_PATIENCE_S = 5.0
 TEND_EVERY_S = 0.5

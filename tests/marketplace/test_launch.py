@@ -21,9 +21,9 @@ from tests.processes import processes_of, wait_for_end
 
 pytestmark = [pytest.mark.launch, pytest.mark.xdist_group("launch")]
 
-PATIENCE_S = 60
+PATIENCE_S = 180
 PATIENT = urllib3.Retry(
-    total=100, backoff_factor=0.1, backoff_max=0.3, status_forcelist=[502, 503], redirect=False
+    total=600, backoff_factor=0.1, backoff_max=0.3, status_forcelist=[502, 503], redirect=False
 )
 
 
