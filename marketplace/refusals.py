@@ -9,12 +9,12 @@ from flask import Flask, Response, current_app, jsonify, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel.db import db
-from kernel.errors import Refusal, SignInNeeded, Unavailable
+from kernel.errors import Invalid, Refusal, SignInNeeded, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,19 @@ def _database_down(error: Exception) -> ResponseReturnValue:
     return _refused(Unavailable(_say(503)))
 
 
+# Out of range, not a date, not text: what the database says of values, not of our statements.
+VALUE_STATES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
+
+
+def _unkeepable(error: DataError) -> ResponseReturnValue:
+    """Answer for a value that no column can hold and that no form or schema caught."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None and state not in VALUE_STATES:
+        return _fault(error)
+    log.warning("unkeepable value at %s %s: %s", request.method, request.url_rule, state)
+    return _refused(Invalid())
+
+
 def _fault(error: Exception) -> ResponseReturnValue:
     log.error("fault at %s %s", request.method, request.url_rule, exc_info=error)
     db.session.rollback()
@@ -141,6 +154,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DataError, _unkeepable)
     app.register_error_handler(OperationalError, _database_down)
     app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(Exception, _fault)

@@ -1,11 +1,15 @@
-"""Headers, content security policy and CSRF for every cookie-authenticated write."""
+"""Headers, content security policy, readable text and CSRF for every cookie write."""
 
 from __future__ import annotations
 
-from flask import Flask, current_app, request
+import re
+from typing import Any
+
+from flask import Flask, abort, current_app, request
 from flask_talisman import Talisman
 from flask_wtf.csrf import CSRFProtect
 
+from kernel.errors import NotFound
 from marketplace.sessions import by_cookie
 
 POLICY = {
@@ -19,8 +23,49 @@ POLICY = {
     "form-action": "'self'",
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+UNKEEPABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and half of a surrogate pair
 
 csrf = CSRFProtect()
+
+
+def _keepable(sent: Any) -> bool:
+    """Tell whether PostgreSQL can hold every text within `sent`, names of members included."""
+    waiting = [sent]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting.extend((*one.keys(), *one.values()))
+        elif isinstance(one, list):
+            waiting.extend(one)
+        elif isinstance(one, str) and UNKEEPABLE.search(one):
+            return False
+    return True
+
+
+def _json() -> Any:
+    """Return the body's JSON; refuse what cannot be read, however deep or long it is."""
+    try:
+        return request.get_json()
+    except RecursionError:
+        abort(400)
+
+
+def _check_text() -> None:
+    """Refuse text that no column can hold, before any view looks for it or keeps it."""
+    if request.endpoint is None:
+        return  # routing failed: 404 or 405 follows
+    if not _keepable(request.view_args):
+        raise NotFound()
+    sent: list[Any] = [request.args.to_dict(flat=False)]
+    view = current_app.view_functions.get(request.endpoint)
+    if request.method not in SAFE_METHODS and not getattr(view, "signed", False):
+        if request.is_json and request.get_data():
+            sent.append(_json())
+        else:
+            sent.append(request.form.to_dict(flat=False))
+            sent.extend(file.filename for file in request.files.values())
+    if not _keepable(sent):
+        abort(400)
 
 
 def _check_csrf() -> None:
@@ -54,4 +99,5 @@ def init_app(app: Flask) -> None:
         permissions_policy={"geolocation": "()", "camera": "(self)", "microphone": "()"},
     )
     csrf.init_app(app)
+    app.before_request(_check_text)
     app.before_request(_check_csrf)

@@ -1,0 +1,50 @@
+"""Text that no column can hold, and JSON that no parser finishes, are refused and never a fault."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+
+@pytest.mark.parametrize("path", ["/offers/a%00b", "/api/v1/offers/%00", "/join/%00/qr.svg"])
+def test_a_nul_in_an_address_names_nothing(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/offers?region=%00", "/offers?cursor=%00", "/?%00=1"])
+def test_a_nul_in_a_query_is_a_page_that_says_so(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert "这个请求读不懂" in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"login": "a\\u0000", "password": "b"}',
+        b'{"login": "a\\ud800", "password": "b"}',
+        b'{"login": "a", "password": {"\\u0000": ["b"]}}',
+        b"[" * 50_000,
+        b'{"login": {"a":' * 20_000,
+        b"[" * 900 + b"]" * 900,
+        b"1" * 6_000,
+        b"{",
+        b"\xff\xfe",
+    ],
+)
+def test_json_that_cannot_be_kept_is_a_problem_document(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/api/v1/tokens", data=body, content_type="application/json")
+    assert answer.status_code in (400, 422)
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_an_escaped_backslash_is_ordinary_text(client: FlaskClient) -> None:
+    body = b'{"login": "a\\\\u0000", "password": "b"}'
+    answer = client.post("/api/v1/tokens", data=body, content_type="application/json")
+    assert answer.get_json()["code"] != "bad_request"
+
+
+def test_a_nul_in_a_form_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/language", data={"language": "en\0", "next": "/"})
+    assert answer.status_code == 400
+    assert "这个请求读不懂" in answer.text
