@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from kernel import clock
 from kernel.access import found
-from kernel.db import transaction
+from kernel.db import db, transaction
 from kernel.errors import Conflict
 from kernel.money import Money
 from orders.model import (
@@ -189,26 +189,23 @@ def can_cancel(order: Order, at: datetime) -> bool:
 
     A member's needs until the cut-off; its unpaid order until the round closed, for then its
     goods were asked for and it can only lapse. Another order always before it is paid; after
-    that until its harvest began, its round closed or its goods were packed.
+    that until its harvest began, its round closed or its goods were packed. It only reads,
+    and leaves the caller's transaction open.
     """
     if order.state is OrderState.DUE:
-        with transaction() as session:
-            return order.group_order_id is None or not _round_is_over(session, order, at)
+        return order.group_order_id is None or not _round_is_over(db.session(), order, at)
     if order.state is OrderState.REGISTERED:
         offers = [line.offer_id for line in order.lines]
-        with transaction() as session:
-            late = session.scalar(
-                select(exists().where(Offer.id.in_(offers), Offer.closes_at <= at))
-            )
-        return not late
+        return not db.session.scalar(
+            select(exists().where(Offer.id.in_(offers), Offer.closes_at <= at))
+        )
     if order.state is not OrderState.CONFIRMED or order.group_order_id is not None:
         return False
     today = clock.local(at).date()
     if any(line.harvest_from is not None and line.harvest_from <= today for line in order.lines):
         return False
-    with transaction() as session:
-        packed = session.scalar(select(exists().where(Consignment.order_id == order.id)))
-        return not packed and not _round_is_over(session, order, at)
+    packed = db.session.scalar(select(exists().where(Consignment.order_id == order.id)))
+    return not packed and not _round_is_over(db.session(), order, at)
 
 
 def cancel(order: Order, cause: str = "cancel") -> None:

@@ -15,6 +15,7 @@ from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from psycopg import sql
 
+from kernel import jobs
 from kernel.db import db
 from kernel.postgres import Cluster
 from kernel.settings import Environment, Settings
@@ -108,7 +109,8 @@ def database(cluster: Cluster, template: str, _schema: dict[str, str]) -> str:
 
 @pytest.fixture
 def app(database: str, application: Flask) -> Iterator[Flask]:
-    """The application on a fresh database."""
+    """The application on a fresh database; jobs run in it."""
+    jobs.bind(application)
     yield application
     with application.app_context():
         db.session.remove()

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from kernel.db import db
+from kernel.postgres import Cluster
+from marketplace import create_app
+from tests.conftest import settings_for
 
 
 @pytest.fixture
-def offline(application: Flask) -> Iterator[FlaskClient]:
-    """A signed-in browser at a shop whose database does not answer: no test has made one."""
-    client = application.test_client()
+def offline(cluster: Cluster, var_dir: Path) -> Iterator[FlaskClient]:
+    """A signed-in browser at a shop whose database is not there."""
+    shop = create_app(settings_for(cluster.url("a_database_that_is_not_there"), var_dir))
+    client = shop.test_client()
     with client.session_transaction() as session:
         session["_user_id"] = "1.0"
     yield client
-    with application.app_context():
+    with shop.app_context():
         db.session.remove()
         db.engine.dispose()
 
