@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from flask_babel import lazy_gettext as _l
@@ -133,7 +134,7 @@ def count_lines(filled: Mapping[str, str], slots: Sequence[SlotStock]) -> list[C
     for slot in slots:
         if read.text("counted", slot):
             seen = read.text("expected", slot)
-            expected = int(seen) if seen.lstrip("-").isdecimal() else slot.expected
+            expected = int(seen) if re.fullmatch(r"-?[0-9]{1,8}", seen) else slot.expected
             counted, reason = read.whole("counted", slot), read.text("reason", slot)
             lines.append(CountLine(slot.number, expected, counted, reason))
     read.check()

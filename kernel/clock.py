@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from flask_babel import lazy_gettext as _l
+
+from kernel.errors import Invalid
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+YEARS = range(2000, 2200)
+"""The years that people may type; far outside, moving between zones has no answer."""
 
 _frozen: datetime | None = None
 
@@ -25,6 +31,13 @@ def local(moment: datetime) -> datetime:
 def today() -> date:
     """Return the date in Shanghai."""
     return local(now()).date()
+
+
+def check_years(**typed: date | None) -> None:
+    """Refuse dates and moments that nobody can mean. Raises Invalid."""
+    far = [name for name, day in typed.items() if day is not None and day.year not in YEARS]
+    if far:
+        raise Invalid(fields=dict.fromkeys(far, _l("年份要在 2000 到 2199 之间。")))
 
 
 def at_local(day: date, hour: int, minute: int = 0) -> datetime:

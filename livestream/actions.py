@@ -49,6 +49,7 @@ def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
     """Create a broadcast whose host is `viewer`, with its own credit source. Raises Invalid."""
     if not plan.title_zh.strip():
         raise Invalid(fields={"title_zh": _l("给这一场起个名字。")})
+    clock.check_years(planned_from=plan.planned_from, planned_to=plan.planned_to)
     if plan.planned_to <= plan.planned_from:
         raise Invalid(fields={"planned_to": _l("结束要晚于开始。")})
     code = public_code(8)

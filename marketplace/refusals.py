@@ -132,12 +132,14 @@ def _database_down(error: Exception) -> ResponseReturnValue:
 VALUE_STATES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
 
 
-def _unkeepable(error: DataError) -> ResponseReturnValue:
+def _unkeepable(error: DataError | OverflowError) -> ResponseReturnValue:
     """Answer for a value that no column can hold and that no form or schema caught."""
-    state = getattr(error.orig, "sqlstate", None)
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
     if state is not None and state not in VALUE_STATES:
         return _fault(error)
-    log.warning("unkeepable value at %s %s: %s", request.method, request.url_rule, state)
+    log.warning(
+        "unkeepable value at %s %s: %s", request.method, request.url_rule, state, exc_info=error
+    )
     return _refused(Invalid())
 
 
@@ -155,6 +157,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DataError, _unkeepable)
+    app.register_error_handler(OverflowError, _unkeepable)
     app.register_error_handler(OperationalError, _database_down)
     app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(Exception, _fault)

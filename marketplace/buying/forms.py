@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from flask_babel import lazy_gettext as _l
@@ -15,6 +16,7 @@ from orders.model import PaymentMethod
 from orders.placing import MAX_LINES, Recipient
 
 _ADDRESS = ("name", "phone", "city", "address")
+_UNITS = re.compile(r"[1-9][0-9]{0,7}")
 _PHONE = r"^\+?[0-9][0-9 -]{5,18}[0-9]$"
 
 
@@ -70,4 +72,4 @@ class CheckoutForm(FlaskForm):
     def wanted(self) -> dict[str, int]:
         """Return what was shown when the form was made: offer public id → units."""
         pairs = (str(one.data or "").partition(":") for one in self.lines)
-        return {offer: int(units) for offer, _, units in pairs if units.isdecimal() and int(units)}
+        return {offer: int(units) for offer, _, units in pairs if _UNITS.fullmatch(units)}

@@ -52,6 +52,7 @@ def named(name: str, today: date) -> Period:
 
 def between(first: date, last: date) -> Period:
     """Return a period of one's own choice. Raises Invalid when it ends before it begins."""
+    clock.check_years(**{"from": first, "to": last})
     if last < first:
         raise Invalid(fields={"to": _l("结束不能早于开始。")})
     if (last - first).days > MOST_DAYS:

@@ -84,14 +84,14 @@ def offer(public_id: str) -> ResponseReturnValue:
 def _filters() -> ShelfFilters:
     """Read the filters of a hand-typed or clicked address; what cannot be read narrows nothing."""
     asked = request.args
-    top = asked.get("max_price_fen", "")
+    top = asked.get("max_price_fen", "")[:16]
     return ShelfFilters(
         q=asked.get("q", "").strip()[:MAX_WORDS],
         category=_one_of(Category, asked.get("category")),
         mode=_one_of(LotMode, asked.get("mode")),
         region=asked.get("region", "").strip()[:20],
         seller=asked.get("seller", "")[:16],
-        max_price_fen=int(top) if top.isdecimal() and 0 < int(top[:16]) <= MAX_FEN else None,
+        max_price_fen=int(top) if top.isdecimal() and 0 < int(top) <= MAX_FEN else None,
     )
 
 

@@ -201,6 +201,13 @@ def _open_offers(session: Session, kept: Round, leg: RoundLeg) -> None:
 
 
 def _check(plan: RoundPlan) -> None:
+    clock.check_years(
+        opens_at=plan.opens_at,
+        closes_at=plan.closes_at,
+        harvest_from=plan.harvest_from,
+        harvest_to=plan.harvest_to,
+        handover_on=plan.handover_on,
+    )
     wrong: Mapping[str, tuple[bool, Text]] = {
         "title_zh": (not 0 < len(plan.title_zh.strip()) <= 80, _l("给这一期起个名字，80 字以内。")),
         "closes_at": (plan.closes_at <= plan.opens_at, _l("截单要晚于开始。")),

@@ -100,6 +100,7 @@ def _check_product(facts: ProductFacts) -> None:
 
 
 def _check_lot(facts: LotFacts) -> None:
+    clock.check_years(harvest_from=facts.harvest_from, harvest_to=facts.harvest_to)
     wrong = {}
     if not 1 <= facts.offered <= MAX_UNITS:
         wrong["offered"] = _l("数量写 1 到 10000000 的整数。")
@@ -113,6 +114,7 @@ def _check_lot(facts: LotFacts) -> None:
 
 
 def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
+    clock.check_years(closes_at=terms.closes_at)
     wrong = {}
     if not 0 < terms.price_fen <= MAX_FEN:
         wrong["price_fen"] = _l("价格要大于零，如 59.00。")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from flask.testing import FlaskClient
+
+from cabinets.forms import count_lines
+from cabinets.queries import SlotStock
+from kernel import clock
+from kernel.errors import Invalid
+from marketplace.report import periods
 
 
 @pytest.mark.parametrize("path", ["/offers/a%00b", "/api/v1/offers/%00", "/join/%00/qr.svg"])
@@ -48,3 +56,26 @@ def test_a_nul_in_a_form_is_refused(client: FlaskClient) -> None:
     answer = client.post("/language", data={"language": "en\0", "next": "/"})
     assert answer.status_code == 400
     assert "这个请求读不懂" in answer.text
+
+
+def test_a_checkout_with_endless_units_is_no_fault(client: FlaskClient) -> None:
+    for units in ("9" * 5_000, "99999999999999999999", "-1", "²"):
+        answer = client.post("/checkout", data={"lines-0": f"abc:{units}"})
+        assert answer.status_code < 500
+
+
+def test_what_a_count_expected_may_come_back_spoilt() -> None:
+    slot = SlotStock(1, 1, 1, 10, 4, None, None, 0, 0, "", "", "")
+    for seen in ("--5", "9" * 5_000, "-", "²"):
+        (line,) = count_lines({"counted-1": "3", "expected-1": seen}, [slot])
+        assert line.expected == 4
+
+
+@pytest.mark.parametrize("year", [1, 1999, 2200, 9999])
+def test_a_year_that_nobody_means_is_refused(year: int) -> None:
+    far = datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+    with pytest.raises(Invalid) as refused:
+        clock.check_years(closes_at=far, opens_at=None)
+    assert set(refused.value.fields) == {"closes_at"}
+    with pytest.raises(Invalid):
+        periods.between(far.date(), far.date())
