@@ -143,7 +143,8 @@ def find_transfer(page: Page, code: str) -> None:
     page.get_by_role("button", name="找这一笔").click()
     page.get_by_role("link", name=code).click()
     picture = page.get_by_role("img", name="付款单位上传的回单")
-    assert picture.evaluate("image => image.naturalWidth") > 0
+    picture.scroll_into_view_if_needed()
+    expect(picture).not_to_have_js_property("naturalWidth", 0)
     page.get_by_label("到账金额（元）").fill("5.90")
     page.get_by_role("button", name="核对").click()
     expect(page.get_by_text("到账金额和应付的不一样")).to_be_visible()
