@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect
 
 from tests.builders import PASSWORD
 
@@ -30,7 +30,8 @@ PHONE: Mapping[str, Any] = {
     "is_mobile": True,
 }
 DESKTOP: Mapping[str, Any] = {"viewport": {"width": 1280, "height": 900}}
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 # The shapes of a page's answer: a refused form is one, a missing picture is not.
 _PAGES = frozenset({"document", "xhr", "fetch"})
 
@@ -97,8 +98,13 @@ def check_axe(page: Page) -> None:
 
 
 def check_width(page: Page) -> None:
-    """Fail if `page` scrolls sideways."""
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    """Fail if `page` scrolls sideways once it is drawn; it has a hundred frames for that."""
+    wide = 1
+    for _frame in range(100):
+        wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        if wide <= 0:
+            return
+        page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => drawn(null)))")
     assert wide <= 0, f"{page.url} is {wide} px too wide"
 
 
