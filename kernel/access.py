@@ -109,11 +109,16 @@ def visitor_key() -> str:
 
 
 class _Allow:
-    """`@allow(Role.STAFF, …)` on a view, or `@allow.everyone` for a public one."""
+    """`@allow(Role.STAFF, …)` on a view, or `@allow.everyone` for a public one.
 
-    def __call__(self, *roles: Role) -> Callable[[View], View]:
+    `@allow(Role.STAFF, factor=True)` is for writes by which staff move money: staff and
+    administrators then need a second factor that was confirmed a short while ago.
+    """
+
+    def __call__(self, *roles: Role, factor: bool = False) -> Callable[[View], View]:
         def mark(view: View) -> View:
             view.access = frozenset(roles)  # type: ignore[attr-defined]  # read by `rule_of`
+            view.factor = factor  # type: ignore[attr-defined]  # read by `needs_factor`
             return view
 
         return mark
@@ -137,6 +142,11 @@ def rule_of(endpoint: str) -> frozenset[Role] | None:
         return EVERYONE
     view = current_app.view_functions.get(endpoint)
     return getattr(view, "access", None)
+
+
+def needs_factor(endpoint: str) -> bool:
+    """Tell whether staff need their second factor to write at `endpoint`."""
+    return bool(getattr(current_app.view_functions.get(endpoint), "factor", False))
 
 
 def may_enter(endpoint: str, who: Viewer) -> bool:
