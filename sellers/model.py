@@ -109,10 +109,34 @@ class Seller(Base):
         return list(dict.fromkeys(name for name in names if name))
 
 
+class CertificateState(enum.StrEnum):
+    """Buyers see only what staff accepted; `moves` lists what may follow."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    RETURNED = "returned"
+
+    @property
+    def moves(self) -> frozenset[CertificateState]:
+        """States that may follow this one; for a returned paper the seller sends a new one."""
+        return _CERTIFICATE_MOVES[self]
+
+
+_CERTIFICATE_MOVES: dict[CertificateState, frozenset[CertificateState]] = {
+    CertificateState.PENDING: frozenset({CertificateState.ACCEPTED, CertificateState.RETURNED}),
+    CertificateState.ACCEPTED: frozenset({CertificateState.RETURNED}),
+    CertificateState.RETURNED: frozenset(),
+}
+
+
 class Certificate(Keyed, Base):
     """A paper that says something about a seller or one of its products, with its file."""
 
     __tablename__ = "certificate"
+    __table_args__ = (
+        # What waits for staff, however many papers there are.
+        Index("ix_certificate_pending", "id", postgresql_where="state = 'pending'"),
+    )
 
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"), index=True)
@@ -120,6 +144,12 @@ class Certificate(Keyed, Base):
     number: Mapped[str] = mapped_column(String(60))
     issued_by: Mapped[str] = mapped_column(String(120), default="")
     valid_until: Mapped[date | None]
+    state: Mapped[CertificateState] = mapped_column(
+        choice(CertificateState, 10), default=CertificateState.PENDING
+    )
+    return_reason: Mapped[str] = mapped_column(String(300), default="")
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     file_id: Mapped[int | None] = mapped_column(ForeignKey("stored_file.id"))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 

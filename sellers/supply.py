@@ -96,7 +96,7 @@ _PROMISE = text(
             SELECT c.number FROM certificate c
             WHERE c.seller_id = o.seller_id
                 AND (c.product_id IS NULL OR c.product_id = o.product_id)
-                AND (c.valid_until IS NULL OR c.valid_until >= :day)
+                AND (c.valid_until IS NULL OR c.valid_until >= :day) AND c.state = 'accepted'
             ORDER BY c.product_id NULLS LAST, c.id DESC LIMIT 1
         ), '') AS certificate_number
     FROM offer_done o
@@ -182,7 +182,7 @@ _FREEZE = text(
             SELECT c.number FROM certificate c
             WHERE c.seller_id = o.seller_id
                 AND (c.product_id IS NULL OR c.product_id = o.product_id)
-                AND (c.valid_until IS NULL OR c.valid_until >= :day)
+                AND (c.valid_until IS NULL OR c.valid_until >= :day) AND c.state = 'accepted'
             ORDER BY c.product_id NULLS LAST, c.id DESC LIMIT 1
         ), '') AS certificate_number
     FROM offer o

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from kernel import audit, clock, files
 from kernel.access import found
 from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Account, Membership, Organisation, OrganisationKind, Role, grant
-from sellers.model import Certificate, Product, Seller, SellerKind, SellerState
+from sellers.model import (
+    Certificate,
+    CertificateState,
+    Product,
+    Seller,
+    SellerKind,
+    SellerState,
+)
 from sellers.search import product_terms
 
 LICENCE = "licence"
@@ -152,7 +159,8 @@ def add_certificate(
 ) -> Certificate:
     """Keep a certificate with its file (seen only by the seller and staff) and return it.
 
-    Raises Invalid when it has expired, or the file is missing, too large or unreadable.
+    It waits for staff: buyers see its number once it was accepted. Raises Invalid when it has
+    expired, or the file is missing, too large or unreadable; Conflict while staff looks.
     """
     if valid_until is not None and valid_until < clock.today():
         raise Invalid(fields={"valid_until": _l("这份证书已经过期。上传有效的一份。")})
@@ -189,7 +197,10 @@ def submit(seller_id: int) -> Seller:
         seller = _locked(seller_id)
         day = clock.today()
         missing = {}
-        if not any(c.kind == LICENCE and c.is_valid(day) for c in seller.certificates):
+        if not any(
+            c.kind == LICENCE and c.is_valid(day) and c.state is not CertificateState.RETURNED
+            for c in seller.certificates
+        ):
             missing["certificates"] = _l("还差营业执照。上传一张有效的再提交。")
         if not seller.contact_phone:
             missing["contact_phone"] = _l("还差联系电话。平台要打电话核对。")
@@ -201,13 +212,25 @@ def submit(seller_id: int) -> Seller:
 
 
 def verify(seller_id: int, account_id: int) -> Seller:
-    """Let the seller sell, on the word of the staff member `account_id`. Raises Conflict."""
-    with transaction():
+    """Let the seller sell, on the word of the staff member `account_id`; its papers are accepted.
+
+    No paper can come while staff looks, so that what is accepted here was looked at. Raises
+    Conflict.
+    """
+    with transaction() as session:
         seller = _locked(seller_id)
         _move(seller, SellerState.VERIFIED)
         seller.verified_at = clock.now()
         seller.verified_by = account_id
         seller.return_reason = ""
+        waiting = update(Certificate).where(
+            Certificate.seller_id == seller_id, Certificate.state == CertificateState.PENDING
+        )
+        session.execute(
+            waiting.values(
+                state=CertificateState.ACCEPTED, reviewed_at=clock.now(), reviewed_by=account_id
+            )
+        )
         audit.note(
             "seller.verify", f"seller:{seller.organisation.public_id}", account_id=account_id
         )
@@ -229,3 +252,31 @@ def return_to_seller(seller_id: int, account_id: int, reason: str) -> Seller:
         subject = f"seller:{seller.organisation.public_id}"
         audit.note("seller.return", subject, account_id=account_id, reason=said[:200])
     return seller
+
+
+def _review(certificate_id: int, account_id: int, to: CertificateState, reason: str = "") -> None:
+    """Move a paper to what staff said of it. Raises NotFound, and Conflict for a second word."""
+    with transaction() as session:
+        paper = found(session.get(Certificate, certificate_id, with_for_update={"of": Certificate}))
+        if to not in paper.state.moves:
+            raise Conflict(
+                _l("这份证书已经审过了。刷新后再看一次。"),
+                code="wrong_state",
+                state=str(paper.state),
+            )
+        paper.state, paper.return_reason = to, reason[:300]
+        paper.reviewed_at, paper.reviewed_by = clock.now(), account_id
+        subject = f"certificate:{paper.public_id}"
+        audit.note(f"certificate.{to}", subject, account_id=account_id, reason=reason[:200])
+
+
+def accept_certificate(certificate_id: int, account_id: int) -> None:
+    """Let buyers see a paper, on the word of the staff member `account_id`. Raises Conflict."""
+    _review(certificate_id, account_id, CertificateState.ACCEPTED)
+
+
+def return_certificate(certificate_id: int, account_id: int, reason: str) -> None:
+    """Return one paper with a reason; buyers no longer see it. Raises Invalid, Conflict."""
+    if not reason.strip():
+        raise Invalid(fields={"reason": _l("写清楚要改什么，供货方会看到这句话。")})
+    _review(certificate_id, account_id, CertificateState.RETURNED, reason.strip())

@@ -22,6 +22,7 @@ from sellers.model import (
     BenefitPlan,
     Category,
     Certificate,
+    CertificateState,
     Lot,
     LotMode,
     Offer,
@@ -239,7 +240,7 @@ def cards(public_ids: Iterable[str]) -> dict[str, Card]:
 class OfferFacts:
     """What a product page shows beyond the card.
 
-    `certificates` are those valid today, the product's own first; `plans` say how the
+    `certificates` are those accepted and valid today, the product's own first; `plans` say how the
     seller's income reaches households, the newest first.
     """
 
@@ -272,6 +273,7 @@ def offer_by_public_id(public_id: str, day: date | None = None) -> OfferFacts | 
         select(Certificate)
         .where(
             Certificate.seller_id == card.seller_id,
+            Certificate.state == CertificateState.ACCEPTED,
             or_(Certificate.product_id.is_(None), Certificate.product_id == product.id),
             or_(Certificate.valid_until.is_(None), Certificate.valid_until >= day),
         )

@@ -17,8 +17,15 @@ from kernel.audit import AuditEntry
 from kernel.db import db
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Membership, Organisation, Role
-from sellers import actions
-from sellers.model import Certificate, Product, Seller, SellerKind, SellerState
+from sellers import actions, supply
+from sellers.model import (
+    Certificate,
+    CertificateState,
+    Product,
+    Seller,
+    SellerKind,
+    SellerState,
+)
 from tests import builders
 
 FACTS = actions.SellerFacts(
@@ -201,3 +208,44 @@ def test_a_new_village_is_found_by_search_at_once() -> None:
     db.session.expire_all()
     assert "青龙" in db.session.get_one(Product, product.id).terms
     assert "龙村" in db.session.get_one(Product, product.id).terms
+
+
+def numbers_shown(offer_id: int) -> str:
+    """The certificate that a line of this offer freezes now."""
+    [promised] = supply.promise({offer_id: 1}, buyer="v:someone", at=clock.now())
+    return promised.certificate_number
+
+
+def test_a_paper_that_comes_after_verification_is_shown_once_staff_accepted_it() -> None:
+    seller, staff = licensed(), builders.account(Role.STAFF)
+    actions.submit(seller.id)
+    actions.verify(seller.id, staff.id)
+    offer = builders.offer(builders.lot(builders.product(seller)))
+    assert numbers_shown(offer.id) == "91500234"
+    late = actions.add_certificate(
+        seller.id, None, kind="organic", number="ORG-1", upload=picture()
+    )
+    assert late.state is CertificateState.PENDING
+    assert numbers_shown(offer.id) == "91500234"
+    actions.accept_certificate(late.id, staff.id)
+    assert numbers_shown(offer.id) == "ORG-1"
+    actions.return_certificate(late.id, staff.id, "看不清编号，重新拍一张")
+    assert numbers_shown(offer.id) == "91500234"
+    acts = list(db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)))
+    assert acts == ["seller.verify", "certificate.accepted", "certificate.returned"]
+
+
+def test_a_returned_paper_is_neither_accepted_nor_enough_to_be_verified() -> None:
+    seller, staff = licensed(), builders.account(Role.STAFF)
+    [licence] = db.session.scalars(select(Certificate))
+    with pytest.raises(Invalid):
+        actions.return_certificate(licence.id, staff.id, "  ")
+    assert licence.state is CertificateState.PENDING
+    actions.return_certificate(licence.id, staff.id, "看不清编号")
+    with pytest.raises(Conflict) as refusal:
+        actions.accept_certificate(licence.id, staff.id)
+    assert refusal.value.code == "wrong_state"
+    with pytest.raises(Invalid):
+        actions.submit(seller.id)
+    assert state_of(seller) is SellerState.DRAFT
+    assert licence.state is CertificateState.RETURNED

@@ -11,7 +11,16 @@ from sqlalchemy import event
 
 from kernel import clock
 from kernel.db import db, transaction
-from sellers.model import Category, Certificate, Lot, LotMode, Offer, Place, SellerState
+from sellers.model import (
+    Category,
+    Certificate,
+    CertificateState,
+    Lot,
+    LotMode,
+    Offer,
+    Place,
+    SellerState,
+)
 from sellers.queries import ShelfFilters, cards, offer_by_public_id, shelf
 from tests import builders
 
@@ -136,14 +145,24 @@ def test_a_page_of_the_shelf_is_one_statement(rows: int) -> None:
     assert len(sent) == 1
 
 
-def test_the_facts_of_an_offer_hold_its_valid_certificates_only() -> None:
+def test_the_facts_of_an_offer_hold_its_accepted_and_valid_certificates_only() -> None:
     offer = offered("春橙")
     today = clock.today()
     with transaction() as session:
-        for number, until in [("valid", today), ("old", today - timedelta(days=1))]:
+        accepted, pending = CertificateState.ACCEPTED, CertificateState.PENDING
+        for number, until, state in [
+            ("valid", today, accepted),
+            ("old", today - timedelta(days=1), accepted),
+            ("not looked at", today, pending),
+            ("returned", today, CertificateState.RETURNED),
+        ]:
             session.add(
                 Certificate(
-                    seller_id=offer.seller_id, kind="organic", number=number, valid_until=until
+                    seller_id=offer.seller_id,
+                    kind="organic",
+                    number=number,
+                    valid_until=until,
+                    state=state,
                 )
             )
         session.add(
@@ -152,6 +171,7 @@ def test_the_facts_of_an_offer_hold_its_valid_certificates_only() -> None:
                 product_id=offer.product_id,
                 kind="green",
                 number="its own",
+                state=accepted,
             )
         )
     public_id = offer.public_id
