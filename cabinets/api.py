@@ -32,7 +32,7 @@ from cabinets.schemas import (
 from kernel.access import allow, signed, viewer
 from kernel.db import db
 from kernel.errors import Refusal
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -98,16 +98,18 @@ def _changed(slots: dict[int, int]) -> dict[str, Any]:
 
 
 def _moved(verb: str, code: str, body: dict[str, Any], act: Callable[[], dict[int, int]]) -> Any:
-    key = request.headers.get("Idempotency-Key")
-    return once(viewer().actor, f"cabinets.{verb}:{code}", key, body, lambda: _changed(act()))
+    return once(
+        viewer().actor, f"cabinets.{verb}:{code}", sent_key(), body, lambda: _changed(act())
+    )
 
 
 @blueprint.route("/<code>/restocks", methods=["POST"])
 @allow(*OPERATORS)
+@keyed
 @blueprint.arguments(TripIn)
 @blueprint.response(201, ChangedOut)
 def restocks(body: dict[str, Any], code: str) -> Any:
-    """Move units from lots into slots, once. Needs an Idempotency-Key."""
+    """Move units from lots into slots, once."""
     lines = [
         trips.TripLine(one["slot"], one["units"], one["lot_id"], one["price_fen"])
         for one in body["lines"]
@@ -117,20 +119,22 @@ def restocks(body: dict[str, Any], code: str) -> Any:
 
 @blueprint.route("/<code>/returns", methods=["POST"])
 @allow(*OPERATORS)
+@keyed
 @blueprint.arguments(ReturnIn)
 @blueprint.response(201, ChangedOut)
 def returns(body: dict[str, Any], code: str) -> Any:
-    """Give units from slots back to their lots. Needs an Idempotency-Key."""
+    """Give units from slots back to their lots."""
     lines = [trips.ReturnLine(**one) for one in body["lines"]]
     return _moved("return", code, body, lambda: trips.give_back(viewer(), code, lines))
 
 
 @blueprint.route("/<code>/counts", methods=["POST"])
 @allow(*OPERATORS)
+@keyed
 @blueprint.arguments(CountIn)
 @blueprint.response(201, ChangedOut)
 def counts(body: dict[str, Any], code: str) -> Any:
-    """Write a stock-take down; the answer has the differences. Needs an Idempotency-Key."""
+    """Write a stock-take down; the answer has the differences."""
     lines = [trips.CountLine(**one) for one in body["lines"]]
     return _moved("count", code, body, lambda: trips.take_stock(viewer(), code, lines))
 

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from kernel.access import allow, found, viewer, visitor_key
 from kernel.db import db
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
@@ -36,18 +36,18 @@ def plan(body: dict[str, Any]) -> Any:
 
 @blueprint.route("/<code>/pins", methods=["POST"])
 @allow(*HOSTS)
+@keyed
 @blueprint.arguments(PinIn)
 @blueprint.response(201, PinOut)
 def pin(body: dict[str, Any], code: str) -> Any:
-    """Put a lot on sale in a broadcast. Needs an Idempotency-Key."""
+    """Put a lot on sale in a broadcast."""
 
     def act() -> dict[str, Any]:
         asked = Pin(body["lot_id"], body["price_fen"], body["quota"], body["limit_per_buyer"])
         pinned = actions.pin_offer(viewer(), code, asked)
         return {"offer_id": found(db.session.get(Offer, pinned.offer_id)).public_id}
 
-    key = request.headers.get("Idempotency-Key")
-    return once(viewer().actor, f"broadcasts.pin:{code}", key, body, act)
+    return once(viewer().actor, f"broadcasts.pin:{code}", sent_key(), body, act)
 
 
 @blueprint.route("/<code>/start", methods=["POST"])

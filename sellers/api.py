@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 
 from kernel.access import allow, viewer
 from kernel.errors import Invalid
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from sellers import actions, jobs, schemas
 from sellers.imports.words import say
@@ -27,9 +27,8 @@ FAULTS_SHOWN = 100
 
 def _once(payload: Any, work: Callable[[], str]) -> str:
     """Do `work` once for the request's Idempotency-Key; return the public id that it gave."""
-    key = request.headers.get("Idempotency-Key")
     endpoint = f"{request.method} {request.path}"[:80]
-    made = once(viewer().actor, endpoint, key, payload, lambda: {"id": work()})
+    made = once(viewer().actor, endpoint, sent_key(), payload, lambda: {"id": work()})
     return str(made["id"])
 
 
@@ -139,10 +138,11 @@ def lots(query: dict[str, Any]) -> Page[Lot]:
 
 @blueprint.route("/mine/lots", methods=["POST"])
 @allow(Role.CLERK)
+@keyed
 @blueprint.arguments(schemas.OwnLotIn)
 @blueprint.response(201, schemas.OwnLotOut)
 def add_lot(payload: dict[str, Any]) -> Lot:
-    """Add a lot of a product. Needs an Idempotency-Key."""
+    """Add a lot of a product."""
     facts = {name: value for name, value in payload.items() if name != "product_id"}
     product = workspace.own_product(my_seller(), payload["product_id"])
     made = _once(payload, lambda: actions.add_lot(product.id, actions.LotFacts(**facts)).public_id)
@@ -160,10 +160,11 @@ def offers(query: dict[str, Any]) -> Page[Offer]:
 
 @blueprint.route("/mine/offers", methods=["POST"])
 @allow(Role.CLERK)
+@keyed
 @blueprint.arguments(schemas.OwnOfferIn)
 @blueprint.response(201, schemas.OwnOfferOut)
 def add_offer(payload: dict[str, Any]) -> Offer:
-    """Put a lot on sale in the shop. Needs an Idempotency-Key."""
+    """Put a lot on sale in the shop."""
     terms = {name: value for name, value in payload.items() if name != "lot_id"}
     lot = workspace.own_lot(my_seller(), payload["lot_id"])
     made = _once(payload, lambda: actions.list_offer(lot.id, Place.SHOP, **terms).public_id)
@@ -172,10 +173,11 @@ def add_offer(payload: dict[str, Any]) -> Offer:
 
 @blueprint.route("/mine/offers/<public_id>", methods=["PUT"])
 @allow(Role.CLERK)
+@keyed
 @blueprint.arguments(schemas.OwnOfferTermsIn)
 @blueprint.response(200, schemas.OwnOfferOut)
 def change_offer(payload: dict[str, Any], public_id: str) -> Offer:
-    """Change an offer; what was sold keeps its price. Needs an Idempotency-Key."""
+    """Change an offer; what was sold keeps its price."""
     offer = workspace.own_offer(my_seller(), public_id)
     terms = actions.OfferTerms(**payload)
     _once(payload, lambda: actions.change_offer(offer.id, terms).public_id)
@@ -184,9 +186,10 @@ def change_offer(payload: dict[str, Any], public_id: str) -> Offer:
 
 @blueprint.route("/mine/offers/<public_id>/withdraw", methods=["POST"])
 @allow(Role.CLERK)
+@keyed
 @blueprint.response(200, schemas.OwnOfferOut)
 def withdraw(public_id: str) -> Offer:
-    """Take an offer off sale. Needs an Idempotency-Key."""
+    """Take an offer off sale."""
     offer = workspace.own_offer(my_seller(), public_id)
     _once(None, lambda: actions.withdraw_offer(offer.id).public_id)
     return workspace.own_offer(my_seller(), public_id)
@@ -221,9 +224,10 @@ def show_import(public_id: str) -> dict[str, Any]:
 
 @blueprint.route("/mine/imports/<public_id>/load", methods=["POST"])
 @allow(Role.CLERK)
+@keyed
 @blueprint.response(202, schemas.ImportOut)
 def load_import(public_id: str) -> dict[str, Any]:
-    """Put a spreadsheet's rows on sale, all or none. Needs an Idempotency-Key."""
+    """Put a spreadsheet's rows on sale, all or none."""
     one = workspace.own_import(my_seller(), public_id)
     _once(None, lambda: jobs.load(one.id).public_id)
     return _import_out(workspace.own_import(my_seller(), public_id))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
 from flask_smorest import Blueprint
 
 from kernel.access import allow, viewer, visitor_key
+from kernel.idempotency import keyed, sent_key
 from marketplace.buying.schemas import OrderIn, OrderOut, PlacedOut
 from marketplace.checkout import pay_url, purchase
 from orders.model import OrderState
@@ -16,18 +16,10 @@ from orders.queries.mine import sheet
 
 blueprint = Blueprint("orders_api", __name__, url_prefix="/api/v1/orders", description="Orders")
 
-KEY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string", "maxLength": 128},
-    "description": "One key for one purchase; a repeat with the same body gets the same answer.",
-}
-
 
 @blueprint.route("", methods=["POST"])
 @allow.everyone
-@blueprint.doc(parameters=[KEY_HEADER])
+@keyed
 @blueprint.arguments(OrderIn)
 @blueprint.response(201, PlacedOut)
 def place_order(payload: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +33,7 @@ def place_order(payload: dict[str, Any]) -> dict[str, Any]:
         Recipient(**recipient) if recipient else None,
         payload["payment"],
         payload["touch"],
-        request.headers.get("Idempotency-Key"),
+        sent_key(),
     )
 
 

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from flask import request
 from flask_smorest import Blueprint
 from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
 from kernel.db import db
 from kernel.errors import Invalid
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Organisation, OrganisationKind, Role
 from orders.actions import handover, settlement
 from orders.api import harvest_schemas as shapes
@@ -39,8 +38,7 @@ def _once(endpoint: str, body: Any, act: Callable[[], dict[str, Any]]) -> dict[s
             for name, value in answer.items()
         }
 
-    key = request.headers.get("Idempotency-Key")
-    answer = once(viewer().actor, endpoint, key, body, as_json)
+    answer = once(viewer().actor, endpoint, sent_key(), body, as_json)
     return {
         name: datetime.fromisoformat(value) if name in _TIMES and value else value
         for name, value in answer.items()
@@ -143,6 +141,7 @@ def sent() -> dict[str, Any]:
 
 @blueprint.route("/consignments", methods=["POST"])
 @allow(Role.CLERK, Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.PackIn)
 @blueprint.response(201, shapes.ConsignmentOut)
 def pack(body: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +177,7 @@ def show(consignment_id: str) -> dict[str, Any]:
 
 @blueprint.route("/consignments/<consignment_id>/sending", methods=["POST"])
 @allow(Role.CLERK, Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.SendIn)
 @blueprint.response(200, shapes.ConsignmentOut)
 def send(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
@@ -194,6 +194,7 @@ def send(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
 
 @blueprint.route("/consignments/<consignment_id>/signature", methods=["POST"])
 @allow(Role.COORDINATOR, Role.CONSUMER)
+@keyed
 @blueprint.arguments(shapes.SignIn)
 @blueprint.response(200, shapes.ConsignmentOut)
 def sign(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
@@ -220,6 +221,7 @@ def of_order(number: str) -> dict[str, Any]:
 
 @blueprint.route("/orders/<number>/receipt", methods=["POST"])
 @allow.everyone
+@keyed
 @blueprint.response(200, shapes.ReceivedOut)
 def receive(number: str) -> dict[str, Any]:
     """Confirm that what was sent of an order has arrived: its buyer, or staff."""
@@ -243,6 +245,7 @@ def index() -> dict[str, Any]:
 
 @blueprint.route("/settlements", methods=["POST"])
 @allow(Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.SettleIn)
 @blueprint.response(201, shapes.SettlementOut)
 def state(body: dict[str, Any]) -> dict[str, Any]:
@@ -262,6 +265,7 @@ def state(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/settlements/<settlement_id>/payout", methods=["POST"])
 @allow(Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.PayOutIn)
 @blueprint.response(200, shapes.SettlementOut)
 def pay_out(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
 from kernel.db import db
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield
@@ -139,6 +139,7 @@ def answer(body: dict[str, Any], quota_id: str) -> dict[str, Any]:
 
 @blueprint.route("/notice-items/<item_id>/yields", methods=["PUT"])
 @allow(Role.CLERK, Role.STEWARD, Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.YieldIn)
 @blueprint.response(200, shapes.ItemOut)
 def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
@@ -175,6 +176,7 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 
 @blueprint.route("/notice-items/<item_id>/allocation", methods=["POST"])
 @allow(Role.CLERK, Role.STAFF)
+@keyed
 @blueprint.arguments(shapes.AllocationIn)
 @blueprint.response(201, shapes.ItemOut)
 def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
@@ -189,4 +191,4 @@ def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 
 
 def _once(endpoint: str, body: dict[str, Any], act: Any) -> dict[str, Any]:
-    return once(viewer().actor, endpoint, request.headers.get("Idempotency-Key"), body, act)
+    return once(viewer().actor, endpoint, sent_key(), body, act)

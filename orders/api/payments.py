@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.access import allow, found, viewer
 from kernel.errors import Invalid
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from orders.model import Payment
 from orders.payments import queries
@@ -65,10 +65,6 @@ def _json(payment: Payment) -> dict[str, Any]:
     return {**answer, "has_proof": payment.proof_id is not None}
 
 
-def _key() -> str | None:
-    return request.headers.get("Idempotency-Key")
-
-
 @blueprint.route("/payments/<public_id>", methods=["GET"])
 @allow.everyone
 @blueprint.response(200, PaymentOut)
@@ -94,6 +90,7 @@ def send_proof(public_id: str) -> dict[str, Any]:
 
 @blueprint.route("/payments/<public_id>/confirm", methods=["POST"])
 @allow(Role.STAFF)
+@keyed
 @blueprint.arguments(ReceivedIn)
 @blueprint.response(200, PaymentOut)
 def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
@@ -106,11 +103,12 @@ def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
         return _json(confirm_transfer(public_id, account_id, payload["received_fen"]))
 
     body = {"payment": public_id, **payload}
-    return once(who.actor, "payments.confirm", _key(), body, act)
+    return once(who.actor, "payments.confirm", sent_key(), body, act)
 
 
 @blueprint.route("/refunds/<public_id>/repay", methods=["POST"])
 @allow(Role.STAFF)
+@keyed
 @blueprint.arguments(RepaidIn)
 @blueprint.response(200, RepaidOut)
 def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
@@ -124,4 +122,4 @@ def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
         return {"id": repaid.public_id, "state": repaid.state}
 
     body = {"refund": public_id, **payload}
-    return once(who.actor, "refunds.repay", _key(), body, act)
+    return once(who.actor, "refunds.repay", sent_key(), body, act)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.errors import Invalid, NotFound
-from kernel.idempotency import once
+from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Membership, Role
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
@@ -27,13 +26,6 @@ from orders.web.groups import join_url
 blueprint = Blueprint(
     "rounds_api", __name__, url_prefix="/api/v1", description="Order first, then harvest"
 )
-
-KEY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "schema": {"type": "string", "maxLength": 128},
-}
 
 
 def round_json(planned: Round, items: list[RoundItem]) -> dict[str, Any]:
@@ -128,7 +120,7 @@ def _account() -> int:
 
 
 def _once(endpoint: str, body: Any, act: Any) -> dict[str, Any]:
-    return once(viewer().actor, endpoint, request.headers.get("Idempotency-Key"), body, act)
+    return once(viewer().actor, endpoint, sent_key(), body, act)
 
 
 @blueprint.route("/rounds")
@@ -156,7 +148,7 @@ def show_round(round_id: str) -> dict[str, Any]:
 
 @blueprint.route("/rounds/<round_id>/group-orders", methods=["POST"])
 @allow(Role.COORDINATOR)
-@blueprint.doc(parameters=[KEY_HEADER])
+@keyed
 @blueprint.arguments(shapes.OpenIn)
 @blueprint.response(201, shapes.GroupOrderOut)
 def open_(body: dict[str, Any], round_id: str) -> dict[str, Any]:
@@ -199,7 +191,7 @@ def show(group_id: str) -> dict[str, Any]:
 
 @blueprint.route("/group-orders/<group_id>/needs", methods=["PUT"])
 @allow(Role.OFFICIAL)
-@blueprint.doc(parameters=[KEY_HEADER])
+@keyed
 @blueprint.arguments(shapes.NeedsIn)
 @blueprint.response(200, shapes.NeedsOut)
 def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
@@ -224,7 +216,7 @@ def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
 
 @blueprint.route("/group-orders/<group_id>/close", methods=["POST"])
 @allow(Role.COORDINATOR)
-@blueprint.doc(parameters=[KEY_HEADER])
+@keyed
 @blueprint.response(200, shapes.GroupOrderOut)
 def close(group_id: str) -> dict[str, Any]:
     """Close a group order before its round closes."""
