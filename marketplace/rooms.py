@@ -31,6 +31,7 @@ from orders.api import harvest as harvest_api
 from orders.api import payments as payments_api
 from orders.api import rounds as rounds_api
 from orders.payments import webhook
+from orders.queries.holdings import held_units
 from orders.web import field as field_web
 from orders.web import groups as groups_web
 from orders.web import handover as handover_web
@@ -43,6 +44,7 @@ from orders.web import settlement as settlement_web
 from orders.web import transfers as transfers_web
 from orders.web import units as units_web
 from sellers import api as sellers_api
+from sellers import takes
 from sellers import web as sellers_web
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +107,8 @@ def api_blueprints() -> list[ApiBlueprint]:
 
 
 def register(app: Flask) -> None:
-    """Register every room's pages."""
+    """Register every room's pages, and tell lower rooms what upper ones answer them."""
+    takes.counted_by(held_units)
     for blueprint in page_blueprints():
         app.register_blueprint(blueprint)
     if app.extensions["settings"].environment is not Environment.PRODUCTION:

@@ -27,6 +27,7 @@ from sellers.model import (
     SellerState,
 )
 from sellers.search import product_terms
+from sellers.takes import limit_changed
 
 MAX_UNIT_G = 1_000_000
 """The heaviest sale unit: a tonne."""
@@ -273,7 +274,8 @@ def list_offer(
 def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
     """Change an offer's price, quota, limit and closing, and return it.
 
-    Lines that were sold keep what they froze. Raises Conflict when it is withdrawn, or for a
+    Lines that were sold keep what they froze; units that were sold count against a new limit.
+    Raises Conflict when it is withdrawn, or for a
     quota below what is sold; Invalid.
     """
     with transaction() as session:
@@ -286,7 +288,7 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
             raise Conflict(message, code="below_sold", fields={"quota": message})
         offer.price_fen = terms.price_fen
         offer.quota = terms.quota
-        offer.limit_per_buyer = terms.limit_per_buyer
+        limit_changed(offer, terms.limit_per_buyer)
         offer.closes_at = terms.closes_at
         if terms.opens_at is not None:
             offer.opens_at = terms.opens_at

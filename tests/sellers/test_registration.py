@@ -240,7 +240,7 @@ def test_a_returned_paper_is_neither_accepted_nor_enough_to_be_verified() -> Non
     [licence] = db.session.scalars(select(Certificate))
     with pytest.raises(Invalid):
         actions.return_certificate(licence.id, staff.id, "  ")
-    assert licence.state is CertificateState.PENDING
+    assert licence.reviewed_at is None
     actions.return_certificate(licence.id, staff.id, "看不清编号")
     with pytest.raises(Conflict) as refusal:
         actions.accept_certificate(licence.id, staff.id)
