@@ -44,6 +44,8 @@ class Cabinet(Keyed, Base):
     credit_source_id: Mapped[int] = mapped_column(ForeignKey("credit_source.id"), unique=True)
     last_seen_at: Mapped[datetime | None]
     temperature_tenths: Mapped[int | None]
+    # The highest sequence number that came; those below it that did not are its gaps.
+    last_sequence: Mapped[int] = mapped_column(default=0)
 
     site: Mapped[Site] = relationship(back_populates="cabinets")
     credit: Mapped[CreditSource] = relationship()
@@ -129,6 +131,21 @@ class DeviceReport(SmallKey, Base):
     device_time: Mapped[str] = mapped_column(String(40), default="")
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
     conflicting: Mapped[bool] = mapped_column(default=False)
+
+
+class ReportGap(Base):
+    """Sequence numbers from `first` to `last` that a device has not reported yet.
+
+    Kept as reports come in, so that nobody has to read them all to see what is missing.
+    Two gaps of a cabinet never touch.
+    """
+
+    __tablename__ = "report_gap"
+    __table_args__ = (CheckConstraint("0 < first AND first <= last", name="span"),)
+
+    cabinet_id: Mapped[int] = mapped_column(ForeignKey("cabinet.id"), primary_key=True)
+    first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]
 
 
 class StockDifference(Keyed, Base):

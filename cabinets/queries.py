@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
-from cabinets.model import Cabinet, DeviceReport, Site, Slot, StockDifference
+from cabinets.model import Cabinet, DeviceReport, ReportGap, Site, Slot, StockDifference
 from cabinets.stock import expected_units, room_in
 from kernel.access import Viewer, found
 from kernel.db import db
@@ -242,17 +242,22 @@ def _differences(cabinet_ids: Sequence[int]) -> dict[int, int]:
 
 def _reports(cabinet_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Return cabinet id → (conflicting reports, sequence numbers that never came)."""
-    good = func.count().filter(~DeviceReport.conflicting)
-    rows = db.session.execute(
-        select(
-            DeviceReport.cabinet_id,
-            func.count().filter(DeviceReport.conflicting),
-            func.max(DeviceReport.sequence) - good,
-        )
-        .where(DeviceReport.cabinet_id.in_(cabinet_ids))
-        .group_by(DeviceReport.cabinet_id)
+    conflicts = (
+        select(func.count())
+        .where(DeviceReport.cabinet_id == Cabinet.id, DeviceReport.conflicting)
+        .correlate(Cabinet)
+        .scalar_subquery()
     )
-    return {cabinet_id: (conflicts, missing) for cabinet_id, conflicts, missing in rows}
+    missing = (
+        select(func.coalesce(func.sum(ReportGap.last - ReportGap.first + 1), 0))
+        .where(ReportGap.cabinet_id == Cabinet.id)
+        .correlate(Cabinet)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(
+        select(Cabinet.id, conflicts, missing).where(Cabinet.id.in_(cabinet_ids))
+    )
+    return {cabinet_id: (waiting, int(gone)) for cabinet_id, waiting, gone in rows}
 
 
 def public_cabinet(code: str) -> tuple[SiteState, CabinetState]:
@@ -285,20 +290,14 @@ def differences_of(cabinet_id: int) -> Sequence[StockDifference]:
     ).all()
 
 
-_GAPS = text(
-    """
-    SELECT before + 1 AS first, sequence - 1 AS last FROM (
-        SELECT sequence, lag(sequence, 1, 0::bigint) OVER (ORDER BY sequence) AS before
-        FROM device_report WHERE cabinet_id = :cabinet AND NOT conflicting
-    ) AS known
-    WHERE sequence > before + 1 ORDER BY 1 LIMIT :most
-    """
-)
-
-
 def gaps_of(cabinet_id: int, most: int = GAPS_SHOWN) -> list[Gap]:
     """Return the first `most` gaps in what a device reported; its numbers begin with one."""
-    rows = db.session.execute(_GAPS, {"cabinet": cabinet_id, "most": most})
+    rows = db.session.execute(
+        select(ReportGap.first, ReportGap.last)
+        .where(ReportGap.cabinet_id == cabinet_id)
+        .order_by(ReportGap.first)
+        .limit(most)
+    )
     return [Gap(row.first, row.last) for row in rows]
 
 

@@ -6,7 +6,7 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from kernel import clock
 from kernel.db import Base, SmallKey, choice, transaction
@@ -198,6 +198,15 @@ def _account_ids(book: int, wanted: set[tuple[AccountKind, str]]) -> dict[tuple[
         return ids
 
 
+@dataclass(frozen=True)
+class Movement:
+    """One transaction to be posted. `kind` and `reference` together make it happen once."""
+
+    reference: str
+    entries: Sequence[Entry]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 def post(
     book: str,
     kind: str,
@@ -207,41 +216,65 @@ def post(
 ) -> int | None:
     """Write one transaction into `book` and return its id; None if it was already posted.
 
-    `kind` and `reference` together make it happen once. Zero entries are left out. Raises
-    LedgerError when the entries do not sum to zero or none is left.
+    As `post_all` does it.
     """
-    kept = [entry for entry in entries if entry.amount]
-    if sum(entry.amount.fen for entry in kept) != 0 or not kept:
-        raise LedgerError(f"{kind} {reference}: the entries do not balance")
+    return post_all(book, kind, [Movement(reference, entries, facts or {})]).get(reference)
+
+
+def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, int]:
+    """Write transactions into `book` and return reference → id of those that are new.
+
+    However many there are, it is the same few statements. Zero entries are left out. Raises
+    LedgerError when the entries of one do not sum to zero or none is left, and then writes
+    none.
+    """
+    kept = {one.reference: [entry for entry in one.entries if entry.amount] for one in movements}
+    for reference, entries in kept.items():
+        if sum(entry.amount.fen for entry in entries) != 0 or not entries:
+            raise LedgerError(f"{kind} {reference}: the entries do not balance")
+    if not movements:
+        return {}
     with transaction() as session:
-        where = book_id(book)
-        posted: int | None = session.scalar(
+        where, at = book_id(book), clock.now()
+        rows = session.execute(
             insert(LedgerTransaction)
-            .values(
-                book_id=where,
-                kind=kind,
-                reference=reference,
-                facts=dict(facts or {}),
-                posted_at=clock.now(),
-            )
             .on_conflict_do_nothing()
-            .returning(LedgerTransaction.id)
-        )
-        if posted is None:
-            return None
-        ids = _account_ids(where, {(entry.kind, entry.owner) for entry in kept})
-        session.execute(
-            insert(Posting),
+            .returning(LedgerTransaction.reference, LedgerTransaction.id),
             [
                 {
-                    "transaction_id": posted,
-                    "account_id": ids[(entry.kind, entry.owner)],
-                    "amount_fen": entry.amount.fen,
+                    "book_id": where,
+                    "kind": kind,
+                    "reference": one.reference,
+                    "facts": dict(one.facts),
+                    "posted_at": at,
                 }
-                for entry in kept
+                # Two who post the same ones wait for each other in one order.
+                for one in sorted(movements, key=lambda one: one.reference)
             ],
         )
+        posted = {row.reference: row.id for row in rows}
+        _write_postings(session, where, {posted[one]: kept[one] for one in posted})
     return posted
+
+
+def _write_postings(session: Session, book: int, entries: Mapping[int, Sequence[Entry]]) -> None:
+    """Write what each new transaction (by id) moves."""
+    every = [entry for some in entries.values() for entry in some]
+    if not every:
+        return
+    ids = _account_ids(book, {(entry.kind, entry.owner) for entry in every})
+    session.execute(
+        insert(Posting),
+        [
+            {
+                "transaction_id": transaction_id,
+                "account_id": ids[(entry.kind, entry.owner)],
+                "amount_fen": entry.amount.fen,
+            }
+            for transaction_id, some in entries.items()
+            for entry in some
+        ],
+    )
 
 
 def balance(book: str, kind: AccountKind, owner: str | None = None) -> Money:

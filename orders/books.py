@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kernel import ledger
-from kernel.ledger import AccountKind, credit, debit
+from kernel.ledger import AccountKind, Movement, credit, debit
 from kernel.money import Money
 from orders.model import Payment, PaymentMethod, Refund, Settlement
 
@@ -24,13 +26,37 @@ def owner_of(unit_id: int | None) -> str:
 
 def captured(payment: Payment) -> None:
     """Money came in for orders that are not a receivable."""
-    amount = Money(payment.captured_fen)
+    captured_all(payment.method, {payment.public_id: Money(payment.captured_fen)})
+
+
+def captured_all(method: PaymentMethod, amounts: Mapping[str, Money]) -> None:
+    """Money came in by one method, for each of these payments (public id → amount)."""
+    ledger.post_all(
+        BOOK,
+        "payment",
+        [
+            Movement(
+                payment,
+                [debit(CLEARING[method], amount), credit(AccountKind.BUYER_PREPAID, amount)],
+                {"method": method},
+            )
+            for payment, amount in amounts.items()
+        ],
+    )
+
+
+def captured_again(payment: Payment, refund: Refund) -> None:
+    """Stripe took a paid payment's money once more; all of it is owed back by `refund`."""
+    amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "payment",
-        payment.public_id,
-        [debit(CLEARING[payment.method], amount), credit(AccountKind.BUYER_PREPAID, amount)],
-        {"method": payment.method},
+        f"{payment.public_id}:{refund.public_id}",
+        [
+            debit(AccountKind.PROVIDER_CLEARING, amount),
+            credit(AccountKind.BUYER_PREPAID, amount),
+        ],
+        {"method": PaymentMethod.STRIPE},
     )
 
 

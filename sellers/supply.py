@@ -174,7 +174,7 @@ def _promised(row: Row[Any]) -> Promised:
 _FREEZE = text(
     """
     SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place,
-        CAST(:units AS bigint) AS units, o.price_fen,
+        CAST(1 AS bigint) AS units, o.price_fen,
         p.name_zh, p.name_en, p.unit_name, p.unit_g, p.picture, p.category,
         lot.harvest_from, lot.harvest_to,
         org.name_zh AS seller_name_zh, org.name_en AS seller_name_en,
@@ -189,24 +189,22 @@ _FREEZE = text(
     JOIN lot ON lot.id = o.lot_id
     JOIN product p ON p.id = o.product_id
     JOIN organisation org ON org.id = o.seller_id
-    WHERE o.id = :offer
+    WHERE o.id = ANY(:offers)
     """
-)
+).bindparams(bindparam("offers", type_=ARRAY(BigInteger)))
 
 
-def freeze(offer_id: int, units: int, at: datetime) -> Promised:
-    """Return what a line freezes of an offer as it is at `at`, and promise nothing.
+def freeze(offer_ids: Collection[int], at: datetime) -> dict[int, Promised]:
+    """Return what a line of one unit freezes of each offer as it is at `at`; promise nothing.
 
-    For a sale that has happened, whatever the offer's window, quota or lot would say now.
-    Raises NotFound.
+    For sales that have happened, whatever an offer's window, quota or lot would say now.
+    Raises NotFound if one of them does not exist.
     """
     with transaction() as session:
-        row = session.execute(
-            _FREEZE, {"offer": offer_id, "units": units, "day": at.date()}
-        ).one_or_none()
-    if row is None:
+        rows = session.execute(_FREEZE, {"offers": sorted(offer_ids), "day": at.date()}).all()
+    if len(rows) != len(set(offer_ids)):
         raise NotFound()
-    return _promised(row)
+    return {row.offer_id: _promised(row) for row in rows}
 
 
 _PROMISE_LOTS = text(

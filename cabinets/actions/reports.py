@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import BigInteger, bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, joinedload
 
 from cabinets.actions import operated
-from cabinets.model import Cabinet, DeviceReport, Slot, SlotEvent, SlotEventKind, StockDifference
+from cabinets.model import (
+    Cabinet,
+    DeviceReport,
+    ReportGap,
+    Slot,
+    SlotEvent,
+    SlotEventKind,
+    StockDifference,
+)
 from cabinets.stock import expected_of
 from kernel import audit, clock
 from kernel.access import Viewer, found
 from kernel.db import transaction
 from kernel.errors import Invalid
-from orders.actions.counter import CounterSale, record_sale
+from orders.actions.counter import CounterSale, record_sales
+from sellers.model import Offer
 
-MAX_REPORTS = 200
+MAX_REPORTS = 1000
 """How many reports come in one batch, which is one transaction."""
 
 UNKNOWN_SLOT, NO_OFFER, DEFICIT, CONFLICT = (
@@ -88,11 +99,13 @@ def receive(code: str, reports: Iterable[Report]) -> Receipt:
         beside = [_kept(cabinet, one, conflicting=True) for one in conflicts]
         session.add_all([*kept, *beside])
         session.flush()
+        _note_gaps(session, cabinet, [one.sequence for one in fresh])
         _sell(session, cabinet, kept)
         for one in beside:
             if one.kind == "sale":
                 session.add(_difference(cabinet, None, CONFLICT, one))
-        _note_temperature(session, cabinet)
+        if any(one.kind == "temperature" for one in fresh):
+            _note_temperature(session, cabinet)
     return receipt
 
 
@@ -136,6 +149,52 @@ def _kept(cabinet: Cabinet, one: Report, *, conflicting: bool = False) -> Device
     )
 
 
+_TAKE_GAPS = text(
+    """
+    DELETE FROM report_gap WHERE cabinet_id = :cabinet AND EXISTS (
+        SELECT 1 FROM unnest(:came) AS n WHERE n BETWEEN first AND last
+    )
+    RETURNING first, last
+    """
+).bindparams(bindparam("came", type_=ARRAY(BigInteger)))
+
+
+def _note_gaps(session: Session, cabinet: Cabinet, came: Sequence[int]) -> None:
+    """Keep what is missing up to date with the new sequence numbers of a locked cabinet."""
+    if not came:
+        return
+    touched = [
+        (row.first, row.last)
+        for row in session.execute(_TAKE_GAPS, {"cabinet": cabinet.id, "came": came})
+    ]
+    before, highest = cabinet.last_sequence, max(came)
+    if highest > before:
+        touched.append((before + 1, highest))
+        cabinet.last_sequence = highest
+    missing = without(sorted(touched), sorted(came))
+    if missing:
+        session.execute(
+            insert(ReportGap),
+            [{"cabinet_id": cabinet.id, "first": a, "last": b} for a, b in missing],
+        )
+
+
+def without(spans: Sequence[tuple[int, int]], numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return what is left of `spans` (first to last) when `numbers` are taken out; both sorted."""
+    left, waiting = [], iter([*numbers, math.inf])
+    number = next(waiting)
+    for first, last in spans:
+        while number < first:
+            number = next(waiting)
+        while number <= last:
+            if number > first:
+                left.append((first, int(number) - 1))
+            first, number = int(number) + 1, next(waiting)
+        if first <= last:
+            left.append((first, last))
+    return left
+
+
 def _sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) -> None:
     """Record the sales among new reports, at the price that their slot has now."""
     sales = [one for one in reports if one.kind == "sale"]
@@ -154,41 +213,45 @@ def _sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) -
     left, sold = dict(before), []
     for report in sales:
         slot = slots.get(report.body["slot"])
-        if slot is None or slot.offer_id is None:
+        if slot is None or slot.offer is None:
             name = UNKNOWN_SLOT if slot is None else NO_OFFER
             session.add(_difference(cabinet, slot, name, report))
             continue
-        sold.append(_sold(cabinet, slot, report))
+        sold.append((report, slot, slot.offer))
         left[slot.id] -= report.body["units"]
-    # All at the end, so that they travel in one statement.
-    session.add_all(sold)
+    _record(session, cabinet, sold)
     for slot in slots.values():
         short = max(0, -left[slot.id]) - max(0, -before[slot.id])
         if short:
             _note_deficit(session, cabinet, slot, short)
 
 
-def _sold(cabinet: Cabinet, slot: Slot, report: DeviceReport) -> SlotEvent:
-    assert slot.offer_id is not None
-    units: int = report.body["units"]
-    order_id = record_sale(
-        CounterSale(
+def _record(
+    session: Session, cabinet: Cabinet, sold: Sequence[tuple[DeviceReport, Slot, Offer]]
+) -> None:
+    """Write an order for each sale and take its units out of its slot."""
+    sales = {
+        report.id: CounterSale(
             reference=f"cabinet:{cabinet.public_id}:{report.sequence}",
-            offer_id=slot.offer_id,
-            units=units,
+            offer_id=offer.id,
+            units=report.body["units"],
             credit_source_id=cabinet.credit_source_id,
             city=cabinet.site.city,
         )
-    )
-    assert slot.offer is not None
-    return SlotEvent(
-        slot_id=slot.id,
-        offer_id=slot.offer_id,
-        lot_id=slot.offer.lot_id,
-        kind=SlotEventKind.SALE,
-        units=-units,
-        report_id=report.id,
-        order_id=order_id,
+        for report, _, offer in sold
+    }
+    orders = record_sales(sales.values())
+    session.add_all(
+        SlotEvent(
+            slot_id=slot.id,
+            offer_id=offer.id,
+            lot_id=offer.lot_id,
+            kind=SlotEventKind.SALE,
+            units=-report.body["units"],
+            report_id=report.id,
+            order_id=orders[sales[report.id].reference],
+        )
+        for report, slot, offer in sold
     )
 
 

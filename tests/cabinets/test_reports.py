@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from cabinets.actions import reports
 from cabinets.actions.reports import Report, explain, receive
 from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import TripLine, restock
 from cabinets.model import Cabinet, DeviceReport, Slot, SlotEvent, StockDifference
-from cabinets.queries import Gap, gaps_of
+from cabinets.queries import Gap, gaps_of, state_of
 from cabinets.stock import expected_of
 from kernel import ledger
 from kernel.access import Viewer
@@ -278,7 +279,8 @@ def final_state() -> dict[str, Any]:
             " LEFT JOIN slot s ON s.id = d.slot_id ORDER BY 1, 2, 3"
         ),
         "books": rows("SELECT amount_fen, count(*) FROM posting GROUP BY 1 ORDER BY 1"),
-        "temperature": rows("SELECT temperature_tenths FROM cabinet"),
+        "temperature": rows("SELECT temperature_tenths, last_sequence FROM cabinet"),
+        "gaps": rows("SELECT first, last FROM report_gap ORDER BY 1"),
     }
 
 
@@ -297,17 +299,88 @@ def reported(batches: Sequence[Sequence[Report]]) -> dict[str, Any]:
 
 @SETTINGS
 @given(data=st.data(), facts=st.lists(FACTS, min_size=1, max_size=8))
-def test_any_order_and_repetition_of_reports_gives_the_same_final_state(
+def test_any_split_order_and_repetition_of_reports_gives_the_state_of_one_by_one(
     database: str, data: st.DataObject, facts: list[tuple[str, dict[str, int]]]
 ) -> None:
     if count(Cabinet) == 0:
         who = another_operator()
         stocked(who, 4)
         restock(who, "one-1", [TripLine(2, 3, lot().public_id, 300)])
-    sent = [Report(n, kind, about) for n, (kind, about) in enumerate(facts, start=1)]
+    numbers = data.draw(
+        st.lists(st.integers(1, 12), min_size=len(facts), max_size=len(facts), unique=True)
+    )
+    sent = [Report(n, *one) for n, one in zip(sorted(numbers), facts, strict=True)]
     repeats = data.draw(st.lists(st.sampled_from(sent), max_size=8))
     shuffled = data.draw(st.permutations([*sent, *repeats]))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(shuffled)), max_size=3)))
     edges = [0, *cuts, len(shuffled)]
     batches = [shuffled[a:b] for a, b in itertools.pairwise(edges)]
-    assert reported(batches) == reported([sent])
+    assert reported(batches) == reported([[one] for one in sent])
+
+
+GAPS_SEARCHED_FOR = text(
+    """
+    SELECT before + 1, sequence - 1 FROM (
+        SELECT sequence, lag(sequence, 1, 0::bigint) OVER (ORDER BY sequence) AS before
+        FROM device_report WHERE NOT conflicting
+    ) AS known
+    WHERE sequence > before + 1 ORDER BY 1
+    """
+)
+
+
+def test_gaps_that_are_kept_are_those_that_a_search_finds(operator: Viewer) -> None:
+    made = cabinet(operator)
+    for batch in ([9], [3, 40], [4, 2], [41, 8, 10], [39, 20, 21], [1], [5, 6, 7]):
+        receive("one-1", [Report(n, "heartbeat", {}) for n in batch])
+        receive("one-1", [Report(batch[0], "door", {"open": True})])
+        searched = [Gap(first, last) for first, last in db.session.execute(GAPS_SEARCHED_FOR)]
+        assert gaps_of(made.id) == searched
+        missing = sum(gap.last - gap.first + 1 for gap in searched)
+        assert state_of(made).missing == missing
+    assert gaps_of(made.id, most=1) == [Gap(11, 19)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=5),
+    st.sets(st.integers(0, 60)),
+)
+def test_taking_numbers_out_of_spans_leaves_the_others(
+    steps: list[tuple[int, int]], numbers: set[int]
+) -> None:
+    spans, at = [], 0
+    for apart, length in steps:
+        spans.append((at + apart, at + apart + length))
+        at = spans[-1][1] + 1
+    inside = {n for first, last in spans for n in range(first, last + 1)}
+    left = reports.without(spans, sorted(numbers))
+    assert sorted(inside - numbers) == [n for a, b in left for n in range(a, b + 1)]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that the block sends."""
+    sent: list[str] = []
+
+    def note(*told: Any) -> None:
+        sent.append(told[2])
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def test_a_batch_of_a_hundred_sales_takes_as_many_statements_as_one_of_two(
+    operator: Viewer,
+) -> None:
+    stocked(operator, 0)
+    receive("one-1", [sale(1, 2)])
+    with statements() as few:
+        receive("one-1", [sale(n) for n in (2, 3)])
+    with statements() as many:
+        receive("one-1", [sale(n) for n in range(4, 104)])
+    assert len(many) == len(few) <= 22
+    assert (count(Order), takings()) == (103, 500 * 104)
+    assert_laws_hold()

@@ -13,7 +13,7 @@ from kernel import ledger
 from kernel.db import db, transaction
 from kernel.errors import KeyReused, NotFound
 from kernel.ledger import AccountKind
-from orders.actions.counter import CounterSale, record_sale
+from orders.actions.counter import CounterSale, record_sale, record_sales
 from orders.books import BOOK
 from orders.model import CreditKind, Order, OrderState, Payment, PaymentMethod, PaymentState
 from sellers.model import Lot, Offer, Place
@@ -100,6 +100,22 @@ def test_an_unknown_offer_leaves_nothing_behind() -> None:
     with pytest.raises(NotFound):
         record_sale(CounterSale("cabinet:one:1", 10**12, 1, source.id))
     assert (count(Order), count(Payment)) == (0, 0)
+
+
+def test_a_batch_is_all_or_none_and_repeats_within_it_are_one_sale() -> None:
+    offer = in_slot()
+    first, second = sale_of(offer), sale_of(offer, 1, "cabinet:one:2")
+    known = record_sale(first)
+    orders = record_sales([second, first, second])
+    assert orders["cabinet:one:1"] == known
+    assert (count(Order), count(Payment)) == (2, 2)
+    assert ledger.balance(BOOK, AccountKind.CASH_CLEARING).fen == 1500
+    for refused in (sale_of(offer, 3), sale_of(offer, 3, "cabinet:one:3")):
+        with pytest.raises(KeyReused):
+            record_sales([sale_of(offer, 2, "cabinet:one:3"), refused])
+    assert (count(Order), record_sales([])) == (2, {})
+    with pytest.raises(ValueError, match="at least one"):
+        record_sales([sale_of(offer, 0)])
 
 
 def test_two_who_record_the_same_sale_at_once_record_it_once(app: Flask) -> None:
