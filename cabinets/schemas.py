@@ -192,7 +192,7 @@ class SiteOut(Schema):
 class SitesQuery(_In):
     """Which page of the list."""
 
-    cursor = fields.String(load_default=None, validate=validate.Length(max=200))
+    cursor = fields.String(load_default=None)
 
 
 class SitesOut(Schema):

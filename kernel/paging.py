@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from flask_babel import lazy_gettext as _l
+
 from kernel.errors import Invalid
 
 T = TypeVar("T")
@@ -28,18 +30,30 @@ def encode(*key: int | str) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
+def cursor_invalid() -> Invalid:
+    """Return the refusal of a cursor that no list of ours gave."""
+    return Invalid(
+        _l("这一页翻不到了。从第一页看起。"),
+        code="cursor_invalid",
+        fields={"cursor": _l("照抄上一页给的 next_cursor，或者不填。")},
+    )
+
+
 def decode(cursor: str, *kinds: type) -> tuple[int | str, ...]:
-    """Return the sort key in `cursor`. Raises Invalid unless it holds values of `kinds`."""
+    """Return the sort key in `cursor`. Raises Invalid unless it holds values of `kinds`.
+
+    Numbers in a key are those of rows, so they begin at one; text is what a page can show.
+    """
     try:
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise ValueError("too long")
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(key, list) or [type(one) for one in key] != list(kinds):
             raise ValueError("not a key")
-        if any(isinstance(one, int) and abs(one) >= 2**63 for one in key):
+        if not all(0 < one < 2**63 if isinstance(one, int) else one.isprintable() for one in key):
             raise ValueError("not a key")
     except (ValueError, binascii.Error) as problem:
-        raise Invalid(code="cursor_invalid", fields={"cursor": "?"}) from problem
+        raise cursor_invalid() from problem
     return tuple(key)
 
 

@@ -66,7 +66,7 @@ class RegisteredSellerOut(Schema):
 class OwnPageIn(_In):
     """Where a list goes on."""
 
-    cursor = fields.String(load_default=None, validate=validate.Length(1, 16))
+    cursor = fields.String(load_default=None)
 
 
 class OwnSellersIn(OwnPageIn):

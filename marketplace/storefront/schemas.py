@@ -22,7 +22,7 @@ class ShelfQuery(Schema):
     seller = fields.String(load_default="", validate=validate.Length(max=16))
     max_price_fen = fields.Integer(load_default=None, validate=validate.Range(1, MAX_FEN))
     page_size = fields.Integer(load_default=PAGE_SIZE, validate=validate.Range(1, MAX_PAGE_SIZE))
-    cursor = fields.String(load_default=None, validate=validate.Length(max=16))
+    cursor = fields.String(load_default=None)
 
 
 class ShelfSellerOut(Schema):

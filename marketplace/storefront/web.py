@@ -46,7 +46,7 @@ def home() -> ResponseReturnValue:
 def offers() -> ResponseReturnValue:
     """The list, narrowed by words and chips; htmx asks for the next rows only."""
     filters = _filters()
-    page = shelf(filters, request.args.get("cursor", "")[:16] or None)
+    page = shelf(filters, request.args.get("cursor") or None)
     template = (
         "storefront/rows.html" if "HX-Request" in request.headers else "storefront/offers.html"
     )

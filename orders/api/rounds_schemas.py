@@ -24,7 +24,7 @@ class RoundsIn(_In):
     """Which page of the rounds."""
 
     page_size = fields.Integer(load_default=24, validate=validate.Range(min=1, max=100))
-    cursor = fields.String(load_default=None, validate=validate.Length(max=200))
+    cursor = fields.String(load_default=None)
 
 
 class NeedIn(_In):

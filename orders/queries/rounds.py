@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.db import db
-from kernel.errors import Invalid
 from kernel.money import Money
-from kernel.paging import Page, decode, page_of
+from kernel.paging import Page, cursor_invalid, decode, page_of
 from orders.model import (
     GroupOrder,
     HarvestNotice,
@@ -91,7 +90,7 @@ def rounds_ahead_page(at: datetime, *, cursor: str | None, page_size: int) -> Pa
         [last_id] = decode(cursor, int)
         last = db.session.scalar(select(Round).where(Round.id == last_id))
         if last is None:
-            raise Invalid(code="cursor_invalid", fields={"cursor": "?"})
+            raise cursor_invalid()
         ahead &= tuple_(Round.closes_at, Round.id) > (last.closes_at, last.id)
     rows = _rows(ahead, Round.closes_at, page_size + 1)
     return page_of(rows, page_size, lambda row: (row.round.id,))

@@ -1,6 +1,7 @@
 """Reads of the supply side: the storefront, a seller's workspace and the staff's desk."""
 
-from sellers.queries.paging import Page, page_of
+from kernel.paging import Page
+from sellers.queries.paging import page_of
 from sellers.queries.storefront import (
     MAX_PAGE_SIZE,
     PAGE_SIZE,

@@ -10,8 +10,9 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from kernel.access import found
 from kernel.db import db
 from kernel.identity import Organisation
+from kernel.paging import Page
 from sellers.model import Certificate, Seller, SellerState
-from sellers.queries.paging import Page, page_of
+from sellers.queries.paging import page_of
 
 
 def sellers(state: SellerState | None = None, cursor: str | None = None) -> Page[Seller]:

@@ -18,6 +18,7 @@ from kernel.db import db
 from kernel.files import StoredFile
 from kernel.identity import Organisation
 from kernel.money import Money
+from kernel.paging import decode, encode
 from sellers.model import (
     BenefitPlan,
     Category,
@@ -209,19 +210,16 @@ def shelf(
 ) -> Shelf:
     """Return one page of what the shop sells at `at`, newest first, in one statement.
 
-    `cursor` is the `next_cursor` of the page before; one that is unknown gives an empty page.
-    What is sold out stays on the shelf with nothing left. At most 100 items a page.
+    `cursor` is the `next_cursor` of the page before. What is sold out stays on the shelf with
+    nothing left. At most 100 items a page. Raises Invalid for a cursor that no list gave.
     """
     size = max(1, min(page_size, MAX_PAGE_SIZE))
     query = _cards().where(*_on_sale(at or clock.now()), *_narrowed(filters or ShelfFilters()))
     if cursor:
-        # The cursor is the last offer's public id, so that no key of ours shows.
-        before = aliased(Offer)
-        last_id = select(before.id).where(before.public_id == cursor).scalar_subquery()
-        query = query.where(Offer.id < last_id)
+        query = query.where(Offer.id < decode(cursor, int)[0])
     rows = db.session.execute(query.order_by(Offer.id.desc()).limit(size + 1)).all()
     items = [Card(**row._mapping) for row in rows[:size]]
-    return Shelf(items, items[-1].public_id if len(rows) > size else None)
+    return Shelf(items, encode(items[-1].offer_id) if len(rows) > size else None)
 
 
 def cards(public_ids: Iterable[str]) -> dict[str, Card]:

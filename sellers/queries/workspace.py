@@ -10,6 +10,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from kernel import clock
 from kernel.access import found
 from kernel.db import db
+from kernel.paging import Page
 from sellers.model import (
     BenefitPlan,
     Certificate,
@@ -21,7 +22,7 @@ from sellers.model import (
     Product,
     Seller,
 )
-from sellers.queries.paging import Page, page_of
+from sellers.queries.paging import page_of
 
 
 def own_seller(seller_id: int) -> Seller:

@@ -73,4 +73,4 @@ def form_page(template: str, form: FlaskForm, **values: Any) -> ResponseReturnVa
 
 def cursor() -> str | None:
     """Return where in a list this page begins."""
-    return request.args.get("cursor", "")[:16] or None
+    return request.args.get("cursor") or None

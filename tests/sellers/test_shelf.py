@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from kernel import clock
 from kernel.db import db, transaction
+from kernel.errors import Invalid
 from sellers.model import (
     Category,
     Certificate,
@@ -129,7 +130,9 @@ def test_pages_follow_each_other_without_gap_or_repeat() -> None:
         page = shelf(cursor=page.next_cursor, page_size=3)
         seen += [card.public_id for card in page.items]
     assert seen == made[::-1]
-    assert shelf(cursor="no-such-offer").items == []
+    with pytest.raises(Invalid) as refusal:
+        shelf(cursor="no-such-offer")
+    assert refusal.value.code == "cursor_invalid"
 
 
 @pytest.mark.parametrize("rows", [1, 30])
