@@ -11,7 +11,18 @@ from flask_migrate import Migrate
 from kernel import access, jobs
 from kernel.db import db
 from kernel.settings import Settings
-from marketplace import api, cli, filters, locale, menu, refusals, rooms, security, sessions
+from marketplace import (
+    api,
+    cli,
+    filters,
+    locale,
+    menu,
+    refusals,
+    rooms,
+    security,
+    sessions,
+    statics,
+)
 from marketplace.demo import note
 
 
@@ -48,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     Migrate(app, db, directory=str(rooms.MIGRATIONS))
     jobs.bind(app)
+    statics.init_app(app)
     locale.init_app(app)
     sessions.init_app(app)
     security.init_app(app)
