@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from flask import current_app, g, request, session
 from flask_login import current_user
 
+from kernel import clock
 from kernel.db import public_code
-from kernel.errors import Denied, NotFound, SignInNeeded
+from kernel.errors import Denied, FactorNeeded, NotFound, SignInNeeded
 from kernel.identity import Account, MembershipState, Role
+from kernel.settings import Settings
 
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 
 EVERYONE = frozenset(Role)
 OPEN_ENDPOINTS = frozenset({"static"})
+FACTOR_ROLES = frozenset({Role.STAFF, Role.ADMIN})
+"""Who needs a second factor where `@allow(…, factor=True)` says so."""
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,13 @@ class Viewer:
     name_zh: str = ""
     name_en: str = ""
     seats: frozenset[Seat] = field(default_factory=frozenset)
+    factor_at: datetime | None = None
+
+    @property
+    def has_factor(self) -> bool:
+        """Tell whether a second factor was shown here, and not too long ago."""
+        settings: Settings = current_app.extensions["settings"]
+        return self.factor_at is not None and clock.now() - self.factor_at < settings.factor_life
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -71,8 +84,8 @@ class Viewer:
         return f"a:{self.account_id}" if self.account_id else f"v:{self.visitor}"
 
 
-def viewer_of(account: Account, visitor: str) -> Viewer:
-    """Return the viewer for a signed-in account."""
+def viewer_of(account: Account, visitor: str, factor_at: datetime | None = None) -> Viewer:
+    """Return the viewer for a signed-in account, which showed a second factor at `factor_at`."""
     return Viewer(
         account_id=account.id,
         visitor=visitor,
@@ -83,6 +96,7 @@ def viewer_of(account: Account, visitor: str) -> Viewer:
             for m in account.memberships
             if m.state == MembershipState.ACTIVE
         ),
+        factor_at=factor_at,
     )
 
 
@@ -91,7 +105,7 @@ def viewer() -> Viewer:
     if "viewer" not in g:
         known = session.get("visitor", "")
         if current_user and current_user.is_authenticated:
-            g.viewer = viewer_of(current_user.account, known)
+            g.viewer = viewer_of(current_user.account, known, current_user.factor_at)
         else:
             g.viewer = Viewer(account_id=None, visitor=known)
     current: Viewer = g.viewer
@@ -149,6 +163,12 @@ def needs_factor(endpoint: str) -> bool:
     return bool(getattr(current_app.view_functions.get(endpoint), "factor", False))
 
 
+def ask_factor(who: Viewer) -> None:
+    """Refuse staff who have not shown their second factor lately. Raises FactorNeeded."""
+    if who.has(*FACTOR_ROLES) and not who.has_factor:
+        raise FactorNeeded()
+
+
 def may_enter(endpoint: str, who: Viewer) -> bool:
     """Tell whether `who` passes the rule of `endpoint`; False when it does not exist."""
     rule = rule_of(endpoint)
@@ -168,6 +188,8 @@ def guard() -> None:
         return  # devices sign their body; the endpoint itself checks the signature
     who = viewer()
     if rule & who.roles:
+        if needs_factor(request.endpoint) and request.method not in READS:
+            ask_factor(who)
         return
     if who.account_id is None:
         raise SignInNeeded()

@@ -74,6 +74,23 @@ class Denied(Refusal):
     message = _l("你没有做这一步的权限。需要的话，请联系本单位联系人或平台。")
 
 
+class FactorNeeded(Denied):
+    """Staff move money here, and have to show their second factor first."""
+
+    code = "second_factor_needed"
+    message = _l(
+        "这一步要动钱，先做第二重验证：在网页上填手机里的验证码；"
+        "程序带上 code 用 POST /api/v1/tokens 换一个新的令牌，再做一次。"
+    )
+
+
+class SecondPersonNeeded(Denied):
+    """Whoever proposed it cannot be the one who approves it."""
+
+    code = "second_person_needed"
+    message = _l("自己提的要由另一位工作人员批准。请同事登录后到“待批准”里处理。")
+
+
 class Conflict(Refusal):
     """The thing is not in a state in which this can be done."""
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import enum
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, String, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
-from kernel import clock
+from kernel import clock, throttle
 from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
-from kernel.errors import Invalid, TooMany
-
-TOKEN_LIFE = timedelta(days=30)
-TRY_WINDOW = timedelta(minutes=10)
-TRIES_PER_LOGIN = 8
-TRIES_PER_ADDRESS = 60
+from kernel.errors import Invalid, NotFound
+from kernel.settings import Settings, SignInLimits
+from kernel.throttle import Gate
 
 
 class Role(enum.StrEnum):
@@ -38,6 +37,15 @@ class Role(enum.StrEnum):
     STAFF = "staff"
     AUDITOR = "auditor"
     ADMIN = "admin"
+
+
+TRIES_PER_PAIR = 8
+"""Free wrong passwords for one login from one address; after that each costs time."""
+TRIES_PER_LOGIN = 50
+"""The same for one login from everywhere, but from browsers that signed in to it before."""
+TRIES_PER_ADDRESS = 60
+STRICT_ROLES = frozenset({Role.STAFF, Role.AUDITOR, Role.ADMIN})
+"""Whoever holds one of these is signed in for a shorter time."""
 
 
 class OrganisationKind(enum.StrEnum):
@@ -113,30 +121,18 @@ class Membership(SmallKey, Base):
     organisation: Mapped[Organisation | None] = relationship()
 
 
-class ApiToken(SmallKey, Base):
-    """A bearer token; only its SHA-256 is kept."""
+class ApiToken(Keyed, Base):
+    """A bearer token; only its SHA-256 is kept. `label` is what its owner calls it."""
 
     __tablename__ = "api_token"
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     session_epoch: Mapped[int]
+    label: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    factor_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]
-
-
-class SignInTry(SmallKey, Base):
-    """One failed try to sign in, kept to throttle across all workers."""
-
-    __tablename__ = "sign_in_try"
-    __table_args__ = (
-        Index("ix_sign_in_try_login", "login", "tried_at"),
-        Index("ix_sign_in_try_address", "address_hash", "tried_at"),
-    )
-
-    login: Mapped[str] = mapped_column(String(80))
-    address_hash: Mapped[str] = mapped_column(String(64))
-    tried_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
 # The library's own defaults are RFC 9106's low-memory choice; they bound a worker to 64 MiB.
@@ -156,8 +152,7 @@ def register_account(login: str, password: str, name_zh: str, *, name_en: str = 
     cleaned = login.strip().lower()
     if not 3 <= len(cleaned) <= 80 or not cleaned.isprintable() or " " in cleaned:
         raise Invalid(fields={"login": _l("登录名用 3 到 80 个字母、数字或符号，不含空格。")})
-    if len(password) < 8:
-        raise Invalid(fields={"password": _l("密码至少 8 个字符。")})
+    check_password(password)
     with transaction() as session:
         if session.scalar(select(Account.id).where(Account.login == cleaned)):
             raise Invalid(fields={"login": _l("这个登录名已经有人用了，换一个。")})
@@ -170,72 +165,158 @@ def register_account(login: str, password: str, name_zh: str, *, name_en: str = 
     return account
 
 
-def _address_hash(address: str) -> str:
-    return hashlib.sha256(address.encode()).hexdigest()
+def check_password(password: str) -> None:
+    """Raise Invalid for a password that nobody should have."""
+    if len(password) < 8:
+        raise Invalid(fields={"password": _l("密码至少 8 个字符。")})
 
 
-def authenticate(login: str, password: str, address: str) -> Account:
+def _gates(login: str, address: str, device: str | None) -> tuple[list[Gate], list[Gate]]:
+    """Return the gates of a try: those that a right one opens, and those it only passes.
+
+    A browser that has signed in to this login before has a gate of its own, so that nobody
+    can lock it out from elsewhere.
+    """
+    if device:
+        return [Gate(f"device:{device}:{login}", TRIES_PER_PAIR)], []
+    own = [Gate(f"pair:{address}:{login}", TRIES_PER_PAIR), Gate(f"login:{login}", TRIES_PER_LOGIN)]
+    return own, [Gate(f"address:{address}", TRIES_PER_ADDRESS)]
+
+
+def authenticate(login: str, password: str, address: str, device: str | None = None) -> Account:
     """Return the account for a right login and password.
 
-    Raises Invalid for a wrong pair (the same answer whether or not the login exists) and
-    TooMany after 8 wrong tries of one login or 60 from one address within 10 minutes.
+    `device` names a browser that has signed in to this login before. Raises Invalid for a
+    wrong pair (the same answer, after the same work, whether or not the login exists) and
+    TooMany when too much was tried (`kernel.throttle`).
     """
-    cleaned, hashed_address = login.strip().lower()[:80], _address_hash(address)
-    since = clock.now() - TRY_WINDOW
-    tries = db.session.execute(
-        select(
-            func.count().filter(SignInTry.login == cleaned),
-            func.count().filter(SignInTry.address_hash == hashed_address),
-        ).where(
-            SignInTry.tried_at > since,
-            (SignInTry.login == cleaned) | (SignInTry.address_hash == hashed_address),
-        )
-    ).one()
-    if tries[0] >= TRIES_PER_LOGIN or tries[1] >= TRIES_PER_ADDRESS:
-        raise TooMany(retry_after_s=int(TRY_WINDOW.total_seconds()))
+    cleaned = login.strip().lower()[:80]
+    opened, passed = _gates(cleaned, address, device)
+    throttle.enter(*opened, *passed)
     account = db.session.scalar(select(Account).where(Account.login == cleaned))
-    try:
-        # A hash is checked even for an unknown login, so that time tells nothing.
-        _hasher.verify(account.password_hash if account else _NOBODY, password)
-    except (VerificationError, InvalidHashError):
-        account = None
-    if account is None or not account.active:
-        with transaction() as session:
-            session.add(SignInTry(login=cleaned, address_hash=hashed_address))
+    # A hash is checked even for an unknown login, so that time tells nothing.
+    right = _is_right(account.password_hash if account else _NOBODY, password)
+    if not right or account is None or not account.active:
         raise Invalid(
             _l("登录名或密码不对。检查大小写，再试一次。"), code="wrong_password", fields={}
         )
+    throttle.forget(*opened)
+    throttle.forgive(*passed)
     return account
 
 
-def issue_token(account: Account) -> str:
-    """Create a bearer token for `account` and return it; it is shown only this once."""
+def _is_right(password_hash: str, password: str) -> bool:
+    try:
+        return _hasher.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def prove(account: Account, password: str) -> None:
+    """Let the owner of a session show that it knows the password. Raises Invalid, TooMany."""
+    gate = Gate(f"prove:{account.id}", TRIES_PER_PAIR)
+    throttle.enter(gate)
+    if not _is_right(account.password_hash, password):
+        words = _l("现在的密码不对。检查大小写，再试一次。")
+        raise Invalid(words, code="wrong_password", fields={"password": words})
+    throttle.forget(gate)
+
+
+def change_password(account: Account, password: str) -> None:
+    """Give `account` another password, and end every session and token of it. Raises Invalid."""
+    check_password(password)
+    with transaction() as session:
+        kept = session.merge(account)
+        kept.password_hash = hash_password(password)
+        sign_out_everywhere(kept)
+
+
+def lasts(roles: Collection[Role]) -> SignInLimits:
+    """Return how long whoever holds `roles` stays signed in."""
+    settings: Settings = current_app.extensions["settings"]
+    return settings.staff_limits if STRICT_ROLES & set(roles) else settings.limits
+
+
+def roles_of(account: Account) -> frozenset[Role]:
+    """Return the roles that `account` holds now."""
+    return frozenset(m.role for m in account.memberships if m.state is MembershipState.ACTIVE)
+
+
+def issue_token(account: Account, *, label: str = "", factor: bool = False) -> str:
+    """Create a bearer token for `account` and return it; it is shown only this once.
+
+    With `factor`, its owner has just shown a second factor, and the token carries it.
+    """
     token = "xj_" + secrets.token_urlsafe(32)
+    at = clock.now()
     with transaction() as session:
         session.add(
             ApiToken(
                 account_id=account.id,
-                token_hash=hashlib.sha256(token.encode()).hexdigest(),
+                token_hash=hash_key(token),
                 session_epoch=account.session_epoch,
-                expires_at=clock.now() + TOKEN_LIFE,
+                label=label,
+                factor_at=at if factor else None,
+                created_at=at,
+                expires_at=at + lasts(roles_of(account)).longest,
             )
         )
     return token
 
 
-def account_for_token(token: str) -> Account | None:
-    """Return the account that a bearer token stands for, None if unknown, old or revoked."""
-    hashed = hashlib.sha256(token.encode()).hexdigest()
-    return db.session.scalar(
-        select(Account)
-        .join(ApiToken, ApiToken.account_id == Account.id)
+def hash_key(key: str) -> str:
+    """Return what is kept of a random key that somebody else holds."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def account_for_token(token: str) -> tuple[ApiToken, Account] | None:
+    """Return a bearer token and its account, None if unknown, old or revoked.
+
+    A role that came later may shorten a token's life.
+    """
+    found = db.session.execute(
+        select(ApiToken, Account)
+        .join(Account, ApiToken.account_id == Account.id)
         .where(
-            ApiToken.token_hash == hashed,
+            ApiToken.token_hash == hash_key(token),
             ApiToken.expires_at > clock.now(),
             ApiToken.session_epoch == Account.session_epoch,
             Account.active,
         )
-    )
+        .options(selectinload(Account.memberships))
+    ).one_or_none()
+    if found is None:
+        return None
+    kept, account = found
+    if clock.now() >= kept.created_at + lasts(roles_of(account)).longest:
+        return None
+    return kept, account
+
+
+def tokens_of(account_id: int) -> Sequence[ApiToken]:
+    """Return the tokens of an account that still work, newest first."""
+    return db.session.scalars(
+        select(ApiToken)
+        .join(Account, ApiToken.account_id == Account.id)
+        .where(
+            ApiToken.account_id == account_id,
+            ApiToken.session_epoch == Account.session_epoch,
+            ApiToken.expires_at > clock.now(),
+        )
+        .order_by(ApiToken.id.desc())
+    ).all()
+
+
+def revoke_token(account_id: int, public_id: str) -> None:
+    """End one of an account's own tokens. Raises NotFound for anybody else's."""
+    with transaction() as session:
+        gone = session.execute(
+            delete(ApiToken)
+            .where(ApiToken.account_id == account_id, ApiToken.public_id == public_id)
+            .returning(ApiToken.id)
+        ).one_or_none()
+        if gone is None:
+            raise NotFound()
 
 
 def sign_out_everywhere(account: Account) -> None:

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +26,14 @@ class SettingsInvalid(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("Settings that cannot work: " + "; ".join(problems))
         self.problems = problems
+
+
+@dataclass(frozen=True)
+class SignInLimits:
+    """How long somebody stays signed in: without a request, and at the longest."""
+
+    idle: timedelta
+    longest: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +59,11 @@ class Settings:
     redis_url: str | None = None
     # Where buyers transfer to, as they read it: name; bank; number.
     transfer_account: str | None = None
+    limits: SignInLimits = SignInLimits(timedelta(days=7), timedelta(days=30))
+    # For staff, auditors and administrators.
+    staff_limits: SignInLimits = SignInLimits(timedelta(hours=2), timedelta(hours=12))
+    # How long a second factor that was shown is good for.
+    factor_life: timedelta = timedelta(hours=8)
     secret_key: str = field(repr=False)
     data_key: str = field(repr=False)
 
@@ -105,6 +119,13 @@ class Settings:
             sandbox_port=sandbox_port,
             redis_url=reader.text("REDIS_URL"),
             transfer_account=reader.text("TRANSFER_ACCOUNT"),
+            limits=SignInLimits(
+                reader.hours("SESSION_IDLE_HOURS", 7 * 24), reader.hours("SESSION_HOURS", 30 * 24)
+            ),
+            staff_limits=SignInLimits(
+                reader.hours("STAFF_SESSION_IDLE_HOURS", 2), reader.hours("STAFF_SESSION_HOURS", 12)
+            ),
+            factor_life=reader.hours("FACTOR_HOURS", 8),
             secret_key=secret("SECRET_KEY", secrets.token_hex(32)),
             data_key=secret("DATA_KEY", Fernet.generate_key().decode()),
         )
@@ -134,6 +155,10 @@ class _Reader:
             return int(value)
         self.problems.append(f"{name} must be a whole number from {low} to {high}, not {value!r}")
         return default
+
+    def hours(self, name: str, default: int) -> timedelta:
+        """A whole number of hours, up to a year's."""
+        return timedelta(hours=self.whole(name, default, low=1, high=366 * 24))
 
     def web_address(self, name: str) -> str | None:
         """An http or https address, without a slash at its end."""

@@ -1,59 +1,60 @@
-"""Who is signed in: a cookie session or a bearer token, ended by the account's epoch."""
+"""Who is signed in: a browser's session or a bearer token, each a row that can be ended."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import secrets
+from datetime import datetime, timedelta
 
-from flask import Flask, Request, request, session
+from flask import Flask, Request, Response, current_app, g, request, session
 from flask_login import LoginManager, UserMixin, login_user, logout_user
-from sqlalchemy.orm import joinedload, selectinload
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from kernel import access, clock
-from kernel.db import db
-from kernel.identity import Account, Membership, account_for_token
+from kernel import access, clock, web_sessions
+from kernel.db import transaction
+from kernel.identity import Account, ApiToken, account_for_token, hash_key
+from kernel.web_sessions import WebSession
 
-IDLE_LIMIT = timedelta(days=7)
-ABSOLUTE_LIMIT = timedelta(days=30)
+DEVICE_COOKIE = "known"
+DEVICE_LIFE = timedelta(days=180)
+LOGINS_PER_DEVICE = 5
 
 
 class SignedIn(UserMixin):
-    """Flask-Login's user: an account at the epoch at which it signed in."""
+    """Flask-Login's user: an account, and the session or token that stands for it."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, proof: WebSession | ApiToken, key: str) -> None:
         self.account = account
+        self.proof = proof
+        self._key = key
+
+    @property
+    def factor_at(self) -> datetime | None:
+        """When a second factor was shown here, None if it was not."""
+        return self.proof.factor_at
 
     def get_id(self) -> str:
-        """Return '<account id>.<session epoch>'."""
-        return f"{self.account.id}.{self.account.session_epoch}"
+        """Return what the cookie holds."""
+        return self._key
 
 
-def _load(session_id: str) -> SignedIn | None:
-    account_id, _, epoch = session_id.partition(".")
-    if not account_id.isdecimal() or not epoch.isdecimal():
+def _load(key: str) -> SignedIn | None:
+    known = web_sessions.find(key)
+    if known is None:
         return None
-    account = db.session.get(
-        Account,
-        int(account_id),
-        options=[selectinload(Account.memberships).options(joinedload(Membership.organisation))],
-    )
-    if account is None or not account.active or account.session_epoch != int(epoch):
-        return None
-    now = clock.now().timestamp()
-    if now - session.get("seen", now) > IDLE_LIMIT.total_seconds():
-        return None
-    if now - session.get("since", now) > ABSOLUTE_LIMIT.total_seconds():
-        return None
-    if now - session.get("seen", 0) > 300:  # written seldom, so that pages stay cacheable
-        session["seen"] = now
-    return SignedIn(account)
+    kept, account = known
+    if kept.seats_hash != web_sessions.seats_hash(account):
+        session["_user_id"] = key = web_sessions.renew(kept, account)
+    else:
+        web_sessions.seen(kept)
+    return SignedIn(account, kept, key)
 
 
 def _load_from_request(incoming: Request) -> SignedIn | None:
     kind, _, token = incoming.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         return None
-    account = account_for_token(token.strip())
-    return SignedIn(account) if account else None
+    known = account_for_token(token.strip())
+    return SignedIn(known[1], known[0], "") if known else None
 
 
 def by_cookie() -> bool:
@@ -61,23 +62,88 @@ def by_cookie() -> bool:
     return not request.headers.get("Authorization", "").lower().startswith("bearer ")
 
 
+def _devices() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="known-device")
+
+
+def _device() -> dict[str, list[str]]:
+    """Return this browser's name and the hashed logins that it has signed in to."""
+    try:
+        known: dict[str, list[str]] = _devices().loads(
+            request.cookies.get(DEVICE_COOKIE, ""), max_age=int(DEVICE_LIFE.total_seconds())
+        )
+    except BadSignature:
+        return {}
+    return known
+
+
+def known_device(login: str) -> str | None:
+    """Return this browser's name if it has signed in to `login` before."""
+    for name, logins in _device().items():
+        if hash_key(login.strip().lower()[:80])[:16] in logins:
+            return name
+    return None
+
+
+def _remember_device(login: str) -> None:
+    """Let this answer tell the browser that it is known to `login`."""
+    [(name, logins)] = _device().items() or {secrets.token_hex(8): []}.items()
+    mine = hash_key(login)[:16]
+    kept = [mine, *(one for one in logins if one != mine)][:LOGINS_PER_DEVICE]
+    g.device_cookie = _devices().dumps({name: kept})
+
+
+def _send_device(answer: Response) -> Response:
+    if "device_cookie" in g:
+        answer.set_cookie(
+            DEVICE_COOKIE,
+            g.device_cookie,
+            max_age=DEVICE_LIFE,
+            path="/sign-in",
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer
+
+
 def sign_in(account: Account) -> None:
     """Start a fresh session for `account`; cart and visitor key come along."""
+    end_this()
     kept = {name: session[name] for name in ("visitor", "language", "cart") if name in session}
     session.clear()
     session.update(kept)
     session.permanent = True
-    session["since"] = session["seen"] = clock.now().timestamp()
-    login_user(SignedIn(account))
+    key = web_sessions.start(account, request.user_agent.string)
+    known = web_sessions.find(key)
+    assert known is not None
+    login_user(SignedIn(known[1], known[0], key))
+    g.pop("viewer", None)
+    _remember_device(account.login)
+
+
+def end_this() -> None:
+    """End the session that this browser's cookie stands for, if it stands for one."""
+    known = web_sessions.find(session.get("_user_id", ""))
+    if known is not None:
+        web_sessions.end(known[1].id, known[0].public_id)
 
 
 def sign_out() -> None:
     """End the session of this browser; the language stays."""
+    end_this()
     language = session.get("language")
     logout_user()
     session.clear()
     if language:
         session["language"] = language
+
+
+def keep_factor(signed_in: SignedIn) -> None:
+    """Remember in this session that a second factor was shown just now."""
+    with transaction() as database:
+        database.merge(signed_in.proof).factor_at = clock.now()
+    g.pop("viewer", None)
 
 
 def init_app(app: Flask) -> None:
@@ -86,4 +152,5 @@ def init_app(app: Flask) -> None:
     manager.session_protection = None
     manager.user_loader(_load)
     manager.request_loader(_load_from_request)
+    app.after_request(_send_device)
     app.context_processor(lambda: {"viewer": access.viewer()})

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from kernel.db import db
-from kernel.identity import TRIES_PER_LOGIN, Account
+from kernel.identity import TRIES_PER_PAIR, Account
 from marketplace.account.paths import same_site
 from tests import builders
 from tests.visitors import Visitor
@@ -35,7 +35,7 @@ def test_a_wrong_password_is_said_on_the_page_and_signs_nobody_in(visitor: Visit
 
 def test_too_many_wrong_tries_are_told_to_wait(visitor: Visitor) -> None:
     builders.account(login="buyer-1")
-    for _ in range(TRIES_PER_LOGIN):
+    for _ in range(TRIES_PER_PAIR):
         assert visitor.send("/sign-in", login="buyer-1", password="wrong").status_code == 422
     answer = visitor.enter("buyer-1")
     assert answer.status_code == 429

@@ -20,7 +20,7 @@ def offline(cluster: Cluster, var_dir: Path) -> Iterator[FlaskClient]:
     shop = create_app(settings_for(cluster.url("a_database_that_is_not_there"), var_dir))
     client = shop.test_client()
     with client.session_transaction() as session:
-        session["_user_id"] = "1.0"
+        session["_user_id"] = "no-such-key"
     yield client
     with shop.app_context():
         db.session.remove()

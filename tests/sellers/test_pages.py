@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, func, select
 from werkzeug.test import TestResponse
 
+from kernel import web_sessions
 from kernel.db import db
 from kernel.identity import Account, Role
 from sellers import jobs
@@ -33,7 +34,7 @@ def signed_in(app: Flask, account: Account) -> FlaskClient:
     client = FreshClient(app, app.response_class, use_cookies=True)
     client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "zh-CN"
     with client.session_transaction() as session:
-        session["_user_id"] = f"{account.id}.{account.session_epoch}"
+        session["_user_id"] = web_sessions.start(account, "")
         session["_fresh"] = True
     return client
 
