@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, current_app, jsonify, request
@@ -19,6 +22,7 @@ from orders.payments.reconcile import record_refund
 
 blueprint = Blueprint("webhooks", __name__)
 
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError)
 SESSION_PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 
 
@@ -32,14 +36,20 @@ def stripe() -> ResponseReturnValue:
         event = gateway.read_event(
             request.get_data(), request.headers.get("Stripe-Signature", ""), secret
         )
-        kind, about = str(event["type"]), dict(event["data"]["object"])
-        event_id, at = str(event["id"]), int(event["created"])
-    except (ValueError, KeyError, TypeError) as error:
+    except UNREADABLE as error:
         raise Refusal(
             _l("签名不对，或者太旧。只收 Stripe 刚刚签过名的通知。"), code="bad_signature"
         ) from error
     try:
-        _record(kind, about, at)
+        event_id, kind = _text(event, "id"), _text(event, "type")
+        told = _told(kind, event["data"]["object"], gateway.moment(_whole(event, "created")))
+    except UNREADABLE as error:
+        raise Refusal(
+            _l("通知的内容读不懂。按 Stripe 公布的格式再发一次。"), code="bad_event"
+        ) from error
+    try:
+        if told is not None:
+            told()
     except NotFound:
         # Another installation on the same Stripe account may have made it.
         current_app.logger.warning("event %s is about nothing of ours", event_id)
@@ -51,22 +61,42 @@ def stripe() -> ResponseReturnValue:
     return jsonify(received=True)
 
 
-def _record(kind: str, about: dict[str, Any], at: int) -> None:
-    """Record what an event says about one of our payments or refunds."""
+def _told(kind: str, about: dict[str, Any], at: datetime) -> Callable[[], object] | None:
+    """Return what records an event about one of our payments or refunds; None for any other.
+
+    Raises one of UNREADABLE when it does not say what such an event says.
+    """
     metadata = about.get("metadata") or {}
-    payment_id, refund_id = metadata.get(gateway.PAYMENT_KEY), metadata.get(gateway.REFUND_KEY)
-    if refund_id and about.get("object") == "refund":
-        told = gateway.ProviderRefund(
-            about["id"], about.get("status") or "", about.get("failure_reason") or ""
+    if metadata.get(gateway.REFUND_KEY) and about.get("object") == "refund":
+        refund = gateway.ProviderRefund(
+            _text(about, "id"),
+            _text(about, "status", needed=False),
+            _text(about, "failure_reason", needed=False),
         )
-        record_refund(refund_id, told)
-    elif payment_id and kind in SESSION_PAID and about.get("payment_status") == "paid":
-        _captured(payment_id, about["amount_total"], about["payment_intent"], at)
-    elif payment_id and kind == "payment_intent.succeeded":
-        _captured(payment_id, about["amount_received"], about["id"], at)
-    elif payment_id and kind == "checkout.session.expired":
-        record_expiry(payment_id, about["id"])
+        return partial(record_refund, _text(metadata, gateway.REFUND_KEY), refund)
+    if not metadata.get(gateway.PAYMENT_KEY):
+        return None
+    payment_id = _text(metadata, gateway.PAYMENT_KEY)
+    if kind in SESSION_PAID and about.get("payment_status") == "paid":
+        captured = Captured(_whole(about, "amount_total"), at, _text(about, "payment_intent"))
+        return partial(record_capture, payment_id, captured)
+    if kind == "payment_intent.succeeded":
+        captured = Captured(_whole(about, "amount_received"), at, _text(about, "id"))
+        return partial(record_capture, payment_id, captured)
+    if kind == "checkout.session.expired":
+        return partial(record_expiry, payment_id, _text(about, "id"))
+    return None
 
 
-def _captured(payment_id: str, amount_fen: int, intent_id: str, at: int) -> None:
-    record_capture(payment_id, Captured(int(amount_fen), gateway.moment(at), intent_id))
+def _text(of: dict[str, Any], name: str, *, needed: bool = True) -> str:
+    value = of[name] if needed else of.get(name) or ""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def _whole(of: dict[str, Any], name: str) -> int:
+    value = of[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is no whole number")
+    return value
