@@ -1,16 +1,27 @@
 """Who gets how much of a yield: pure policies, in whole units.
 
 Each takes the yield and what every line ordered, oldest line first, and returns what every
-line gets: never more than it ordered, and together no more than there is.
+line gets: never more than it ordered, and together no more than there is. Where the time
+counts it counts per unit: who changes a need keeps the time of the units that are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from kernel.money import apportion
 
 Policy = Callable[[int, Sequence[int]], list[int]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """So many units of a line, needed since a moment."""
+
+    since: datetime
+    units: int
 
 
 def pro_rata(supply: int, ordered: Sequence[int]) -> list[int]:
@@ -46,3 +57,33 @@ POLICIES: Mapping[str, Policy] = {
     "first_come": first_come,
     "equal": equal,
 }
+BY_TIME = frozenset({"first_come"})
+"""Policies for which each unit counts by the time since which it is needed."""
+
+
+def kept(before: Sequence[Claim], units: int, at: datetime) -> list[Claim]:
+    """Return the claims to `units` of whoever had the claims `before` (oldest first) until `at`.
+
+    Who needs less gives up its newest units; who needs more is new for what is added.
+    """
+    claims = []
+    for claim in before:
+        taken = min(claim.units, units)
+        units -= taken
+        if taken:
+            claims.append(Claim(claim.since, taken))
+    return [*claims, Claim(at, units)] if units else claims
+
+
+def divide(policy: str, supply: int, lines: Sequence[Sequence[Claim]]) -> list[int]:
+    """Return what every line gets of `supply` by `policy`; `lines` are each one's claims."""
+    if policy not in BY_TIME:
+        return POLICIES[policy](supply, [sum(one.units for one in claims) for claims in lines])
+    queue = sorted(
+        (claim.since, at, claim.units) for at, claims in enumerate(lines) for claim in claims
+    )
+    given = [0] * len(lines)
+    parts = POLICIES[policy](supply, [units for _, _, units in queue])
+    for (_, at, _), part in zip(queue, parts, strict=True):
+        given[at] += part
+    return given

@@ -27,11 +27,16 @@ _BALANCES = text(
             FROM payment WHERE method = 'stripe'
         UNION ALL SELECT 'provider_clearing', '', -sum(r.amount_fen) FROM refund r
             JOIN payment p ON p.id = r.payment_id
-            WHERE p.method = 'stripe' AND r.state = 'succeeded'
+            WHERE (p.method = 'stripe' OR r.intent_id IS NOT NULL) AND r.state = 'succeeded'
         UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM payment WHERE method = 'stripe'
         UNION ALL SELECT 'cash_clearing', '', sum(captured_fen) FROM payment WHERE method = 'cash'
         UNION ALL SELECT 'transfer_clearing', '', sum(captured_fen) FROM payment
             WHERE method = 'transfer'
+        -- What came through Stripe for a payment that a transfer had paid already.
+        UNION ALL SELECT a.kind, '', a.sign * sum(r.amount_fen) FROM refund r
+            JOIN payment p ON p.id = r.payment_id AND p.method = 'transfer'
+            CROSS JOIN (VALUES ('provider_clearing', 1), ('transfer_clearing', -1)) a (kind, sign)
+            WHERE r.intent_id IS NOT NULL GROUP BY a.kind, a.sign
         UNION ALL SELECT 'transfer_clearing', '', -sum(amount_fen) FROM refund
             WHERE state = 'repaid'
         UNION ALL SELECT 'transfer_clearing', '', -sum(total_fen) FROM settlement
@@ -127,7 +132,9 @@ LAWS: tuple[Law, ...] = (
         FROM payment p CROSS JOIN LATERAL (
             SELECT coalesce(sum(x.amount_fen), 0) AS fen FROM ledger_transaction t
             JOIN posting x ON x.transaction_id = t.id AND x.amount_fen > 0
-            WHERE t.kind = 'payment' AND t.reference = p.public_id
+            WHERE t.kind = 'payment' AND t.reference IN (
+                SELECT p.public_id UNION ALL SELECT p.public_id || ':' || r.public_id
+                FROM refund r WHERE r.payment_id = p.id AND r.intent_id IS NOT NULL)
         ) b
         WHERE b.fen <> p.captured_fen ORDER BY p.id
         """,

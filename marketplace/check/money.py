@@ -20,18 +20,20 @@ LAWS: tuple[Law, ...] = (
         "captured-shared",
         "every captured fen is shared among orders or owed back",
         "SELECT count(*) FROM payment WHERE state = 'captured'",
-        # Less than was due pays for nothing; more than was due goes back.
+        # Less than was due pays for nothing; more, or what came once more, goes back.
         """
         SELECT format('payment %s (%s): %s fen captured, %s fen due, %s fen of it owed back',
-            p.public_id, p.state, p.captured_fen, p.amount_fen, b.fen)
+            p.public_id, p.state, p.captured_fen, p.amount_fen, b.fen + b.again)
         FROM payment p
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(r.amount_fen), 0) AS fen FROM refund r
-            WHERE r.payment_id = p.id AND r.cause IN ('overpaid', 'underpaid')
+            SELECT coalesce(sum(r.amount_fen) FILTER (WHERE r.intent_id IS NULL), 0) AS fen,
+                coalesce(sum(r.amount_fen) FILTER (WHERE r.intent_id IS NOT NULL), 0) AS again
+            FROM refund r WHERE r.payment_id = p.id
+                AND (r.cause IN ('overpaid', 'underpaid') OR r.intent_id IS NOT NULL)
         ) b
         WHERE (p.state = 'captured') <> (p.captured_fen > 0)
-            OR (p.state = 'captured' AND p.captured_fen - b.fen
-                <> CASE WHEN p.captured_fen < p.amount_fen THEN 0 ELSE p.amount_fen END)
+            OR (p.state = 'captured' AND p.captured_fen - b.again - b.fen
+                <> CASE WHEN p.captured_fen - b.again < p.amount_fen THEN 0 ELSE p.amount_fen END)
         ORDER BY p.id
         """,
     ),

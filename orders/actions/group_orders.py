@@ -18,6 +18,7 @@ from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
 from kernel.identity import Membership, MembershipState, Role
 from kernel.money import Money
 from kernel.quantity import MAX_UNITS
+from orders import allocation
 from orders.lifecycle import move
 from orders.model import (
     GroupOrder,
@@ -222,6 +223,7 @@ def _replace(
     Returns None when nothing is needed any more.
     """
     lines = list(old.lines) if old else []
+    claims = {line.offer_id: line.claims for line in lines}
     given_back = [line for line in lines if line.offer_id not in frozen]
     carried = [line for line in lines if line.offer_id in frozen]
     fresh = {offer_id: units for offer_id, units in wanted.items() if offer_id not in frozen}
@@ -236,8 +238,11 @@ def _replace(
         )
     new = _successor(session, group, buyer, fresh, returning, keep=bool(carried))
     if new is not None:
+        for line in new.lines:
+            if line.offer_id in claims:
+                line.claims = allocation.kept(claims[line.offer_id], line.quantity, new.placed_at)
         for line in carried:
-            line.order_id = new.id
+            line.order_id, line.claims = new.id, claims[line.offer_id]
         new.total_fen += sum(line.amount_fen for line in carried)
     if old:
         for line in given_back:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from kernel import audit, clock
 from kernel.db import transaction
@@ -14,7 +14,7 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.money import Money
 from kernel.quantity import looks_mistyped
 from orders.actions.harvest import lock_item
-from orders.allocation import POLICIES
+from orders.allocation import POLICIES, divide
 from orders.lifecycle import give_back, move
 from orders.model import (
     AllocationRun,
@@ -159,7 +159,7 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
         if yielded is None:
             raise Conflict(_l("还没有填实收。先填实收，再分配。"), code="no_yield")
         lines = _lock_lines(session, item)
-        units = POLICIES[policy](int(yielded), [line.quantity for line in lines])
+        units = divide(policy, int(yielded), [line.claims for line in lines])
         run = AllocationRun(
             item_id=item_id,
             policy=policy,
@@ -188,6 +188,7 @@ def _lock_lines(session: Session, item: NoticeItem) -> list[OrderLine]:
         .execution_options(populate_existing=True)
     ).all()
     # Read again: what was cancelled while we waited for a lock is no longer among them.
+    wanted = wanted.options(selectinload(OrderLine.order))
     return list(session.scalars(wanted.execution_options(populate_existing=True)))
 
 

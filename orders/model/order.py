@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -12,6 +14,7 @@ from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import Base, SmallKey, choice
 from kernel.money import Money
+from orders.allocation import Claim
 from orders.model.buying import CreditSource
 
 
@@ -135,6 +138,8 @@ class OrderLine(SmallKey, Base):
     released: Mapped[int] = mapped_column(default=0)
     allocated: Mapped[int | None]
     weight_g: Mapped[int | None]
+    # Since when how many units are needed, where some are older than the order: [[time, units]].
+    since: Mapped[list[Any] | None]
 
     order: Mapped[Order] = relationship(back_populates="lines")
     credit: Mapped[CreditSource] = relationship()
@@ -143,6 +148,17 @@ class OrderLine(SmallKey, Base):
     def amount(self) -> Money:
         """Price times quantity ordered."""
         return Money(self.amount_fen)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Since when its units are needed, the oldest first."""
+        if self.since is None:
+            return [Claim(self.order.placed_at, self.quantity)]
+        return [Claim(datetime.fromisoformat(at), units) for at, units in self.since]
+
+    @claims.setter
+    def claims(self, claims: Sequence[Claim]) -> None:
+        self.since = [[one.since.isoformat(), one.units] for one in claims]
 
     @property
     def due_units(self) -> int:

@@ -107,7 +107,8 @@ class Refund(Keyed, Base):
     """Money back for one line. `cause` makes it happen once: short:<run>, cancel, claim:<id>.
 
     Without a line it gives back what never paid for goods: a payment that came too late for
-    its order, or more than was due. Such money was never a sale, so it reverses no credit.
+    its order, was more than was due, or came for what was paid already. Such money was never a
+    sale, so it reverses no credit.
     """
 
     __tablename__ = "refund"
@@ -132,6 +133,8 @@ class Refund(Keyed, Base):
     amount_fen: Mapped[int]
     state: Mapped[RefundState] = mapped_column(choice(RefundState, 10), default=RefundState.PENDING)
     provider_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    # Stripe's payment intent that it goes back to, where that is not its payment's own.
+    intent_id: Mapped[str | None] = mapped_column(String(120), unique=True)
     failure: Mapped[str] = mapped_column(String(120), default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
     # The bank's number of the transfer that repaid a debt.

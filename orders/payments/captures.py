@@ -17,7 +17,15 @@ from kernel.errors import Conflict
 from kernel.money import Money
 from orders import books
 from orders.lifecycle import honour_late, lock_order, move
-from orders.model import Order, OrderState, Payment, PaymentMethod, PaymentShare, PaymentState
+from orders.model import (
+    Order,
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PaymentShare,
+    PaymentState,
+    Refund,
+)
 from orders.payments.dues import lock_payment
 from orders.payments.refunds import refund_unsold
 
@@ -38,14 +46,15 @@ def record_capture(public_id: str, captured: Captured) -> Payment:
 
     A lapsed order is honoured if stock still allows; otherwise, as for a cancelled order,
     and for whatever came beyond what was due, the money is owed back. Less than was due
-    pays for nothing and is owed back whole. Raises NotFound.
+    pays for nothing and is owed back whole; so is another capture of what was paid already.
+    Raises NotFound.
     """
     with transaction() as session:
         payment, orders = _lock(session, public_id)
         if payment.state is not PaymentState.CAPTURED:
             _capture(session, payment, orders, captured)
-        elif payment.intent_id != captured.intent_id:
-            log.error("payment %s was captured twice: %s", public_id, captured.intent_id)
+        elif captured.intent_id not in (None, payment.intent_id):
+            _capture_again(session, payment, min(orders), captured)
     return payment
 
 
@@ -64,6 +73,8 @@ def _lock(session: Session, public_id: str) -> tuple[Payment, dict[int, Order]]:
 def _capture(
     session: Session, payment: Payment, orders: dict[int, Order], captured: Captured
 ) -> None:
+    if captured.intent_id is not None:
+        payment.method = PaymentMethod.STRIPE  # its page was still open when it became a transfer
     is_receivable = payment.unit_id is not None and payment.state is PaymentState.DUE
     payment.state = PaymentState.CAPTURED
     payment.captured_fen = captured.amount_fen
@@ -85,6 +96,19 @@ def _capture(
             refund_unsold(payment, share.order_id, Money(share.amount_fen), "late")
     if beyond:
         refund_unsold(payment, first, Money(beyond), "overpaid")
+
+
+def _capture_again(session: Session, payment: Payment, order_id: int, captured: Captured) -> None:
+    """Owe back a second capture of a paid payment, whole and once: two of its pages were paid."""
+    known = select(Refund.id).where(Refund.intent_id == captured.intent_id)
+    if session.scalar(known) is not None:
+        return
+    log.warning("payment %s was captured twice; the second goes back", payment.public_id)
+    payment.captured_fen += captured.amount_fen
+    refund = refund_unsold(
+        payment, order_id, Money(captured.amount_fen), "twice", intent_id=captured.intent_id
+    )
+    books.captured_again(payment, refund)
 
 
 def _confirm(order: Order, at: datetime) -> bool:

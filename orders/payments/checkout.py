@@ -78,7 +78,9 @@ def open_checkout(public_id: str, back_url: str) -> str:
             return known.url
         settle_session(public_id, known)
         _check_open(public_id)
-    asked = _next_try(public_id, back_url)
+    asked = _next_try(public_id, back_url, open_before)
+    if asked is None:
+        return open_checkout(public_id, back_url)
     try:
         made = gateway.open_session(asked)
     except gateway.StripeRefused as refusal:
@@ -116,16 +118,21 @@ def _check_open(public_id: str) -> str | None:
         raise Conflict(_l("这一笔不是在线付的。看看订单里写的付款办法。"), code="not_online")
     if amount_fen < STRIPE_MINIMUM_FEN:
         raise Conflict(
-            _l("剩下的不到 ¥4.00，不能在线付。请联系平台，换一种付法。"), code="amount_too_small"
+            _l("剩下的不到 ¥4.00，不能在线付。回到订单，改用转账付。"), code="amount_too_small"
         )
     return session_id
 
 
-def _next_try(public_id: str, back_url: str) -> gateway.Asked:
-    """Settle what the next session is asked for with, so that repeating it asks for the same."""
+def _next_try(public_id: str, back_url: str, seen: str | None) -> gateway.Asked | None:
+    """Settle what the next session is asked for with, so that repeating it asks for the same.
+
+    None when another one than `seen` was opened meanwhile: two open ones could both be paid.
+    """
     at = clock.now()
     with transaction() as session:
         payment = lock_payment(session, _payment(public_id).id)
+        if payment.session_url is not None and payment.session_id != seen:
+            return None
         until = payment.session_until
         unanswered = payment.session_id is None and payment.session_try > 0
         if not unanswered or until is None or until < at + SHORTEST:

@@ -25,7 +25,7 @@ from orders.model import (
     Refund,
     RefundState,
 )
-from orders.placing import transfer_code
+from orders.placing import HOLD, STRIPE_MINIMUM_FEN, transfer_code
 
 
 def make_payment(
@@ -135,4 +135,16 @@ def _shrink(
     else:
         payment.amount_fen -= amount.fen
         share.amount_fen -= amount.fen
+        if payment.method is PaymentMethod.STRIPE and payment.amount_fen < STRIPE_MINIMUM_FEN:
+            _by_transfer(payment)
     session.flush()
+
+
+def _by_transfer(payment: Payment) -> None:
+    """Let what is left be paid by transfer, with the time that one takes: Stripe takes no less."""
+    payment.method, payment.transfer_code = PaymentMethod.TRANSFER, transfer_code()
+    until = clock.now() + HOLD[PaymentMethod.TRANSFER]
+    if payment.expires_at is not None and payment.expires_at < until:
+        payment.expires_at = until
+        for share in payment.shares:
+            share.order.expires_at = until

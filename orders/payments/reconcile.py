@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
 
-from sqlalchemy import ColumnElement, and_, extract, or_, select, update
+from sqlalchemy import ColumnElement, and_, extract, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel.db import db, end_read, transaction
@@ -72,7 +72,11 @@ def send_refunds(at: datetime) -> int:
 
 def _send_refund(public_id: str) -> None:
     row = db.session.execute(
-        select(Refund.provider_id, Refund.amount_fen, Payment.intent_id)
+        select(
+            Refund.provider_id,
+            Refund.amount_fen,
+            func.coalesce(Refund.intent_id, Payment.intent_id).label("intent_id"),
+        )
         .join(Payment, Refund.payment_id == Payment.id)
         .where(Refund.public_id == public_id)
     ).one()

@@ -60,13 +60,19 @@ def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refun
         return _owe(session, payment, line.order_id, amount, cause, line=line, units=units)
 
 
-def refund_unsold(payment: Payment, order_id: int, amount: Money, cause: str) -> Refund:
-    """Owe back money that paid for no goods: it came too late, or was more than due.
+def refund_unsold(
+    payment: Payment, order_id: int, amount: Money, cause: str, *, intent_id: str | None = None
+) -> Refund:
+    """Owe back money that paid for no goods: too late, more than was due, or paid once more.
 
-    The caller has locked the payment.
+    It goes back to `intent_id`, None: to the payment's own. The caller has locked the payment.
     """
+    if intent_id is not None:
+        cause = f"{cause}:{intent_id[-30:]}"
     with transaction() as session:
-        return _owe(session, payment, order_id, amount, cause, line=None, units=0)
+        return _owe(
+            session, payment, order_id, amount, cause, line=None, units=0, intent_id=intent_id
+        )
 
 
 def _owe(
@@ -78,10 +84,11 @@ def _owe(
     *,
     line: OrderLine | None,
     units: int,
+    intent_id: str | None = None,
 ) -> Refund:
     if payment.refunded_fen + amount.fen > payment.captured_fen:
         raise Conflict(_l("退的比付的还多。看看已经退过多少，再填。"), code="refund_too_large")
-    failure = _why_no_way_back(payment, clock.now())
+    failure = None if intent_id is not None else _why_no_way_back(payment, clock.now())
     refund = Refund(
         payment_id=payment.id,
         order_id=order_id,
@@ -91,6 +98,7 @@ def _owe(
         amount_fen=amount.fen,
         state=RefundState.PENDING if failure is None else RefundState.DEBT,
         failure=failure or "",
+        intent_id=intent_id,
     )
     payment.refunded_fen += amount.fen
     session.add(refund)

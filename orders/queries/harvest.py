@@ -13,7 +13,7 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money
-from orders.allocation import POLICIES
+from orders.allocation import divide
 from orders.model import (
     AllocationRun,
     BuyingUnit,
@@ -260,7 +260,7 @@ class Preview:
 def preview(view: ItemView, policy: str = "pro_rata") -> Preview:
     """Return what `policy` would do with the yield entered so far. It changes nothing."""
     lines = db.session.scalars(lines_for(view.item).options(selectinload(OrderLine.order))).all()
-    given = POLICIES[policy](view.yielded or 0, [line.quantity for line in lines])
+    given = divide(policy, view.yielded or 0, [line.claims for line in lines])
     groups = db.session.scalars(
         select(GroupOrder)
         .where(GroupOrder.id.in_({line.order.group_order_id for line in lines}))

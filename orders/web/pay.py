@@ -17,6 +17,7 @@ from orders.model import Payment, PaymentMethod, PaymentState
 from orders.payments import checkout, gateway
 from orders.payments.captures import submit_proof
 from orders.payments.queries import payment_for
+from orders.placing import STRIPE_MINIMUM_FEN
 
 blueprint = Blueprint("pay", __name__, template_folder="../templates")
 
@@ -101,9 +102,12 @@ def transfer(public_id: str) -> ResponseReturnValue:
     elif form.is_submitted():
         status = 422
     settings: Settings = current_app.extensions["settings"]
+    shown = payment_for(public_id, viewer())
+    small = shown.unit_id is None and shown.amount_fen < STRIPE_MINIMUM_FEN
     page = render_template(
         "orders/pay_transfer.html",
-        payment=payment_for(public_id, viewer()),
+        payment=shown,
+        by_shortage=small and shown.state is PaymentState.DUE,
         form=form,
         account=settings.transfer_account,
     )

@@ -1,10 +1,21 @@
 """Policies that divide a yield among lines."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.allocation import POLICIES, equal, first_come, pro_rata
+from orders.allocation import (
+    BY_TIME,
+    POLICIES,
+    Claim,
+    divide,
+    equal,
+    first_come,
+    kept,
+    pro_rata,
+)
 
 ORDERED = st.lists(st.integers(0, 500), max_size=30)
 SUPPLY = st.integers(0, 10_000)
@@ -67,3 +78,46 @@ def test_the_oldest_line_is_filled_first() -> None:
 
 def test_equal_gives_the_small_line_all_it_wants() -> None:
     assert equal(60, [50, 30, 5]) == [28, 27, 5]
+
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@given(changes=st.lists(st.integers(0, 50), min_size=1, max_size=12))
+def test_a_changed_need_keeps_the_time_of_every_unit_that_it_keeps(changes: list[int]) -> None:
+    claims: list[Claim] = []
+    stack: list[datetime] = []  # since when each unit is needed, unit by unit
+    for hour, units in enumerate(changes):
+        at = START + timedelta(hours=hour)
+        claims = kept(claims, units, at)
+        stack = stack[:units] + [at] * (units - len(stack))
+        assert [one.since for one in claims for _ in range(one.units)] == stack
+        assert claims == sorted(claims)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(
+    supply=st.integers(0, 300),
+    lines=st.lists(
+        st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=4), max_size=8
+    ),
+)
+def test_however_old_its_units_are_no_line_gets_more_than_it_ordered(
+    name: str, supply: int, lines: list[list[tuple[int, int]]]
+) -> None:
+    claims = [[Claim(START + timedelta(hours=at), n) for at, n in sorted(one)] for one in lines]
+    ordered = [sum(n for _, n in one) for one in lines]
+    given_out = divide(name, supply, claims)
+    assert sum(given_out) == min(supply, sum(ordered))
+    assert all(0 <= got <= most for got, most in zip(given_out, ordered, strict=True))
+    if name not in BY_TIME:
+        assert given_out == POLICIES[name](supply, ordered)
+
+
+def test_only_the_added_units_stand_behind_who_came_in_between() -> None:
+    first, second = START, START + timedelta(hours=1)
+    grown = kept([Claim(first, 50)], 60, START + timedelta(hours=2))
+    assert divide("first_come", 75, [grown, [Claim(second, 30)]]) == [50, 25]
+    assert divide("first_come", 85, [grown, [Claim(second, 30)]]) == [55, 30]
+    lowered = kept(grown, 40, START + timedelta(hours=3))
+    assert divide("first_come", 60, [lowered, [Claim(second, 30)]]) == [40, 20]

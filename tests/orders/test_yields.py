@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -9,13 +10,18 @@ from flask import Flask
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from kernel import clock
 from kernel.db import db
 from kernel.errors import Conflict, Invalid
+from kernel.identity import Account
 from kernel.ledger import AccountKind, balance
 from kernel.quantity import parse_jin
 from orders import books
 from orders.actions import yields
+from orders.actions.closing import close_due_rounds
+from orders.actions.group_orders import set_needs
 from orders.actions.harvest import propose, split
+from orders.actions.rounds import set_leg
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.lifecycle import cancel, lapse_due
 from orders.model import (
@@ -33,7 +39,10 @@ from orders.model import (
     RefundState,
     YieldEntry,
 )
+from orders.queries.harvest import item_view, preview
 from sellers.model import Lot, Offer
+from tests.laws import assert_laws_hold
+from tests.orders.fairs import fair
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 
 
@@ -286,3 +295,35 @@ def test_without_the_lock_two_allocations_collide_in_the_database(app: Flask) ->
         results = at_once(app, lambda: allocate(item_id, "pro_rata", account_id=None), times=2)
     assert [one for one in results if isinstance(one, IntegrityError)]
     assert not [one for one in results if isinstance(one, Conflict)]
+
+
+def test_who_comes_first_keeps_the_time_of_the_units_that_are_still_needed() -> None:
+    at = fair(PayMode.UNIT, members=2)
+    first, second = at.members
+    hours = timedelta(hours=1)
+
+    def need(member: Account, eggs: int, ginger: int, later: int) -> None:
+        with clock.moved(later * hours):
+            set_needs(at.group.id, member.id, {at.eggs.id: eggs, at.ginger.id: ginger})
+
+    need(first, 50, 10, 0)
+    need(second, 40, 10, 1)
+    need(first, 60, 8, 2)
+    with clock.moved(3 * hours):
+        set_leg(at.round.id, at.ginger.seller_id, clock.now())
+    need(second, 45, 10, 4)
+    close_due_rounds(at.closes_at)
+    got: dict[int, list[int | None]] = {}
+    for offer, grown in ((at.eggs, 92), (at.ginger, 9)):
+        item = db.session.scalars(select(NoticeItem).where(NoticeItem.lot_id == offer.lot_id)).one()
+        enter_yield(item.id, None, Harvested(grown), account_id=None)
+        assert preview(item_view(item), "first_come").gets == grown
+        allocate(item.id, "first_come", account_id=None)
+        by_order = select(OrderLine.allocated).join(Order).order_by(Order.account_id)
+        standing = by_order.where(OrderLine.offer_id == offer.id, Order.paid_at.is_(None))
+        got[offer.id] = list(
+            db.session.scalars(standing.where(Order.state == OrderState.CONFIRMED))
+        )
+    # Eggs: 50 and 40 were first, then the 10 added by the first. Ginger: 8, then what is left.
+    assert got == {at.eggs.id: [52, 40], at.ginger.id: [8, 1]}
+    assert_laws_hold()

@@ -1,0 +1,192 @@
+"""Orders that were not paid in time, and money that came late, or not as it was due."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from kernel import clock
+from kernel.db import transaction
+from kernel.errors import Conflict
+from kernel.ledger import AccountKind
+from orders import lifecycle
+from orders.model import (
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PaymentState,
+    RefundState,
+)
+from orders.payments import checkout, reconcile
+from orders.payments.actions import (
+    Captured,
+    confirm_transfer,
+    record_capture,
+)
+from orders.placing import Placed
+from tests import builders
+from tests.laws import assert_laws_hold
+from tests.orders.payments.money_in import (
+    BACK,
+    balance,
+    buy,
+    check_laws,
+    deliver,
+    events,
+    in_threads,
+    lapse,
+    lot_of,
+    opened,
+    order_of,
+    payment_of,
+    refunds_of,
+)
+from tests.payment_sandbox import SandboxServer
+
+
+def test_an_order_that_is_not_paid_lapses_once_and_gives_its_stock_back(
+    shop: SandboxServer,
+) -> None:
+    placed = buy(3)
+    session_id = opened(placed)
+    lapse(placed)
+    assert lot_of(placed).promised == 0
+    assert payment_of(placed).state is PaymentState.EXPIRED
+    assert lifecycle.lapse_due(clock.now() + timedelta(hours=1)) == 0
+    assert reconcile.ask_about_sessions(clock.now()) == 1
+    assert shop.client().v1.checkout.sessions.retrieve(session_id).status == "expired"
+    with pytest.raises(Conflict) as refusal:
+        checkout.open_checkout(placed.payment_id or "", BACK)
+    assert refusal.value.code == "payment_over"
+    check_laws()
+
+
+def test_a_late_payment_is_honoured_while_stock_allows(shop: SandboxServer) -> None:
+    placed = buy(3)
+    session_id = opened(placed)
+    lapse(placed)
+    shop.pay(session_id)
+    reconcile.ask_about_sessions(clock.now())
+    assert order_of(placed).state is OrderState.CONFIRMED
+    assert lot_of(placed).promised == 3
+    assert refunds_of(placed) == []
+    check_laws()
+
+
+def test_a_late_payment_without_stock_is_given_back_by_itself(shop: SandboxServer) -> None:
+    offer = builders.offer(builders.lot(builders.product(builders.seller()), offered=3))
+    placed = buy(3, offer=offer)
+    session_id = opened(placed)
+    lapse(placed)
+    buy(1, offer=offer)
+    shop.pay(session_id)
+    reconcile.ask_about_sessions(clock.now())
+    assert order_of(placed).state is OrderState.LAPSED
+    [refund] = refunds_of(placed)
+    assert (refund.cause, refund.amount_fen, refund.line_id) == ("late", 3 * 5900, None)
+    reconcile.send_refunds(clock.now())
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    assert balance(AccountKind.BUYER_PREPAID) == 0
+    check_laws()
+
+
+def test_money_for_a_cancelled_order_is_given_back(shop: SandboxServer) -> None:
+    placed = buy()
+    session_id = opened(placed)
+    lifecycle.cancel(order_of(placed))
+    shop.pay(session_id)
+    reconcile.ask_about_sessions(clock.now())
+    assert order_of(placed).state is OrderState.CANCELLED
+    assert [one.cause for one in refunds_of(placed)] == ["late"]
+    assert lot_of(placed).promised == 0
+    check_laws()
+
+
+@pytest.mark.parametrize(
+    ("extra", "cause", "state"),
+    [
+        (100, "overpaid", OrderState.CONFIRMED),
+        (-100, "underpaid", OrderState.DUE),
+    ],
+)
+def test_what_does_not_match_what_is_due_is_owed_back(
+    shop: SandboxServer, extra: int, cause: str, state: OrderState
+) -> None:
+    placed = buy()
+    paid = 2 * 5900 + extra
+    record_capture(placed.payment_id or "", Captured(paid, clock.now(), "pi_x"))
+    assert order_of(placed).state is state
+    [refund] = refunds_of(placed)
+    assert (refund.cause, refund.amount_fen) == (cause, extra if extra > 0 else paid)
+    check_laws()
+
+
+def second_page(placed: Placed, first: str) -> str:
+    """Open another session while the first can still be paid, as after a lost word of its end."""
+    with transaction() as session:
+        payment = session.scalars(
+            select(Payment).where(Payment.public_id == placed.payment_id)
+        ).one()
+        payment.session_url = None
+    second = opened(placed)
+    assert second != first
+    return second
+
+
+def test_a_second_capture_goes_back_whole_however_often_it_is_told(
+    shop: SandboxServer, caller: FlaskClient
+) -> None:
+    placed = buy()
+    first = opened(placed)
+    second = second_page(placed, first)
+    shop.pay(first)
+    shop.pay(second)
+    for event in [*events(shop), *events(shop)]:
+        assert deliver(caller, event) == 200
+    payment = payment_of(placed)
+    assert (payment.amount_fen, payment.captured_fen) == (11_800, 23_600)
+    [refund] = refunds_of(placed)
+    assert refund.amount_fen == payment.refunded_fen == 11_800
+    assert refund.intent_id not in (None, payment.intent_id)
+    assert order_of(placed).state is OrderState.CONFIRMED
+    assert_laws_hold()
+    reconcile.send_refunds(clock.now())
+    [told] = shop.client().v1.refunds.list().data
+    assert (told.payment_intent, told.amount) == (refund.intent_id, 11_800)
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    assert balance(AccountKind.PROVIDER_CLEARING) == 11_800
+    assert_laws_hold()
+    lifecycle.cancel(order_of(placed))
+    reconcile.send_refunds(clock.now())
+    assert {one.intent_id for one in refunds_of(placed)} == {None, refund.intent_id}
+    assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.BUYER_PREPAID) == 0
+    assert_laws_hold()
+
+
+def test_a_second_capture_told_twice_at_once_goes_back_once(
+    app: Flask, shop: SandboxServer
+) -> None:
+    placed = buy()
+    pid = placed.payment_id or ""
+    record_capture(pid, Captured(11_800, clock.now(), "pi_first"))
+    again = Captured(11_800, clock.now(), "pi_second")
+    assert in_threads(app, *[lambda: record_capture(pid, again)] * 3) == []
+    assert [one.amount_fen for one in refunds_of(placed)] == [11_800]
+    assert payment_of(placed).captured_fen == 23_600
+    assert_laws_hold()
+
+
+def test_what_stripe_takes_for_a_payment_that_a_transfer_paid_goes_back_through_stripe(
+    shop: SandboxServer,
+) -> None:
+    placed = buy(method=PaymentMethod.TRANSFER)
+    confirm_transfer(placed.payment_id or "", builders.account().id)
+    record_capture(placed.payment_id or "", Captured(11_800, clock.now(), "pi_late"))
+    [refund] = refunds_of(placed)
+    assert (refund.state, refund.intent_id) == (RefundState.PENDING, "pi_late")
+    assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.TRANSFER_CLEARING)
+    assert_laws_hold()

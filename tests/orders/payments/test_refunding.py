@@ -1,0 +1,204 @@
+"""Money back: once, by the way it came, or as a debt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from kernel import clock
+from kernel.db import db
+from kernel.errors import Conflict
+from kernel.ledger import AccountKind
+from kernel.money import Money
+from orders import lifecycle
+from orders.model import (
+    OrderState,
+    PaymentMethod,
+    RefundState,
+)
+from orders.payments import checkout, reconcile
+from orders.payments.actions import (
+    confirm_transfer,
+    refund_line,
+    repay_debt,
+)
+from orders.placing import Placed
+from tests import builders
+from tests.laws import assert_laws_hold
+from tests.orders.payments.money_in import (
+    balance,
+    buy,
+    check_laws,
+    deliver,
+    events,
+    give_one_back,
+    in_threads,
+    lot_of,
+    opened,
+    order_of,
+    paid_order,
+    payment_of,
+    refunds_of,
+)
+from tests.payment_sandbox import SandboxServer
+
+
+def test_a_cancelled_order_gives_back_stock_and_money_once(shop: SandboxServer) -> None:
+    placed = paid_order(shop)
+    lifecycle.cancel(order_of(placed))
+    lifecycle.cancel(order_of(placed))
+    assert lot_of(placed).promised == 0
+    reconcile.send_refunds(clock.now())
+    [refund] = refunds_of(placed)
+    assert (refund.state, refund.amount_fen) == (RefundState.SUCCEEDED, 2 * 5900)
+    assert balance(AccountKind.BUYER_PREPAID) == 0
+    check_laws()
+
+
+def test_a_part_is_refunded_and_then_the_rest(shop: SandboxServer) -> None:
+    placed = paid_order(shop)
+    give_one_back(placed, "short:1")
+    lifecycle.cancel(order_of(placed))
+    assert [one.amount_fen for one in refunds_of(placed)] == [5900, 5900]
+    check_laws()
+
+
+def test_the_same_cause_asked_for_twice_at_once_refunds_once(
+    app: Flask, shop: SandboxServer
+) -> None:
+    placed = paid_order(shop)
+    db.session.rollback()
+    raised = in_threads(app, *[lambda: give_one_back(placed, "short:1")] * 4)
+    assert raised == []
+    assert [one.amount_fen for one in refunds_of(placed)] == [5900]
+    sent = [lambda: reconcile.send_refunds(clock.now() + timedelta(days=1))] * 3
+    db.session.rollback()
+    in_threads(app, *sent)
+    reconcile.send_refunds(clock.now() + timedelta(days=2))
+    assert len(shop.client().v1.refunds.list().data) == 1
+    assert [one.state for one in refunds_of(placed)] == [RefundState.SUCCEEDED]
+    check_laws()
+
+
+def test_more_than_the_line_took_is_refused(shop: SandboxServer) -> None:
+    placed = paid_order(shop)
+    [line] = order_of(placed).lines
+    with pytest.raises(Conflict) as refusal:
+        refund_line(line, 2, Money(2 * 5900 + 1), "claim:1")
+    assert refusal.value.code == "refund_too_large"
+    assert refunds_of(placed) == []
+
+
+def test_a_shortage_before_payment_reduces_what_is_due(shop: SandboxServer) -> None:
+    placed = buy()
+    old = opened(placed)
+    give_one_back(placed, "short:1")
+    give_one_back(placed, "short:1")
+    assert payment_of(placed).amount_fen == 5900
+    assert [one.state for one in refunds_of(placed)] == [RefundState.CUT]
+    new = opened(placed)
+    assert new != old
+    assert shop.client().v1.checkout.sessions.retrieve(old).status == "expired"
+    assert shop.client().v1.checkout.sessions.retrieve(new).amount_total == 5900
+
+
+def test_a_refund_that_fails_later_is_a_debt_and_repaid_by_transfer(
+    shop: SandboxServer, caller: FlaskClient
+) -> None:
+    placed = paid_order(shop, "refund_fails")
+    lifecycle.cancel(order_of(placed))
+    reconcile.send_refunds(clock.now())
+    [refund] = refunds_of(placed)
+    public_id = refund.public_id
+    assert refund.state is RefundState.SUCCEEDED
+    shop.settle_refunds()
+    for event in reversed(events(shop)):
+        assert deliver(caller, event) == 200
+    assert refunds_of(placed)[0].state is RefundState.DEBT
+    assert balance(AccountKind.REFUNDS_OWED) == -2 * 5900
+    staff = builders.account()
+    repay_debt(public_id, staff.id, "BANK-1")
+    repay_debt(public_id, staff.id, "BANK-1")
+    with pytest.raises(Conflict):
+        repay_debt(public_id, staff.id, "BANK-2")
+    assert refunds_of(placed)[0].state is RefundState.REPAID
+    assert balance(AccountKind.REFUNDS_OWED) == 0
+    assert balance(AccountKind.TRANSFER_CLEARING) == -2 * 5900
+    check_laws()
+
+
+def test_past_a_wallets_window_the_refund_is_a_debt_at_once(shop: SandboxServer) -> None:
+    placed = buy()
+    shop.pay(opened(placed), "alipay")
+    checkout.ask(placed.payment_id or "")
+    reconcile.learn_charges()
+    db.session.rollback()
+    with clock.moved(timedelta(days=91)):
+        lifecycle.cancel(order_of(placed))
+    [refund] = refunds_of(placed)
+    assert (refund.state, refund.failure) == (RefundState.DEBT, "window_over")
+    check_laws()
+
+
+def test_a_refund_that_stripe_refuses_is_a_debt(shop: SandboxServer) -> None:
+    placed = buy()
+    shop.pay(opened(placed), "wechat_pay")
+    checkout.ask(placed.payment_id or "")
+    lifecycle.cancel(order_of(placed))
+    shop.advance_clock(181 * 86400)
+    reconcile.send_refunds(clock.now())
+    [refund] = refunds_of(placed)
+    assert (refund.state, refund.failure) == (RefundState.DEBT, "charge_not_refundable")
+
+
+def test_a_refund_waits_while_stripe_is_away(shop: SandboxServer) -> None:
+    placed = paid_order(shop)
+    lifecycle.cancel(order_of(placed))
+    shop.fail_next(path="/v1/refunds", status=503)
+    reconcile.send_refunds(clock.now())
+    assert refunds_of(placed)[0].state is RefundState.PENDING
+    reconcile.send_refunds(clock.now() + timedelta(minutes=2))
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    check_laws()
+
+
+def cheap(units: int) -> Placed:
+    """An order of so many eggs at ¥1.50."""
+    seller = builders.seller()
+    return buy(units, offer=builders.offer(builders.lot(builders.product(seller)), price_fen=150))
+
+
+def test_what_is_left_below_stripes_minimum_is_paid_by_transfer(shop: SandboxServer) -> None:
+    placed = cheap(3)
+    old = opened(placed)
+    give_one_back(placed, "short:1")
+    payment = payment_of(placed)
+    assert (payment.method, payment.amount_fen) == (PaymentMethod.TRANSFER, 300)
+    assert payment.transfer_code
+    assert payment.expires_at is not None
+    assert payment.expires_at == order_of(placed).expires_at
+    assert payment.expires_at > clock.now() + timedelta(days=4)
+    assert reconcile.ask_about_sessions(clock.now()) == 1
+    assert shop.client().v1.checkout.sessions.retrieve(old).status == "expired"
+    confirm_transfer(placed.payment_id or "", builders.account().id, 300)
+    assert order_of(placed).state is OrderState.CONFIRMED
+    assert_laws_hold()
+
+
+def test_what_was_paid_on_a_page_that_was_still_open_came_through_stripe(
+    shop: SandboxServer,
+) -> None:
+    placed = cheap(3)
+    shop.pay(opened(placed))
+    give_one_back(placed, "short:1")
+    assert reconcile.ask_about_sessions(clock.now()) == 1
+    assert (payment_of(placed).method, payment_of(placed).captured_fen) == (
+        PaymentMethod.STRIPE,
+        450,
+    )
+    assert [one.cause for one in refunds_of(placed)] == ["short:1", "overpaid"]
+    assert order_of(placed).state is OrderState.CONFIRMED
+    assert_laws_hold()
