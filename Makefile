@@ -73,7 +73,7 @@ lock: .venv/.app ## pin exact versions with hashes anew
 	@$(RUN) pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(VENDOR): package-lock.json marketplace/setup/vendor.py | .venv/.app
+$(VENDOR): package-lock.json marketplace/setup/vendor.py marketplace/static/css/icons.css | .venv/.app
 	@$(BIN)/python marketplace/setup/vendor.py
 	@touch $@
 

@@ -5,6 +5,7 @@ to install Node.js from the wheel that requirements-node.txt pins.
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 VENDOR = Path("marketplace/static/vendor")
+ICONS = Path("marketplace/static/css/icons.css")
 MODULES = Path("node_modules")
 ICONIFY = MODULES / "@iconify-json/fluent-emoji/icons.json"
 
@@ -93,15 +95,21 @@ def _copy_into(folder: Path) -> None:
     for name, source in FILES.items():
         shutil.copyfile(MODULES / source, folder / name)
     icons = MODULES / "@tabler/icons/icons"
-    for icon in (icons / "outline").glob("*.svg"):
-        shutil.copyfile(icon, folder / "icons" / icon.name)
-    for icon in (icons / "filled").glob("*.svg"):
-        shutil.copyfile(icon, folder / "icons" / f"{icon.stem}-filled.svg")
+    for name in icons_in_use():
+        outline, filled = icons / "outline" / name, icons / "filled" / name.replace("-filled", "")
+        shutil.copyfile(
+            filled if name.endswith("-filled.svg") else outline, folder / "icons" / name
+        )
     emoji = MODULES / "@lobehub/fluent-emoji-3d/assets"
     for name, code in PRODUCE.items():
         shutil.copyfile(emoji / f"{code}.webp", folder / "produce" / f"{name}.webp")
     # The brown mushroom is too new an emoji for that set, and the red one is not food.
     (folder / "produce" / "mushroom.svg").write_text(_svg("brown-mushroom"))
+
+
+def icons_in_use() -> list[str]:
+    """The files that icons.css names, of the 6,000 there are."""
+    return sorted(set(re.findall(r"vendor/icons/([a-z0-9-]+\.svg)", ICONS.read_text())))
 
 
 def _svg(name: str) -> str:
