@@ -11,10 +11,10 @@ VENDOR := marketplace/static/vendor/.complete
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo bench bench-big setup vendor translations lock
 
 help: ## list every task
-	@grep -hE '^[a-z]+:.* ## ' $(MAKEFILE_LIST) | sort | \
+	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \
 		awk -F ':.* ## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: setup ## install what is missing and open the shop on PORT (8000)
@@ -46,6 +46,12 @@ check: setup ## check every law over the whole database
 
 demo: setup ## load the demo afresh
 	@$(FLASK) demo load
+
+bench: setup ## how fast it is, beside pgbench and a bare Flask (6 minutes)
+	@$(RUN) bench
+
+bench-big: setup ## the same with 100,000 offers and a million past lines (10 minutes)
+	@BENCH_OFFERS=100000 BENCH_PAST_LINES=1000000 BENCH_JSON=var/bench-big.json $(RUN) bench
 
 setup: .venv/.app $(VENDOR) translations
 

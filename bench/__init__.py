@@ -1,0 +1,1 @@
+"""How fast it is, beside a floor: `make bench` and `make bench-big`. Nothing imports this."""
