@@ -7,6 +7,7 @@ from flask_babel.speaklater import LazyString
 
 from sellers.model import (
     Category,
+    CertificateState,
     HouseholdStatus,
     ImportState,
     LotMode,
@@ -67,6 +68,16 @@ CERTIFICATES: dict[str, LazyString] = {
     "inspection": _l("检测报告"),
     "quarantine": _l("动物检疫证明"),
     "other": _l("其他证书"),
+}
+CERTIFICATE_STATES: dict[CertificateState, LazyString] = {
+    CertificateState.PENDING: _l("等平台看"),
+    CertificateState.ACCEPTED: _l("买家能看到"),
+    CertificateState.RETURNED: _l("被退回"),
+}
+CERTIFICATE_TAGS: dict[CertificateState, tuple[str, str]] = {
+    CertificateState.PENDING: ("field", "hourglass"),
+    CertificateState.ACCEPTED: ("ready", "check"),
+    CertificateState.RETURNED: ("wrong", "alert-triangle"),
 }
 HOUSEHOLD_STATUSES: dict[HouseholdStatus, LazyString] = {
     HouseholdStatus.REGISTERED: _l("脱贫户"),

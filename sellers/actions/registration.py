@@ -255,9 +255,18 @@ def return_to_seller(seller_id: int, account_id: int, reason: str) -> Seller:
 
 
 def _review(certificate_id: int, account_id: int, to: CertificateState, reason: str = "") -> None:
-    """Move a paper to what staff said of it. Raises NotFound, and Conflict for a second word."""
+    """Move a paper to what staff said of it. Raises NotFound, and Conflict for a second word.
+
+    Papers of a seller that is not verified are judged together, by verifying or returning it.
+    """
     with transaction() as session:
-        paper = found(session.get(Certificate, certificate_id, with_for_update={"of": Certificate}))
+        paper = found(session.get(Certificate, certificate_id))
+        seller = _locked(paper.seller_id)  # whoever changes its papers holds its row
+        session.refresh(paper)
+        if seller.state is not SellerState.VERIFIED:
+            raise Conflict(
+                _l("这个供货方还没认证。到供货方那一页一起通过或退回。"), code="seller_not_verified"
+            )
         if to not in paper.state.moves:
             raise Conflict(
                 _l("这份证书已经审过了。刷新后再看一次。"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, select
 
 from kernel import clock, files
 from kernel.access import found
@@ -191,6 +191,24 @@ def change_product(
     return product
 
 
+def remove_photo(product_id: int) -> Product:
+    """Show a product by its drawing again, and return it; again does nothing. Raises NotFound."""
+    with transaction() as session:
+        product = found(session.get(Product, product_id))
+        product.photo = None
+    return product
+
+
+def set_photo(product_id: int, photo: Upload, account_id: int | None) -> Product:
+    """Show a product by a photograph and return it. Raises NotFound, and Invalid for no picture."""
+    if not photo.data:
+        raise Invalid(fields={"photo": _l("产品图要用照片：JPG、PNG 或 WebP。")})
+    with transaction() as session:
+        product = found(session.get(Product, product_id))
+        product.photo = _photo(photo, product.seller_id, account_id)
+    return product
+
+
 def add_lot(product_id: int, facts: LotFacts) -> Lot:
     """Add a lot of a product and return it. Raises Invalid, and NotFound for no such product."""
     _check_lot(facts)
@@ -212,22 +230,52 @@ def add_lot(product_id: int, facts: LotFacts) -> Lot:
     return lot
 
 
-def change_lot(lot_id: int, offered: int) -> None:
-    """Change how many units a lot offers. Raises Conflict below what is promised; Invalid."""
-    _check_lot(LotFacts(mode=LotMode.IN_HAND, offered=offered))
+def change_lot(
+    lot_id: int,
+    offered: int,
+    harvest_from: date | None = None,
+    harvest_to: date | None = None,
+) -> Lot:
+    """Change how many units a lot offers and when it is harvested, and return it.
+
+    A day that is None stays as it is; what is in hand has no harvest to wait for. Lines that
+    were sold keep the days they froze. Raises Conflict below what is promised; Invalid.
+    """
     with transaction() as session:
-        changed = session.scalar(
-            update(Lot)
-            .where(Lot.id == lot_id, Lot.promised <= offered)
-            .values(offered=offered)
-            .returning(Lot.id)
+        lot = found(session.get(Lot, lot_id, with_for_update={"of": Lot}, populate_existing=True))
+        facts = LotFacts(
+            mode=lot.mode,
+            offered=offered,
+            harvest_from=harvest_from or lot.harvest_from,
+            harvest_to=harvest_to or lot.harvest_to,
         )
-        if changed is None:
-            promised = found(session.scalar(select(Lot.promised).where(Lot.id == lot_id)))
+        _check_lot(facts)
+        if offered < lot.promised:
             message = _l("已经有人订了，数量不能比订出去的少。")
             raise Conflict(
-                message, code="below_promised", fields={"offered": message}, promised=promised
+                message, code="below_promised", fields={"offered": message}, promised=lot.promised
             )
+        lot.offered = offered
+        if lot.mode is LotMode.IN_FIELD:
+            lot.harvest_from, lot.harvest_to = facts.harvest_from, facts.harvest_to
+    return lot
+
+
+def close_lot(lot_id: int) -> Lot:
+    """Sell no more of a lot and return it; again does nothing. Raises NotFound.
+
+    It offers just what is promised, and its offers are withdrawn, so that units which come back
+    later are not sold again. What already lies in a cabinet goes on being sold there.
+    """
+    with transaction() as session:
+        lot = found(session.get(Lot, lot_id, with_for_update={"of": Lot}, populate_existing=True))
+        lot.offered = lot.promised
+        still_on = select(Offer).where(
+            Offer.lot_id == lot_id, Offer.place != Place.SLOT, Offer.withdrawn_at.is_(None)
+        )
+        for offer in session.scalars(still_on.order_by(Offer.id).with_for_update(of=Offer)):
+            offer.withdrawn_at = clock.now()
+    return lot
 
 
 def list_offer(

@@ -75,10 +75,12 @@ class LotForm(FlaskForm):
 
 
 class QuantityForm(FlaskForm):
-    """Another quantity for a lot."""
+    """Another quantity for a lot; from the field also other days of harvest."""
 
     idempotency_key = StringField()
     offered = WholeField(_l("数量"), validators=[InputRequired(_l("写有多少份，如 200。"))])
+    harvest_from = DayField(_l("采收开始"), validators=[Optional()])
+    harvest_to = DayField(_l("采收结束"), validators=[Optional()])
 
 
 class OfferForm(FlaskForm):

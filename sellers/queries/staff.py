@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from kernel.access import found
 from kernel.db import db
 from kernel.identity import Organisation
 from kernel.paging import Page
-from sellers.model import Certificate, Seller, SellerState
+from sellers.model import Certificate, CertificateState, Seller, SellerState
 from sellers.queries.paging import page_of
 
 
@@ -22,6 +23,36 @@ def sellers(state: SellerState | None = None, cursor: str | None = None) -> Page
     if state is not None:
         query = query.where(Seller.state == state)
     return page_of(query, Organisation, cursor)
+
+
+def _waiting(query: Select[Any]) -> Select[Any]:
+    """Narrow to papers that came after their seller was verified and wait for staff."""
+    return query.join(Certificate.seller).where(
+        Certificate.state == CertificateState.PENDING, Seller.state == SellerState.VERIFIED
+    )
+
+
+def waiting_certificates(cursor: str | None = None) -> Page[Certificate]:
+    """Return a page of the papers of verified sellers that staff has not looked at, newest first.
+
+    What a seller hands in before it is verified is judged with the seller.
+    """
+    query = _waiting(select(Certificate)).options(
+        contains_eager(Certificate.seller), joinedload(Certificate.file)
+    )
+    return page_of(query, Certificate, cursor)
+
+
+def waiting_count() -> int:
+    """Return how many papers of verified sellers wait for staff."""
+    return db.session.scalar(_waiting(select(func.count(Certificate.id)))) or 0
+
+
+def certificate(public_id: str) -> Certificate:
+    """Return a paper with its seller and file. Raises NotFound."""
+    query = select(Certificate).where(Certificate.public_id == public_id)
+    options = joinedload(Certificate.seller), joinedload(Certificate.file)
+    return found(db.session.scalar(query.options(*options)))
 
 
 def seller_counts() -> dict[SellerState, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, contains_eager, joinedload, selectinload
 
 from kernel import clock
 from kernel.access import found
@@ -135,45 +135,59 @@ def plans(seller_id: int) -> list[BenefitPlan]:
 
 
 @dataclass(frozen=True, slots=True)
-class StockFigures:
-    """What a seller has on sale: offers open now, units left in hand and in the field, promised."""
+class UnitFigures:
+    """What lots hold of one sale unit: units left in hand and in the field, and promised."""
 
-    offers_open: int
+    unit_name: str
     left_in_hand: int
     left_in_field: int
     promised: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockFigures:
+    """What a seller has on sale: offers open now, lots with units left, and units by their kind.
+
+    Boxes and eggs are never added to each other; `units` begins with what is counted most often.
+    """
+
+    offers_open: int
+    lots_in_hand: int
+    lots_in_field: int
     products: int
+    units: list[UnitFigures]
 
 
 def stock_figures(seller_id: int) -> StockFigures:
-    """Return the seller's stock figures, in one statement. Units of different kinds are added."""
-    now = clock.now()
-    rest = func.coalesce(
-        func.sum(Lot.offered - Lot.promised).filter(Lot.mode == LotMode.IN_HAND), 0
-    )
-    coming = func.coalesce(
-        func.sum(Lot.offered - Lot.promised).filter(Lot.mode == LotMode.IN_FIELD), 0
-    )
-    of_lots = select(
-        rest.label("rest"),
-        coming.label("coming"),
-        func.coalesce(func.sum(Lot.promised), 0).label("promised"),
-    ).where(Lot.seller_id == seller_id)
-    lots_row = of_lots.subquery()
+    """Return the seller's stock figures, in two statements."""
+    now, rest = clock.now(), Lot.offered - Lot.promised
+    in_hand, in_field = Lot.mode == LotMode.IN_HAND, Lot.mode == LotMode.IN_FIELD
     open_offers = select(func.count()).where(
         Offer.seller_id == seller_id,
         Offer.withdrawn_at.is_(None),
         Offer.opens_at <= now,
         func.coalesce(Offer.closes_at > now, True),
     )
+    with_rest = select(func.count()).where(Lot.seller_id == seller_id, rest > 0)
     of_products = select(func.count()).where(Product.seller_id == seller_id)
-    row = db.session.execute(
+    counts = (open_offers, with_rest.where(in_hand), with_rest.where(in_field), of_products)
+    row = db.session.execute(select(*(one.scalar_subquery() for one in counts))).one()
+    on_sale, lots_in_hand, lots_in_field, kinds = (int(figure) for figure in row)
+
+    def total(units: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(units), 0)
+
+    by_unit = db.session.execute(
         select(
-            open_offers.scalar_subquery(),
-            lots_row.c.rest,
-            lots_row.c.coming,
-            lots_row.c.promised,
-            of_products.scalar_subquery(),
+            Product.unit_name,
+            total(case((in_hand, rest), else_=0)),
+            total(case((in_field, rest), else_=0)),
+            total(Lot.promised),
         )
-    ).one()
-    return StockFigures(*(int(figure) for figure in row))
+        .join(Lot.product)
+        .where(Lot.seller_id == seller_id)
+        .group_by(Product.unit_name)
+        .order_by(func.count().desc(), Product.unit_name)
+    )
+    units = [UnitFigures(name, *(int(n) for n in figures)) for name, *figures in by_unit]
+    return StockFigures(on_sale, lots_in_hand, lots_in_field, kinds, units)

@@ -73,6 +73,15 @@ def product(public_id: str) -> ResponseReturnValue:
     return form_page("sellers/product.html", form, product=shown)
 
 
+@blueprint.post("/products/<public_id>/photo/remove")
+@allow(Role.CLERK)
+def photo_remove(public_id: str) -> ResponseReturnValue:
+    """Show a product by its drawing again."""
+    actions.remove_photo(workspace.own_product(my_seller(), public_id).id)
+    flash(_("照片去掉了，先用图画。"), "done")
+    return redirect(url_for("sellers.product", public_id=public_id))
+
+
 @blueprint.get("/lots")
 @allow(Role.CLERK)
 def lots() -> ResponseReturnValue:
@@ -99,19 +108,29 @@ def lot_new(public_id: str) -> ResponseReturnValue:
 @blueprint.route("/lots/<public_id>", methods=["GET", "POST"])
 @allow(Role.CLERK)
 def lot(public_id: str) -> ResponseReturnValue:
-    """Change how many units a lot offers."""
+    """Change how many units a lot offers, and when it is harvested."""
     shown = workspace.own_lot(my_seller(), public_id)
     form = QuantityForm(obj=shown)
 
     def change() -> str:
-        actions.change_lot(shown.id, form.offered.data)
-        return shown.public_id
+        days = form.harvest_from.data, form.harvest_to.data
+        return actions.change_lot(shown.id, form.offered.data, *days).public_id
 
     if form.validate_on_submit() and attempt(form, lambda: once_for_form(change)):
         flash(_("改好了。"), "done")
         return redirect(url_for("sellers.lots"))
     shown = workspace.own_lot(my_seller(), public_id)
     return form_page("sellers/lot_change.html", form, lot=shown)
+
+
+@blueprint.post("/lots/<public_id>/close")
+@allow(Role.CLERK)
+def lot_close(public_id: str) -> ResponseReturnValue:
+    """Sell no more of a lot."""
+    shown = workspace.own_lot(my_seller(), public_id)
+    once_for_form(lambda: actions.close_lot(shown.id).public_id)
+    flash(_("这一批不再卖了。已经下的订单照常发货。"), "done")
+    return redirect(url_for("sellers.lots"))
 
 
 @blueprint.get("/offers")

@@ -12,7 +12,7 @@ from kernel.errors import Conflict
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.registration import ReturnForm
-from sellers.model import SellerState
+from sellers.model import CertificateState, SellerState
 from sellers.queries import staff
 from sellers.web.room import attempt, cursor, form_page, my_account
 
@@ -31,9 +31,67 @@ def index() -> ResponseReturnValue:
         "sellers/verification.html",
         page=staff.sellers(state, cursor()),
         counts=staff.seller_counts(),
+        papers=staff.waiting_count(),
         state=state,
         first=cursor() is None,
     )
+
+
+@blueprint.get("/certificates")
+@allow(Role.STAFF)
+def certificates() -> ResponseReturnValue:
+    """Papers that verified sellers added since, each to accept or return."""
+    return render_template(
+        "sellers/papers.html",
+        page=staff.waiting_certificates(cursor()),
+        counts=staff.seller_counts(),
+        papers=staff.waiting_count(),
+        first=cursor() is None,
+    )
+
+
+@blueprint.get("/certificates/<public_id>")
+@allow(Role.STAFF)
+def certificate(public_id: str) -> ResponseReturnValue:
+    """One paper, and what staff says of it."""
+    return _paper(public_id, ReturnForm())
+
+
+def _paper(public_id: str, form: ReturnForm) -> ResponseReturnValue:
+    return form_page(
+        "sellers/paper.html",
+        form,
+        paper=staff.certificate(public_id),
+        today=clock.today(),
+        states=CertificateState,
+    )
+
+
+@blueprint.post("/certificates/<public_id>/accept")
+@allow(Role.STAFF)
+def accept_certificate(public_id: str) -> ResponseReturnValue:
+    """Let buyers see a paper."""
+    paper = staff.certificate(public_id)
+    try:
+        actions.accept_certificate(paper.id, my_account())
+    except Conflict as refusal:
+        flash(str(refusal.message), "wrong")
+        return redirect(url_for("verification.certificate", public_id=public_id))
+    flash(_("已通过，买家现在能看到这份证书。"), "done")
+    return redirect(url_for("verification.certificates"))
+
+
+@blueprint.post("/certificates/<public_id>/return")
+@allow(Role.STAFF)
+def return_certificate(public_id: str) -> ResponseReturnValue:
+    """Return one paper with a reason."""
+    paper, form = staff.certificate(public_id), ReturnForm()
+    if form.validate_on_submit() and attempt(
+        form, lambda: actions.return_certificate(paper.id, my_account(), form.reason.data)
+    ):
+        flash(_("已退回，原因会显示给对方。"), "done")
+        return redirect(url_for("verification.certificates"))
+    return _paper(public_id, form)
 
 
 @blueprint.get("/<public_id>")

@@ -126,11 +126,14 @@ def test_the_desk_shows_the_sellers_stock_figures(app: Flask) -> None:
     lot = builders.lot(builders.product(seller), offered=4321, promised=21)
     builders.offer(lot)
     builders.lot(builders.product(seller), 777, LotMode.IN_FIELD)
+    builders.lot(builders.product(seller, unit_name="枚", unit_g=50), 30)
     builders.lot(builders.product(builders.seller()), offered=99999)
     shown = signed_in(app, clerk_of(seller)).get("/seller").get_data(as_text=True)
     figures = re.findall(r"<dd>([\d,]+)<small", shown)
-    assert figures == ["1", "4,300", "777", "21"]
-    assert "2 个产品" in shown
+    assert figures == ["1", "2", "1", "3"]
+    by_unit = re.findall(r'data-k="[^"]+">([^<]+)<', shown)
+    assert by_unit == ["4,300 箱", "777 箱", "21 箱", "30 枚", "0 枚", "0 枚"]
+    assert "3 个产品" in shown
 
 
 def test_stock_is_listed_once_however_often_the_form_is_sent(app: Flask) -> None:
@@ -287,3 +290,49 @@ def test_the_queue_of_sellers_takes_as_many_statements_for_30_as_for_one(app: Fl
         taken.append(len(sent))
     assert taken[0] == taken[1] <= 6
     assert "cursor=" in page
+
+
+def test_staff_finds_a_paper_that_came_later_and_its_clerk_reads_what_became_of_it(
+    app: Flask,
+) -> None:
+    seller = builders.seller()
+    staff, clerk = signed_in(app, builders.account(Role.STAFF)), signed_in(app, clerk_of(seller))
+    for number in ("ORG-1", "ORG-2"):
+        paper = (io.BytesIO(picture().data), "organic.png")
+        sent = send(clerk, "/seller/certificates", kind="organic", number=number, file=paper)
+        assert "等平台看" in sent.get_data(as_text=True)
+    assert "新证书 2" in staff.get("/staff/sellers").get_data(as_text=True)
+    queue = staff.get("/staff/sellers/certificates").get_data(as_text=True)
+    assert queue.index("ORG-2") < queue.index("ORG-1")
+    newer, older = re.findall(r'href="(/staff/sellers/certificates/\w+)"', queue)
+    assert "通过这份证书" in send(staff, newer, f"{newer}/return", reason=" ").get_data(
+        as_text=True
+    )
+    send(staff, newer, f"{newer}/return", reason="看不清编号")
+    send(staff, older, f"{older}/accept")
+    again = send(staff, older, f"{older}/accept").get_data(as_text=True)
+    assert "已经审过了" in again
+    shown = clerk.get("/seller/certificates").get_data(as_text=True)
+    assert "买家能看到" in shown
+    assert "看不清编号" in shown
+    assert "新证书 0" in staff.get("/staff/sellers").get_data(as_text=True)
+    assert clerk.get("/staff/sellers/certificates").status_code == 403
+
+
+def test_a_clerk_moves_a_harvest_and_closes_a_lot(app: Flask) -> None:
+    seller = builders.seller()
+    client = signed_in(app, clerk_of(seller))
+    lot = builders.lot(builders.product(seller), 40, LotMode.IN_FIELD, promised=3)
+    offer, at = builders.offer(lot), f"/seller/lots/{lot.public_id}"
+    later = {"harvest_from": "2027-01-05", "harvest_to": "2027-01-02"}
+    assert send(client, at, offered="50", **later).status_code == 422
+    assert db.session.get_one(Lot, lot.id, populate_existing=True).offered == 40
+    send(client, at, offered="50", **{**later, "harvest_to": "2027-01-20"})
+    changed = db.session.get_one(Lot, lot.id, populate_existing=True)
+    assert (changed.offered, str(changed.harvest_to)) == (50, "2027-01-20")
+    send(client, at, f"{at}/close", idempotency_key="once")
+    closed = db.session.get_one(Lot, lot.id, populate_existing=True)
+    assert (closed.offered, closed.promised) == (3, 3)
+    assert db.session.get_one(Offer, offer.id, populate_existing=True).withdrawn_at is not None
+    foreign = builders.lot(builders.product(builders.seller()))
+    assert send(client, at, f"/seller/lots/{foreign.public_id}/close").status_code == 404

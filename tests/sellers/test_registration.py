@@ -238,14 +238,21 @@ def test_a_paper_that_comes_after_verification_is_shown_once_staff_accepted_it()
 def test_a_returned_paper_is_neither_accepted_nor_enough_to_be_verified() -> None:
     seller, staff = licensed(), builders.account(Role.STAFF)
     [licence] = db.session.scalars(select(Certificate))
+    with pytest.raises(Conflict) as early:
+        actions.accept_certificate(licence.id, staff.id)
+    assert early.value.code == "seller_not_verified"
+    assert licence.reviewed_at is None
+    actions.submit(seller.id)
+    actions.verify(seller.id, staff.id)
     with pytest.raises(Invalid):
         actions.return_certificate(licence.id, staff.id, "  ")
-    assert licence.reviewed_at is None
+    assert licence.state is CertificateState.ACCEPTED
     actions.return_certificate(licence.id, staff.id, "看不清编号")
     with pytest.raises(Conflict) as refusal:
         actions.accept_certificate(licence.id, staff.id)
     assert refusal.value.code == "wrong_state"
+    actions.return_to_seller(seller.id, staff.id, "执照重新拍")
     with pytest.raises(Invalid):
         actions.submit(seller.id)
-    assert state_of(seller) is SellerState.DRAFT
-    assert licence.state is CertificateState.RETURNED
+    assert state_of(seller) is SellerState.RETURNED
+    assert licence.return_reason == "看不清编号"
