@@ -15,7 +15,9 @@ from typing import Any
 import psycopg
 from cryptography.fernet import Fernet
 from psycopg import sql
+from sqlalchemy import Column, ColumnDefault
 
+from kernel.db import metadata
 from sellers.search import terms
 
 Say = Callable[[str], None]
@@ -141,43 +143,38 @@ class Loader:
         hashed = "$argon2id$v=19$m=19456,t=2,p=1$" + "A" * 22 + "$" + "A" * 43
         self._copy(
             "account",
-            "id public_id login password_hash name_zh name_en session_epoch active created_at",
-            (
-                (n, code_of("a", n), f"bench-{n}", hashed, "某买家", "", 0, True, self._now)
-                for n in range(1, count + 1)
-            ),
+            "id public_id login password_hash name_zh",
+            ((n, code_of("a", n), f"bench-{n}", hashed, "某买家") for n in range(1, count + 1)),
         )
         roles = [(n, "consumer") for n in range(1, count + 1)] + [(count, "host")]
         self._copy(
             "membership",
-            "account_id role organisation_id state staff_number department created_at",
-            ((n, role, None, "active", "", "", self._now) for n, role in roles),
+            "account_id role",
+            roles,
         )
         later = self._now + timedelta(days=30)
         self._copy(
             "api_token",
-            "account_id token_hash session_epoch created_at expires_at",
+            "account_id token_hash session_epoch expires_at",
             (
-                (n, hashlib.sha256(token_of(n).encode()).hexdigest(), 0, self._now, later)
+                (n, hashlib.sha256(token_of(n).encode()).hexdigest(), 0, later)
                 for n in (*range(1, BUYERS + 1), count)
             ),
         )
 
     def _goods(self) -> None:
-        offers, sellers, now = self._size.offers, self._sellers, self._now
-        tail = ("", "", "verified", "")
+        offers, sellers = self._size.offers, self._sellers
         self._copy(
             "organisation",
-            "id public_id kind code name_zh name_en region created_at",
+            "id public_id kind code name_zh",
             (
-                (n, code_of("s", n), "seller", f"bench-{n}", f"第{n}合作社", "", "", now)
+                (n, code_of("s", n), "seller", f"bench-{n}", f"第{n}合作社")
                 for n in range(1, sellers + 1)
             ),
         )
         self._copy(
             "seller",
-            "id kind province city county township village households_count registered_count"
-            " story_zh story_en state return_reason",
+            "id kind province city county township village households_count registered_count state",
             (
                 (
                     n,
@@ -189,42 +186,42 @@ class Loader:
                     "某村",
                     40,
                     12,
-                    *tail,
+                    "verified",
                 )
                 for n in range(1, sellers + 1)
             ),
         )
         self._copy(
             "certificate",
-            "public_id seller_id kind number issued_by state return_reason created_at",
+            "public_id seller_id kind number state",
             (
-                (code_of("z", n), n, "绿色食品", f"LB-{n}", "", "accepted", "", now)
+                (code_of("z", n), n, "绿色食品", f"LB-{n}", "accepted")
                 for n in range(1, sellers + 1)
             ),
         )
         self._copy(
             "benefit_plan",
-            "seller_id kind basis_points note_zh note_en starts_on",
-            ((n, "delivery", 7000, "", "", now.date()) for n in range(1, sellers + 1)),
+            "seller_id kind basis_points",
+            ((n, "delivery", 7000) for n in range(1, sellers + 1)),
         )
         self._copy(
             "product",
-            "id public_id seller_id name_zh name_en category variety grade keeping picture"
-            " unit_name unit_g case_units weighed terms created_at",
+            "id public_id seller_id name_zh name_en category grade keeping picture unit_name unit_g"
+            " case_units terms",
             (self._product(n) for n in range(1, offers + 1)),
         )
         self._copy(
             "lot",
-            "id public_id seller_id product_id code mode offered promised created_at",
+            "id public_id seller_id product_id mode offered promised",
             (
-                (n, code_of("l", n), n % sellers + 1, n, "", "in_hand", PLENTY, promised, now)
+                (n, code_of("l", n), n % sellers + 1, n, "in_hand", PLENTY, promised)
                 for n, promised in enumerate(self._promised[1:], 1)
             ),
         )
         self._copy(
             "offer",
             "id public_id lot_id seller_id product_id place price_fen quota sold limit_per_buyer"
-            " opens_at created_at",
+            " opens_at",
             (self._offer(n) for n in range(1, offers + 1)),
         )
 
@@ -233,7 +230,7 @@ class Loader:
         name = f"{name}{n}号"
         return (
             *(n, code_of("p", n), n % self._sellers + 1, name, f"Produce no. {n}", category),
-            *("", "一级", "阴凉处", picture, unit, grams, 10, False, terms(name), self._now),
+            *("一级", "阴凉处", picture, unit, grams, 10, terms(name)),
         )
 
     def _offer(self, n: int) -> Sequence[Any]:
@@ -243,7 +240,7 @@ class Loader:
         quota, limit = (PLENTY, PLENTY) if is_hot else (None, None)
         return (
             *(n, code_of("o", n), n, n % self._sellers + 1, n, place, self._price_of(n), quota),
-            *(self._promised[n], limit, self._now - timedelta(days=300), self._now),
+            *(self._promised[n], limit, self._now - timedelta(days=300)),
         )
 
     def _channels(self) -> None:
@@ -253,17 +250,17 @@ class Loader:
         sources = [(self._first_source + n, code) for n, code in enumerate(codes)]
         self._copy(
             "credit_source",
-            "id kind code title_zh title_en",
-            ((source, "broadcast", code, "某场直播", "") for source, code in sources),
+            "id kind code title_zh",
+            ((source, "broadcast", code, "某场直播") for source, code in sources),
         )
         self._copy(
             "broadcast",
-            "id public_id code kind title_zh title_en platform place_zh host_id credit_source_id"
-            " planned_from planned_to started_at ended_at created_at",
+            "id public_id code kind title_zh host_id credit_source_id planned_from planned_to"
+            " started_at ended_at",
             (
                 (
-                    *(n, code_of("b", n), code, "livestream", "某场直播", "", "", "", host, source),
-                    *(started, now, started, None if n == 1 else now, now),
+                    *(n, code_of("b", n), code, "livestream", "某场直播", host, source),
+                    *(started, now, started, None if n == 1 else now),
                 )
                 for n, (source, code) in enumerate(sources, 1)
             ),
@@ -290,8 +287,7 @@ class Loader:
         orders = self._size.past_lines // 2
         self._copy(
             "orders",
-            "id number account_id visitor state total_fen recipient city note placed_at"
-            " expires_at paid_at",
+            "id number account_id state total_fen recipient city placed_at expires_at paid_at",
             (self._order(n) for n in range(1, orders + 1)),
             orders,
         )
@@ -299,14 +295,14 @@ class Loader:
             "order_line",
             "order_id offer_id lot_id seller_id product_id credit_source_id name_zh name_en"
             " seller_name_zh seller_name_en unit_name unit_g picture category certificate_number"
-            " price_fen quantity amount_fen from_slot released",
+            " price_fen quantity amount_fen",
             (self._line(n) for n in range(1, orders * 2 + 1)),
             orders * 2,
         )
         self._copy(
             "order_event",
-            "order_id at kind facts",
-            ((n, self._placed_at(n), "placed", "") for n in range(1, orders + 1)),
+            "order_id at kind",
+            ((n, self._placed_at(n), "placed") for n in range(1, orders + 1)),
             orders,
         )
         self._copy(
@@ -335,8 +331,8 @@ class Loader:
         at = self._placed_at(n)
         account = n % (self._accounts - 1) + 1
         return (
-            *(n, f"XB{n:09d}", account, "", "confirmed", self._amount(n), self._recipient),
-            *("某市", "", at, at, at),
+            *(n, f"XB{n:09d}", account, "confirmed", self._amount(n), self._recipient),
+            *("某市", at, at, at),
         )
 
     def _line(self, n: int) -> Sequence[Any]:
@@ -347,7 +343,7 @@ class Loader:
         return (
             *((n + 1) // 2, offer, offer, seller, offer, self._source_of(n), f"{name}{offer}号"),
             *(f"Produce no. {offer}", f"第{seller}合作社", "", unit, grams, picture, category),
-            *(f"LB-{seller}", price, units, price * units, False, 0),
+            *(f"LB-{seller}", price, units, price * units),
         )
 
     def _books(self) -> None:
@@ -361,10 +357,9 @@ class Loader:
         at = self._now
         self._copy(
             "payment",
-            "id public_id method state amount_fen captured_fen refunded_fen session_try wallet"
-            " fee_fen created_at captured_at",
+            "id public_id method state amount_fen captured_fen captured_at",
             (
-                (n, code_of("m", n), "transfer", "captured", fen, fen, 0, 0, "", 0, at, at)
+                (n, code_of("m", n), "transfer", "captured", fen, fen, at)
                 for n, fen in enumerate(paid, 1)
             ),
         )
@@ -419,12 +414,20 @@ class Loader:
     def _copy(
         self, table: str, columns: str, rows: Iterable[Sequence[Any]], expected: int = 0
     ) -> None:
+        """Write the columns that are named; the others get the defaults of their model."""
+        named = columns.split()
+        defaults = [
+            column
+            for column in metadata.tables[table].columns
+            if column.name not in named and isinstance(column.default, ColumnDefault)
+        ]
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns.split()))
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, [*named, *(one.name for one in defaults)])),
         )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row in self._told(table, rows, expected):
-                copy.write_row(row)
+                copy.write_row((*row, *map(_default, defaults)))
 
     def _told(
         self, table: str, rows: Iterable[Sequence[Any]], expected: int
@@ -434,3 +437,9 @@ class Loader:
             if expected and number % TOLD_EVERY == 0:
                 self._say(f"  {table}: {number:,} of {expected:,}")
             yield row
+
+
+def _default(column: Column[Any]) -> Any:
+    """Return what the model gives a row that does not say."""
+    default: Any = column.default
+    return default.arg(None) if default.is_callable else default.arg
