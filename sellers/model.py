@@ -21,7 +21,7 @@ from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import Base, Keyed, SmallKey, choice
 from kernel.files import StoredFile
-from kernel.identity import Organisation
+from kernel.identity import Account, Organisation
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 
@@ -189,6 +189,7 @@ class Household(Keyed, Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     seller: Mapped[Seller] = relationship()
+    steward: Mapped[Account | None] = relationship(foreign_keys=[steward_id])
 
 
 class Category(enum.StrEnum):

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from flask_smorest.fields import Upload
 from marshmallow import RAISE, Schema, fields, validate
 
+from kernel.crypt import mask, mask_phone
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
+from sellers.actions.households import MAX_WEIGHT, PLAN_KINDS
 from sellers.actions.stock import MAX_UNIT_G
-from sellers.model import Category, ImportState, LotMode, Place, SellerKind, SellerState
+from sellers.model import (
+    Category,
+    Certificate,
+    CertificateState,
+    HouseholdStatus,
+    ImportState,
+    LotMode,
+    Place,
+    Product,
+    SellerKind,
+    SellerState,
+)
 from sellers.words import CERTIFICATES
+
+MAYBE_TEXT = {"type": ["string", "null"]}
+"""What the document says of a text that a function makes."""
 
 
 class _In(Schema):
     class Meta:
         unknown = RAISE
+
+
+def _file_path(paper: Certificate) -> str | None:
+    return f"/files/{paper.file.public_id}" if paper.file else None
+
+
+def _photo_path(product: Product) -> str | None:
+    return f"/photos/{product.photo.public_id}" if product.photo else None
 
 
 def _text(most: int, *, needed: bool = False) -> fields.String:
@@ -91,14 +116,66 @@ class OwnCertificateIn(_In):
     valid_until = fields.Date(load_default=None)
 
 
+class FileIn(_In):
+    """One file of a multipart form."""
+
+    file = Upload(required=True)
+
+
+class PhotoIn(_In):
+    """A photograph in a multipart form: JPG, PNG or WebP."""
+
+    photo = Upload(required=True)
+
+
+class OwnCertificateUploadIn(OwnCertificateIn):
+    """A certificate's words and its file, as one multipart form."""
+
+    file = Upload(required=True)
+
+
 class OwnCertificateOut(Schema):
-    """A certificate."""
+    """A certificate, and what staff said of it; buyers see it while accepted and valid."""
 
     id = fields.String(attribute="public_id")
     kind = fields.String()
     number = fields.String()
     issued_by = fields.String()
     valid_until = fields.Date(allow_none=True)
+    state = fields.Enum(CertificateState, by_value=True)
+    return_reason = fields.String()
+    file = fields.Function(
+        lambda one: one.file and f"/files/{one.file.public_id}", metadata=MAYBE_TEXT
+    )
+
+
+class OwnCertificatesOut(Schema):
+    """A seller's certificates."""
+
+    items = fields.List(fields.Nested(OwnCertificateOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class WaitingCertificateOut(OwnCertificateOut):
+    """A certificate with its seller, as staff sees it."""
+
+    seller_id = fields.String(attribute="seller.organisation.public_id")
+    seller_name_zh = fields.String(attribute="seller.name_zh")
+
+
+class WaitingCertificatesOut(Schema):
+    """A page of certificates."""
+
+    items = fields.List(fields.Nested(WaitingCertificateOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class DossierOut(RegisteredSellerOut):
+    """A seller with its papers."""
+
+    households_count = fields.Integer()
+    registered_count = fields.Integer()
+    certificates = fields.List(fields.Nested(OwnCertificateOut))
 
 
 class SellerReturnIn(_In):
@@ -129,8 +206,16 @@ class OwnProductOut(Schema):
     name_zh = fields.String()
     name_en = fields.String()
     category = fields.Enum(Category, by_value=True)
+    variety = fields.String()
+    grade = fields.String()
+    keeping = fields.String()
     unit_name = fields.String()
     unit_g = fields.Integer()
+    case_units = fields.Integer()
+    weighed = fields.Boolean()
+    photo = fields.Function(
+        lambda one: one.photo and f"/photos/{one.photo.public_id}", metadata=MAYBE_TEXT
+    )
 
 
 class OwnProductsOut(Schema):
@@ -149,6 +234,14 @@ class OwnLotIn(_In):
     harvest_from = fields.Date(load_default=None)
     harvest_to = fields.Date(load_default=None)
     code = _text(40)
+
+
+class OwnLotChangeIn(_In):
+    """Another quantity, and other days of harvest."""
+
+    offered = _units(needed=True)
+    harvest_from = fields.Date(load_default=None)
+    harvest_to = fields.Date(load_default=None)
 
 
 class OwnLotOut(Schema):
@@ -202,6 +295,92 @@ class OwnOffersOut(Schema):
     """A page of offers."""
 
     items = fields.List(fields.Nested(OwnOfferOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class HouseholdIn(_In):
+    """What is known of a household; its status needs evidence unless it is ordinary."""
+
+    number = _text(10, needed=True)
+    status = fields.Enum(HouseholdStatus, by_value=True, required=True)
+    status_evidence = _text(200)
+    status_until = fields.Date(load_default=None)
+    share_weight = fields.Integer(
+        load_default=1, strict=True, validate=validate.Range(1, MAX_WEIGHT)
+    )
+    name = fields.String(load_default=None, validate=validate.Length(1, 40))
+    phone = fields.String(load_default=None, validate=validate.Length(1, 20))
+    bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
+    steward_login = _text(80)
+
+
+class HouseholdOut(Schema):
+    """A household with its personal data masked; the account never leaves unasked."""
+
+    id = fields.String(attribute="public_id")
+    seller_id = fields.String(attribute="seller.organisation.public_id")
+    number = fields.String()
+    status = fields.Enum(HouseholdStatus, by_value=True)
+    status_evidence = fields.String()
+    status_until = fields.Date(allow_none=True)
+    share_weight = fields.Integer()
+    name_masked = fields.Function(lambda one: mask(one.name), metadata={"type": "string"})
+    phone_masked = fields.Function(lambda one: mask_phone(one.phone), metadata={"type": "string"})
+
+
+class HouseholdDetailOut(HouseholdOut):
+    """One household with the login of its steward, null without one."""
+
+    steward_login = fields.Function(
+        lambda one: one.steward and one.steward.login, metadata=MAYBE_TEXT
+    )
+
+
+class HouseholdsOut(Schema):
+    """A page of households."""
+
+    items = fields.List(fields.Nested(HouseholdOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class RevealIn(_In):
+    """Why personal data is looked at."""
+
+    reason = _text(200, needed=True)
+
+
+class RevealedOut(Schema):
+    """Personal data of one household."""
+
+    name = fields.String()
+    phone = fields.String()
+    bank_account = fields.String()
+
+
+class BenefitPlanIn(_In):
+    """How income reaches households: `basis_points` are hundredths of a percent."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(list(PLAN_KINDS)))
+    basis_points = fields.Integer(required=True, strict=True, validate=validate.Range(1, 10_000))
+    note_zh = _text(200)
+    note_en = _text(200)
+    starts_on = fields.Date(load_default=None)
+
+
+class BenefitPlanOut(Schema):
+    """How income reaches households from a day on."""
+
+    kind = fields.String()
+    basis_points = fields.Integer()
+    note_zh = fields.String()
+    note_en = fields.String()
+    starts_on = fields.Date()
+
+
+class BenefitPlansOut(Schema):
+    """A seller's benefit plans."""
+
+    items = fields.List(fields.Nested(BenefitPlanOut))
     next_cursor = fields.String(allow_none=True)
 
 

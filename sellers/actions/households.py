@@ -17,6 +17,9 @@ from kernel.identity import Account, Membership, MembershipState, Role
 from sellers.model import BenefitPlan, Household, HouseholdStatus
 
 PLAN_KINDS = ("delivery", "shares", "wage", "second")
+MAX_WEIGHT = 10_000
+"""The most shares that one household may hold."""
+
 LEAST_REASON = 4
 """Characters that a reason for looking at personal data must have."""
 
@@ -45,7 +48,7 @@ def _check(facts: HouseholdFacts) -> None:
         wrong["number"] = _l("写上户号，如 017。")
     if facts.status is not HouseholdStatus.ORDINARY and not facts.status_evidence.strip():
         wrong["status_evidence"] = _l("脱贫户、监测户要写依据，如 认定文件的名称和日期。")
-    if not 1 <= facts.share_weight <= 10_000:
+    if not 1 <= facts.share_weight <= MAX_WEIGHT:
         wrong["share_weight"] = _l("份数写 1 到 10000 的整数。")
     if wrong:
         raise Invalid(fields=wrong)

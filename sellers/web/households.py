@@ -5,11 +5,10 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.orm import object_session
 
 from kernel.access import allow, viewer
 from kernel.crypt import mask, mask_phone
-from kernel.identity import Account, Role
+from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import HouseholdForm, PlanForm, RevealForm
 from sellers.model import Household
@@ -29,7 +28,8 @@ def masked_phone(household: Household) -> str:
     return mask_phone(household.phone)
 
 
-def _known(public_id: str) -> Household:
+def known_household(public_id: str) -> Household:
+    """Return a household that the viewer may know, as its clerk or steward. Raises NotFound."""
     who = viewer()
     steward_id = who.account_id if who.has(Role.STEWARD) else None
     return workspace.known_household(
@@ -81,7 +81,7 @@ def household_edit(public_id: str) -> ResponseReturnValue:
             "status_evidence": shown.status_evidence,
             "status_until": shown.status_until,
             "share_weight": shown.share_weight,
-            "steward_login": _steward_of(shown),
+            "steward_login": shown.steward.login if shown.steward else "",
         }
     )
     if form.validate_on_submit() and attempt(
@@ -95,18 +95,11 @@ def household_edit(public_id: str) -> ResponseReturnValue:
     return form_page("sellers/household.html", form, household=shown)
 
 
-def _steward_of(household: Household) -> str:
-    session = object_session(household)
-    if session is None or household.steward_id is None:
-        return ""
-    return session.get_one(Account, household.steward_id).login
-
-
 @blueprint.route("/households/<public_id>", methods=["GET", "POST"])
 @allow(Role.CLERK, Role.STEWARD)
 def household(public_id: str) -> ResponseReturnValue:
     """One household, masked; with a reason its personal data is shown once and remembered."""
-    shown, form = _known(public_id), RevealForm()
+    shown, form = known_household(public_id), RevealForm()
     revealed: list[actions.Revealed] = []
     if form.validate_on_submit():
         attempt(

@@ -26,6 +26,16 @@ WITHOUT_A_KEY = {
     "sellers_api.submit",
     "sellers_api.add_product",
     "sellers_api.upload_import",
+    "sellers_api.change_product",
+    "sellers_api.set_photo",
+    "sellers_api.remove_photo",
+    "sellers_api.accept_certificate",
+    "sellers_api.return_certificate",
+    # Households and how income reaches them; revealing is remembered each time.
+    "sellers_api.add_household",
+    "sellers_api.change_household",
+    "sellers_api.reveal_household",
+    "sellers_api.add_plan",
     # Broadcasts and visits; a device's reports carry sequence numbers.
     "broadcasts_api.plan",
     "broadcasts_api.start",

@@ -1,0 +1,89 @@
+"""Households behind a seller, masked; and how income reaches them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernel.access import allow, viewer
+from kernel.identity import Role
+from kernel.paging import Page
+from sellers import actions, schemas
+from sellers.api.room import blueprint
+from sellers.model import BenefitPlan, Household
+from sellers.queries import workspace
+from sellers.web.households import known_household
+from sellers.web.room import my_account, my_seller
+
+
+def _facts(payload: dict[str, Any]) -> actions.HouseholdFacts:
+    told = {name: value for name, value in payload.items() if name != "steward_login"}
+    steward_id = actions.steward_called(payload["steward_login"])
+    return actions.HouseholdFacts(steward_id=steward_id, **told)
+
+
+@blueprint.route("/households", methods=["GET"])
+@allow(Role.CLERK, Role.STEWARD)
+@blueprint.arguments(schemas.OwnPageIn, location="query")
+@blueprint.response(200, schemas.HouseholdsOut)
+def households(query: dict[str, Any]) -> Page[Household]:
+    """List the seller's households; a steward's are those in their care."""
+    clerk = viewer().has(Role.CLERK)
+    return workspace.households(
+        seller_id=my_seller() if clerk else None,
+        steward_id=None if clerk else my_account(),
+        cursor=query["cursor"],
+    )
+
+
+@blueprint.route("/households", methods=["POST"])
+@allow(Role.CLERK)
+@blueprint.arguments(schemas.HouseholdIn)
+@blueprint.response(201, schemas.HouseholdDetailOut)
+def add_household(payload: dict[str, Any]) -> Household:
+    """Add a household."""
+    return actions.add_household(my_seller(), _facts(payload))
+
+
+@blueprint.route("/households/<public_id>", methods=["GET"])
+@allow(Role.CLERK, Role.STEWARD)
+@blueprint.response(200, schemas.HouseholdDetailOut)
+def household(public_id: str) -> Household:
+    """Show a household, masked."""
+    return known_household(public_id)
+
+
+@blueprint.route("/households/<public_id>", methods=["PUT"])
+@allow(Role.CLERK)
+@blueprint.arguments(schemas.HouseholdIn)
+@blueprint.response(200, schemas.HouseholdDetailOut)
+def change_household(payload: dict[str, Any], public_id: str) -> Household:
+    """Change a household; name, phone and account that are left out stay as they are."""
+    own = workspace.known_household(public_id, seller_ids=[my_seller()], steward_id=None)
+    return actions.change_household(own.id, _facts(payload))
+
+
+@blueprint.route("/households/<public_id>/reveal", methods=["POST"])
+@allow(Role.CLERK, Role.STEWARD)
+@blueprint.arguments(schemas.RevealIn)
+@blueprint.response(200, schemas.RevealedOut)
+def reveal_household(payload: dict[str, Any], public_id: str) -> actions.Revealed:
+    """Tell a household's personal data once; who asked and why is remembered."""
+    known = known_household(public_id)
+    return actions.reveal_household(known.id, my_account(), payload["reason"])
+
+
+@blueprint.route("/mine/plans", methods=["GET"])
+@allow(Role.CLERK)
+@blueprint.response(200, schemas.BenefitPlansOut)
+def plans() -> dict[str, Any]:
+    """List how the seller's income reaches households, the newest first, at most 20."""
+    return {"items": workspace.plans(my_seller()), "next_cursor": None}
+
+
+@blueprint.route("/mine/plans", methods=["POST"])
+@allow(Role.CLERK)
+@blueprint.arguments(schemas.BenefitPlanIn)
+@blueprint.response(201, schemas.BenefitPlanOut)
+def add_plan(payload: dict[str, Any]) -> BenefitPlan:
+    """Say how income reaches households from a day on."""
+    return actions.plan_benefits(my_seller(), **payload)
