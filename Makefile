@@ -53,6 +53,9 @@ bench: setup ## how fast it is, beside pgbench and a bare Flask (6 minutes)
 bench-big: setup ## the same with 100,000 offers and a million past lines (10 minutes)
 	@BENCH_OFFERS=100000 BENCH_PAST_LINES=1000000 BENCH_JSON=var/bench-big.json $(RUN) bench
 
+code: setup ## print the code with which the demo's staff confirm money
+	@$(FLASK) demo code
+
 setup: .venv/.app $(VENDOR) translations
 
 vendor: $(VENDOR) ## fetch the front-end files that package.json names

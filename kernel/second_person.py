@@ -7,15 +7,16 @@ on approval belongs to whoever proposes: it happens in the transaction of `appro
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, select, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kernel import audit, clock
-from kernel.db import Base, Keyed, choice, transaction
+from kernel.db import Base, Keyed, choice, db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from kernel.identity import Account
 
@@ -145,3 +146,14 @@ def turn_down(kind: str, subject: str, *, answer: str, account_id: int) -> Propo
 def _decide(waiting: Proposal, state: ProposalState, account_id: int, answer: str) -> None:
     waiting.state, waiting.answer = state, answer
     waiting.decided_by, waiting.decided_at = account_id, clock.now()
+
+
+def latest(kind: str, subjects: Collection[str]) -> dict[str, Proposal]:
+    """Return the newest proposal for each subject that has one, in one statement."""
+    rows = db.session.scalars(
+        select(Proposal)
+        .where(Proposal.kind == kind, Proposal.subject.in_(subjects))
+        .options(joinedload(Proposal.proposer), joinedload(Proposal.decider))
+        .order_by(Proposal.id)
+    ).all()
+    return {row.subject: row for row in rows}

@@ -7,8 +7,12 @@ import sys
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from sqlalchemy import select
 
 from cabinets import cli as cabinets
+from kernel import factor
+from kernel.db import db
+from kernel.identity import Account, sign_out_everywhere
 from marketplace import check as laws
 from marketplace import demo, worker
 
@@ -46,9 +50,35 @@ def load_demo() -> None:
         sys.exit(1)
 
 
+@demo_group.command("code")
+def demo_code() -> None:
+    """Print the code that the demo's staff need now, to confirm money; each works once."""
+    click.echo(factor.code_now(factor.DEMO_SECRET))
+
+
+@click.group("factor")
+def factor_group() -> None:
+    """Second factors."""
+
+
+@factor_group.command("remove")
+@click.argument("login")
+@with_appcontext
+def remove_factor(login: str) -> None:
+    """Take away the second factor of LOGIN, whose owner has lost phone and recovery codes."""
+    account = db.session.scalar(select(Account).where(Account.login == login))
+    if account is None:
+        click.echo(f"nobody has the login {login}", err=True)
+        sys.exit(1)
+    factor.take_away(account)
+    sign_out_everywhere(account)
+    click.echo(f"{login} is signed out everywhere and sets up a new second factor")
+
+
 def register(app: Flask) -> None:
     """Add every command to `app`."""
     app.cli.add_command(check)
     app.cli.add_command(demo_group)
+    app.cli.add_command(factor_group)
     app.cli.add_command(worker.command)
     app.cli.add_command(cabinets.cabinet)

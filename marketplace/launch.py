@@ -254,6 +254,8 @@ def _greet(settings: Settings) -> None:
         for role, login, password in demo.SIGN_INS if demo else ():
             _say(f"  {role:<16} {login:<28} {password}")
     _say("\nCtrl-C ends it.")
+        if demo:
+            _say("\nStaff confirm money with a code: the page shows it, and so does `make code`.")
 
 
 if __name__ == "__main__":

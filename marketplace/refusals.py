@@ -14,7 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel.db import db
-from kernel.errors import Invalid, Refusal, SignInNeeded, Unavailable
+from kernel.errors import FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
+from marketplace.account import step_up
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
     if isinstance(refusal, SignInNeeded):
         after = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("account.sign_in", next=after))
+    if isinstance(refusal, FactorNeeded):
+        return step_up.ask()
     return _page(refusal.status, refusal.code, message)
 
 

@@ -17,6 +17,7 @@ from livestream.web import host as livestream_host
 from livestream.web import public as livestream_public
 from marketplace import docs, health, uploads
 from marketplace.account import api as account_api
+from marketplace.account import safety
 from marketplace.account import web as account_web
 from marketplace.buying import api as buying_api
 from marketplace.buying import web as buying_web
@@ -64,6 +65,7 @@ def page_blueprints() -> list[PageBlueprint]:
         buying_web.blueprint,
         buying_web.checkout,
         orders_web.blueprint,
+        safety.blueprint,
         harvest_web.blueprint,
         field_web.blueprint,
         rounds_web.blueprint,

@@ -7,8 +7,13 @@ from contextvars import Context
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from kernel import clock
+from kernel.db import transaction
+from kernel.identity import hash_key
+from kernel.web_sessions import WebSession
 from tests.builders import PASSWORD
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -37,3 +42,14 @@ class Visitor(FlaskClient):
     def enter(self, login: str, **form: object) -> TestResponse:
         """Sign in with the password that builders give."""
         return self.send("/sign-in", login=login, password=PASSWORD, **form)
+
+    def show_factor(self) -> None:
+        """Let the session of this browser have shown its second factor just now."""
+        with self.session_transaction() as session:
+            key_hash = hash_key(session["_user_id"])
+        with transaction() as database:
+            database.execute(
+                update(WebSession)
+                .where(WebSession.key_hash == key_hash)
+                .values(factor_at=clock.now())
+            )

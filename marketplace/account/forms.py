@@ -49,3 +49,21 @@ class RegisterForm(SignInForm):
     again = PasswordField(
         _l("再填一次密码"), validators=[EqualTo("password", _l("两次填的不一样，再填一次。"))]
     )
+
+
+class PasswordForm(FlaskForm):
+    """Another password, by whoever knows the present one."""
+
+    present = PasswordField(
+        _l("现在的密码"), validators=[InputRequired(_l("填密码。")), Length(max=200)]
+    )
+    password = PasswordField(
+        _l("新密码"),
+        validators=[
+            InputRequired(_l("填密码。")),
+            Length(min=8, max=200, message=_l("密码至少 8 个字符。")),
+        ],
+    )
+    again = PasswordField(
+        _l("再填一次新密码"), validators=[EqualTo("password", _l("两次填的不一样，再填一次。"))]
+    )

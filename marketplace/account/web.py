@@ -31,7 +31,9 @@ def sign_in() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("account/sign_in.html", form=form, wrong=None)
     try:
-        account = authenticate(*form.pair(), request.remote_addr or "")
+        account = authenticate(
+            *form.pair(), request.remote_addr or "", sessions.known_device(form.pair()[0])
+        )
     except (Invalid, TooMany) as refusal:
         page = render_template("account/sign_in.html", form=form, wrong=refusal.message)
         return page, refusal.status
