@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 
 from kernel import clock
 from kernel.db import Base, SmallKey, choice, transaction
@@ -177,25 +177,37 @@ def book_id(code: str) -> int:
         return found
 
 
-def _account_ids(book: int, wanted: set[tuple[AccountKind, str]]) -> dict[tuple[str, str], int]:
+@dataclass(frozen=True)
+class _Accounts:
+    """Accounts of one book, by kind and owner."""
+
+    book_id: int
+    ids: Mapping[tuple[str, str], int]
+
+
+def _accounts(book: str, wanted: set[tuple[AccountKind, str]]) -> _Accounts:
+    """Find accounts of the book `book` in one statement; open what is not there yet."""
     with transaction() as session:
-        kinds = {kind for kind, _ in wanted}
-        owners = {owner for _, owner in wanted}
-        query = select(LedgerAccount.kind, LedgerAccount.owner, LedgerAccount.id).where(
-            LedgerAccount.book_id == book,
-            LedgerAccount.kind.in_(kinds),
-            LedgerAccount.owner.in_(owners),
+        query = (
+            select(LedgerAccount.book_id, LedgerAccount.kind, LedgerAccount.owner, LedgerAccount.id)
+            .join(LedgerBook, LedgerAccount.book_id == LedgerBook.id)
+            .where(
+                LedgerBook.code == book,
+                LedgerAccount.kind.in_({kind for kind, _ in wanted}),
+                LedgerAccount.owner.in_({owner for _, owner in wanted}),
+            )
         )
-        ids = {(row.kind, row.owner): row.id for row in session.execute(query)}
-        missing = sorted(key for key in wanted if key not in ids)
+        rows = session.execute(query).all()
+        missing = sorted(wanted - {(row.kind, row.owner) for row in rows})
         if missing:
+            where = book_id(book)
             session.execute(
                 insert(LedgerAccount)
-                .values([{"book_id": book, "kind": k, "owner": o} for k, o in missing])
+                .values([{"book_id": where, "kind": k, "owner": o} for k, o in missing])
                 .on_conflict_do_nothing()
             )
-            ids = {(row.kind, row.owner): row.id for row in session.execute(query)}
-        return ids
+            rows = session.execute(query).all()
+        return _Accounts(rows[0].book_id, {(row.kind, row.owner): row.id for row in rows})
 
 
 @dataclass(frozen=True)
@@ -235,14 +247,17 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
     if not movements:
         return {}
     with transaction() as session:
-        where, at = book_id(book), clock.now()
+        at = clock.now()
+        accounts = _accounts(
+            book, {(entry.kind, entry.owner) for some in kept.values() for entry in some}
+        )
         rows = session.execute(
             insert(LedgerTransaction)
             .on_conflict_do_nothing()
             .returning(LedgerTransaction.reference, LedgerTransaction.id),
             [
                 {
-                    "book_id": where,
+                    "book_id": accounts.book_id,
                     "kind": kind,
                     "reference": one.reference,
                     "facts": dict(one.facts),
@@ -253,28 +268,18 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
             ],
         )
         posted = {row.reference: row.id for row in rows}
-        _write_postings(session, where, {posted[one]: kept[one] for one in posted})
-    return posted
-
-
-def _write_postings(session: Session, book: int, entries: Mapping[int, Sequence[Entry]]) -> None:
-    """Write what each new transaction (by id) moves."""
-    every = [entry for some in entries.values() for entry in some]
-    if not every:
-        return
-    ids = _account_ids(book, {(entry.kind, entry.owner) for entry in every})
-    session.execute(
-        insert(Posting),
-        [
+        postings = [
             {
-                "transaction_id": transaction_id,
-                "account_id": ids[(entry.kind, entry.owner)],
+                "transaction_id": posted[reference],
+                "account_id": accounts.ids[(entry.kind, entry.owner)],
                 "amount_fen": entry.amount.fen,
             }
-            for transaction_id, some in entries.items()
-            for entry in some
-        ],
-    )
+            for reference in posted
+            for entry in kept[reference]
+        ]
+        if postings:
+            session.execute(insert(Posting), postings)
+    return posted
 
 
 def balance(book: str, kind: AccountKind, owner: str | None = None) -> Money:
@@ -333,6 +338,7 @@ def seal(book: str, *, most: int = 1000) -> int:
             select(LedgerTransaction)
             .outerjoin(Seal)
             .where(LedgerTransaction.book_id == where, Seal.transaction_id.is_(None))
+            .options(selectinload(LedgerTransaction.postings))
             .order_by(LedgerTransaction.id)
             .limit(most)
         ).all()

@@ -34,6 +34,7 @@ from kernel.postgres import DATABASE, Cluster, PostgresFailed
 from kernel.settings import Environment, Settings, SettingsInvalid
 from marketplace import create_app
 from marketplace.processes import Child, Family
+from orders.payments.sandbox.config import state_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_FREE_BYTES = 200 * 1024 * 1024
@@ -210,7 +211,7 @@ def _commands(app: Flask, settings: Settings) -> dict[str, list[str]]:
     if settings.payments_are_sandbox:
         sandbox = ["orders.payments.sandbox", "--host", settings.host]
         sandbox += ["--port", str(settings.sandbox_port)]
-        sandbox += ["--state-dir", str(settings.var_dir / "sandbox")]
+        sandbox += ["--state-dir", str(state_dir(settings.var_dir))]
         sandbox += ["--webhook-url", f"{_address(settings)}/webhooks/stripe"]
         commands["payment sandbox"] = sandbox
     return commands
@@ -253,9 +254,9 @@ def _greet(settings: Settings) -> None:
         demo = _demo()
         for role, login, password in demo.SIGN_INS if demo else ():
             _say(f"  {role:<16} {login:<28} {password}")
-    _say("\nCtrl-C ends it.")
         if demo:
             _say("\nStaff confirm money with a code: the page shows it, and so does `make code`.")
+    _say("\nCtrl-C ends it.")
 
 
 if __name__ == "__main__":

@@ -104,17 +104,26 @@ def unit_paid(payment: Payment) -> None:
 
 def provider_fee(payment: Payment) -> None:
     """The provider kept its fee."""
-    amount = Money(payment.fee_fen)
-    if amount:
-        ledger.post(
-            BOOK,
-            "provider_fee",
-            payment.public_id,
-            [
-                debit(AccountKind.PROVIDER_FEES, amount),
-                credit(AccountKind.PROVIDER_CLEARING, amount),
-            ],
-        )
+    provider_fees({payment.public_id: Money(payment.fee_fen)})
+
+
+def provider_fees(amounts: Mapping[str, Money]) -> None:
+    """The provider kept its fee of each of these payments (public id → amount)."""
+    ledger.post_all(
+        BOOK,
+        "provider_fee",
+        [
+            Movement(
+                payment,
+                [
+                    debit(AccountKind.PROVIDER_FEES, amount),
+                    credit(AccountKind.PROVIDER_CLEARING, amount),
+                ],
+            )
+            for payment, amount in amounts.items()
+            if amount
+        ],
+    )
 
 
 def refund_owed(refund: Refund) -> None:

@@ -17,7 +17,7 @@ from kernel.db import db, metadata, transaction
 from kernel.identity import Account
 from kernel.settings import Environment
 from livestream.first_rows import FIRST_ROWS
-from marketplace.demo import channels, harvests, people, shelves, trade
+from marketplace.demo import channels, harvests, people, shelves, till, trade
 from marketplace.demo.diary import Diary
 from marketplace.demo.people import SIGN_INS
 from marketplace.demo.world import World
@@ -48,6 +48,7 @@ def load() -> None:
     channels.cabinets(world)
     harvests.hold(world)
     diary.replay()
+    till.learn(world)
     while ledger.seal(books.BOOK):
         continue
     click.echo(f"  {diary.done} things have happened in {DAYS} days")

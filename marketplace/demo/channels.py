@@ -116,7 +116,7 @@ def _buy_live(world: World, code: str, offer: str, name: str, *, delivered: bool
     credit = actions.hosted(world.viewer("host"), code).credit
     actions.touch(credit, viewer.visitor, None)
     order = buy(world, viewer, {offer: world.dice.choice((1, 1, 2, 2, 3, 5))})
-    pay(world, payment_of(order))
+    pay(payment_of(order))
     if delivered:
         order_id = order.id
         world.diary.at(clock.now() + timedelta(days=2), lambda: deliver(order_id))

@@ -144,7 +144,7 @@ def _pay(world: World, round_id: int) -> None:
     ).all()
     for payment in payments:
         if payment.unit_id is None:
-            pay(world, payment)
+            pay(payment)
         else:
             prove(payment, world.accounts["coordinator-yb-helper"])
             confirm_next_day(world, payment.public_id)
@@ -220,7 +220,10 @@ def _hand_over(world: World, round_id: int) -> None:
 
 
 def _settle(world: World, round_id: int) -> None:
-    staff = world.accounts["staff"]
+    staff, second = world.accounts["staff"], world.accounts["staff2"]
     for seller_id in sorted({item.notice.seller_id for item in _items(round_id)}):
         stated = settlement.state_settlement(seller_id, round_id, account_id=staff)
-        settlement.pay_out(stated.id, f"DEMO-ROUND-{stated.id}", account_id=staff)
+        settlement.propose_payout(
+            stated.id, f"DEMO-ROUND-{stated.id}", reason="签收单齐了", account_id=staff
+        )
+        settlement.approve_payout(stated.id, account_id=second)

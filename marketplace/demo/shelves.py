@@ -35,15 +35,15 @@ def stock(world: World) -> None:
 
 def paper(title: str, number: str) -> bytes:
     """Return a picture of a made-up certificate: a sheet with a frame, lines and a seal."""
-    sheet = Image.new("RGB", (640, 900), "#fbf8ef")
+    sheet = Image.new("RGB", (320, 450), "#fbf8ef")
     draw = ImageDraw.Draw(sheet)
-    draw.rectangle((24, 24, 616, 876), outline="#8a7a4c", width=4)
-    draw.text((64, 90), title, fill="#222222", font_size=34)
-    draw.text((64, 150), f"No. {number}", fill="#444444", font_size=22)
+    draw.rectangle((12, 12, 308, 438), outline="#8a7a4c", width=2)
+    draw.text((32, 45), title, fill="#222222", font_size=17)
+    draw.text((32, 75), f"No. {number}", fill="#444444", font_size=11)
     for line in range(6):
-        draw.line((64, 260 + line * 60, 576, 260 + line * 60), fill="#c9bfa0", width=2)
-    draw.ellipse((400, 660, 560, 820), outline="#b0342a", width=6)
-    draw.text((436, 726), "SAMPLE", fill="#b0342a", font_size=22)
+        draw.line((32, 130 + line * 30, 288, 130 + line * 30), fill="#c9bfa0", width=1)
+    draw.ellipse((200, 330, 280, 410), outline="#b0342a", width=3)
+    draw.text((218, 363), "SAMPLE", fill="#b0342a", font_size=11)
     out = io.BytesIO()
     sheet.save(out, "PNG")
     return out.getvalue()

@@ -13,13 +13,12 @@ from kernel import clock
 from kernel.access import Viewer
 from kernel.db import db, transaction
 from kernel.errors import Conflict
-from kernel.money import Money
 from livestream.actions import make_share_link, touch
 from livestream.model import ShareLink
 from marketplace.checkout import purchase
 from marketplace.demo.shelves import paper
+from marketplace.demo.till import INVENTED, learn
 from marketplace.demo.world import World
-from orders import books
 from orders.actions import handover, settlement
 from orders.lifecycle import cancel, lapse_due
 from orders.model import (
@@ -42,8 +41,6 @@ from orders.payments.refunds import record_succeeded
 from orders.placing import Recipient
 
 CITIES = ("重庆市", "韶关市", "东莞市", "广州市", "衡水市", "成都市")
-WALLETS = ("alipay", "wechat_pay", "card")
-FEE_BASIS_POINTS = 60
 IN_HAND = (
     "kz-orange-box", "xs-egg", "xs-chrysanthemum", "lc-rice", "lc-honey", "lc-sweetpotato",
     "wz-rose-orange", "wz-honey", "yb-pepper", "wy-millet",
@@ -83,16 +80,9 @@ def payment_of(order: Order) -> Payment:
     ).one()
 
 
-def pay(world: World, payment: Payment) -> None:
-    """Let the money come in through a wallet, of which the provider keeps its fee."""
-    with transaction():
-        record_capture(
-            payment.public_id,
-            Captured(payment.amount_fen, clock.now(), f"pi_demo_{payment.public_id}"),
-        )
-        payment.wallet = world.dice.choice(WALLETS)
-        payment.fee_fen = Money(payment.captured_fen).percent(FEE_BASIS_POINTS).fen
-        books.provider_fee(payment)
+def pay(payment: Payment) -> None:
+    """Let the money come in; which wallet paid is learned later."""
+    record_capture(payment.public_id, Captured(payment.amount_fen, clock.now()))
 
 
 def settle_refunds() -> None:
@@ -101,7 +91,7 @@ def settle_refunds() -> None:
         select(Refund.public_id).where(Refund.state == RefundState.PENDING).order_by(Refund.id)
     ).all()
     for public_id in waiting:
-        record_succeeded(public_id, f"re_demo_{public_id}")
+        record_succeeded(public_id, f"{INVENTED}{public_id}")
 
 
 def deliver(order_id: int) -> None:
@@ -118,12 +108,15 @@ def deliver(order_id: int) -> None:
 
 def settle_shop(world: World, *, paid_out: bool) -> None:
     """State what every seller is owed for what was delivered, and perhaps pay it out."""
-    staff = world.accounts["staff"]
+    staff, second = world.accounts["staff"], world.accounts["staff2"]
     for code, seller_id in world.sellers.items():
         with suppress(Conflict):  # nothing of this seller was delivered since the last time
             stated = settlement.state_settlement(seller_id, None, account_id=staff)
             if paid_out:
-                settlement.pay_out(stated.id, f"DEMO-{code}-{stated.id}", account_id=staff)
+                settlement.propose_payout(
+                    stated.id, f"DEMO-{code}-{stated.id}", reason="买家都收到了", account_id=staff
+                )
+                settlement.approve_payout(stated.id, account_id=second)
 
 
 def shop(world: World) -> None:
@@ -135,6 +128,7 @@ def shop(world: World) -> None:
             day = week * 7 + world.dice.randrange(7)
             at = diary.ago(day, 8 + world.dice.randrange(13), world.dice.randrange(60))
             diary.at(at, _visit(world, guest(f"{week}-{number}"), at))
+        diary.at(diary.ago(week * 7, 23), lambda: learn(world))
     for days, paid_out in ((56, True), (28, True), (3, False)):
         diary.at(diary.ago(days, 17), partial(settle_shop, world, paid_out=paid_out))
     _unusual(world)
@@ -160,7 +154,7 @@ def _visit(world: World, visitor: Viewer, at: datetime) -> Callable[[], None]:
         if never_pays:
             world.diary.at(at + timedelta(minutes=31), lambda: lapse_due(clock.now()))
             return
-        pay(world, payment_of(order))
+        pay(payment_of(order))
         order_id = order.id
         if gives_back:
             later = at + timedelta(hours=3)

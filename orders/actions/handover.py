@@ -110,7 +110,9 @@ def send(consignment_id: int, carrier: str, waybill: str = "") -> Consignment:
             raise Conflict(_l("这一单已经发出了。"), code="already_sent")
         sent.carrier, sent.waybill, sent.sent_at = carrier, waybill, clock.now()
         facts = f"{carrier} {waybill}".strip()
-        for order_id in sorted({one.line.order_id for one in sent.lines}):
+        orders = select(OrderLine.order_id).join(ConsignmentLine).distinct()
+        mine = orders.where(ConsignmentLine.consignment_id == sent.id)
+        for order_id in session.scalars(mine.order_by(OrderLine.order_id)).all():
             session.add(OrderEvent(order_id=order_id, kind="sent", facts=facts))
     return sent
 

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from kernel import clock
-from kernel.db import db
+from kernel.db import db, end_read, transaction
 from kernel.identity import Account, Membership
 from kernel.settings import Environment
 from livestream.model import Broadcast, ReportedFigure
 from marketplace import check, demo
+from marketplace.demo import till
+from marketplace.demo.diary import Diary
+from marketplace.demo.world import World
 from marketplace.report import periods, queries
-from orders.model import CreditSource, HarvestNotice, Order, Round
+from orders import lifecycle
+from orders.model import (
+    CreditSource,
+    HarvestNotice,
+    Order,
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PaymentShare,
+    PaymentState,
+    Refund,
+    RefundState,
+    Round,
+)
+from orders.payments import gateway
+from orders.payments.captures import Captured, record_capture
+from orders.payments.reconcile import send_refunds
+from orders.payments.sandbox.config import Config, state_dir
+from orders.payments.sandbox.service import Service
+from orders.placing import place
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
@@ -31,6 +54,7 @@ def test_the_demo_loads_whole_and_breaks_no_law(app: Flask) -> None:
         _every_channel_sold()
         _rooms_are_full()
         _accounts_have_the_roles_that_are_told(app.test_client())
+        _an_old_payment_goes_back(app)
         with pytest.raises(demo.NotLoaded):
             demo.load()
         assert_laws_hold()
@@ -64,6 +88,84 @@ def _accounts_have_the_roles_that_are_told(client: FlaskClient) -> None:
     seats = db.session.scalar(select(func.count()).select_from(Membership))
     assert seats is not None
     assert seats > len(demo.SIGN_INS)
+
+
+def _an_old_payment_goes_back(app: Flask) -> None:
+    """The sandbox that starts after the load has made the demo's payments."""
+    settings = app.extensions["settings"]
+    service = Service(Config(state_dir(settings.var_dir), "", ""))
+    service.start()
+    app.extensions["settings"] = dataclasses.replace(settings, stripe_api_base=service.url)
+    try:
+        paid = select(Order).join(PaymentShare).join(Payment)
+        for wallet in till.WALLETS:
+            order = db.session.scalars(
+                paid.where(
+                    Order.state == OrderState.CONFIRMED,
+                    Order.group_order_id.is_(None),
+                    Payment.wallet == wallet,
+                )
+                .order_by(Order.paid_at)
+                .limit(1)
+            ).one()
+            with transaction():
+                lifecycle.cancel(order)
+            refund = db.session.scalars(select(Refund).where(Refund.order_id == order.id)).first()
+            assert refund is not None
+            assert refund.state is RefundState.PENDING
+            end_read()
+            send_refunds(clock.now())
+            db.session.refresh(refund)
+            assert (refund.state, refund.failure) in (
+                (RefundState.PENDING, ""),
+                (RefundState.SUCCEEDED, ""),
+            )
+            assert refund.provider_id is not None
+            end_read()
+        told = gateway.charge_of(_intents()[0])
+        assert told.fee_fen > 0
+    finally:
+        app.extensions["settings"] = settings
+        service.stop()
+
+
+def _intents() -> list[str]:
+    """What Stripe calls the demo's payments, all of them known; refunds too."""
+    intents = db.session.scalars(
+        select(Payment.intent_id).where(Payment.method == PaymentMethod.STRIPE, _captured())
+    ).all()
+    refunds = db.session.scalars(
+        select(Refund.provider_id).where(Refund.state == RefundState.SUCCEEDED)
+    ).all()
+    end_read()
+    assert all(one is not None and "demo" not in one for one in (*intents, *refunds))
+    assert len(intents) > 200
+    assert refunds
+    return [one for one in intents if one is not None]
+
+
+def _captured() -> ColumnElement[bool]:
+    return Payment.state == PaymentState.CAPTURED
+
+
+def test_where_real_stripe_takes_payments_the_demo_tells_it_nothing(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = dataclasses.replace(app.extensions["settings"], stripe_secret_key="sk_test_1")
+    monkeypatch.setitem(app.extensions, "settings", settings)
+    monkeypatch.setattr(till, "past", None)
+    with app.app_context():
+        offer = builders.offer()
+        placed = place(
+            builders.buyer(), {offer.id: 1}, builders.credited_to_shop(offer), PaymentMethod.STRIPE
+        )
+        assert placed.payment_id is not None
+        record_capture(placed.payment_id, Captured(placed.total.fen, clock.now()))
+        till.learn(World(Diary(clock.now(), print), random.Random(1)))
+        payment = db.session.scalars(select(Payment)).one()
+        assert payment.intent_id == f"pi_demo_{payment.public_id}"
+        assert payment.fee_fen == placed.total.percent(till.FEE_BASIS_POINTS).fen
+        assert_laws_hold()
 
 
 def test_the_demo_refuses_a_database_with_somebody_in_it(app: Flask) -> None:

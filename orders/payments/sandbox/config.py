@@ -51,6 +51,11 @@ class Config:
     sweep_every_s: float = 1.0
 
 
+def state_dir(var_dir: Path) -> Path:
+    """Give the state folder of the sandbox that a copy of the shop starts for itself."""
+    return var_dir / "sandbox"
+
+
 def fee_fen(method: str, amount_fen: int) -> int:
     """Give the fee in fen that Stripe would keep of a charge by this method."""
     return (amount_fen * FEE_BASIS_POINTS[method] + 5_000) // 10_000 + FEE_FIXED_FEN
