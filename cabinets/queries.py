@@ -16,10 +16,9 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Organisation, OrganisationKind, Role
 from kernel.paging import Page, decode, page_of
-from sellers.model import Lot, LotMode, Offer, Product, Seller, SellerState
+from sellers.model import Lot, Offer, Product, Seller, SellerState
 
 PAGE_SIZE = 12
-LOTS_TO_CHOOSE = 60
 GAPS_SHOWN = 50
 DIFFERENCES_SHOWN = 50
 TO_RESTOCK = 50
@@ -299,22 +298,6 @@ def gaps_of(cabinet_id: int, most: int = GAPS_SHOWN) -> list[Gap]:
         .limit(most)
     )
     return [Gap(row.first, row.last) for row in rows]
-
-
-def lots_to_choose() -> Sequence[Lot]:
-    """Return lots in hand that a slot may sell, the newest first."""
-    return db.session.scalars(
-        select(Lot)
-        .join(Seller, Lot.seller_id == Seller.id)
-        .where(
-            Lot.mode == LotMode.IN_HAND,
-            Lot.promised < Lot.offered,
-            Seller.state == SellerState.VERIFIED,
-        )
-        .options(joinedload(Lot.product), joinedload(Lot.seller).joinedload(Seller.organisation))
-        .order_by(Lot.id.desc())
-        .limit(LOTS_TO_CHOOSE)
-    ).all()
 
 
 @dataclass(frozen=True, slots=True)

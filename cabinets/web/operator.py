@@ -16,6 +16,7 @@ from cabinets import queries, words
 from cabinets.actions import operated, reports, trips
 from cabinets.actions.sites import create_cabinet, create_site, new_device_key, run_site
 from cabinets.forms import CabinetForm, SiteForm, count_lines, return_lines, trip_lines
+from cabinets.lots import lots_to_choose
 from cabinets.queries import CabinetState
 from cabinets.web.public import blueprint
 from kernel import clock
@@ -150,7 +151,9 @@ def index() -> ResponseReturnValue:
 def trip(code: str) -> ResponseReturnValue:
     """One trip: what goes into which slot, saved at once."""
     filled = _Filled()
-    if request.method == "POST":
+    if request.method == "POST" and _searches():
+        filled = _Filled(request.form.to_dict())
+    elif request.method == "POST":
 
         def act(state: CabinetState) -> dict[int, int]:
             return trips.restock(viewer(), code, trip_lines(request.form, state.slots))
@@ -159,8 +162,16 @@ def trip(code: str) -> ResponseReturnValue:
         if not isinstance(saved, _Filled):
             return saved
         filled = saved
-    lots = queries.lots_to_choose()
-    return _slots_page("cabinets/trip.html", code, filled, lots=lots)
+    search = filled.values.get("q", "")
+    chosen = {text for name, text in filled.values.items() if name.startswith("lot-") and text}
+    choice = lots_to_choose(search, chosen)
+    return _slots_page("cabinets/trip.html", code, filled, choice=choice, search=search)
+
+
+def _searches() -> bool:
+    """Tell whether a trip was sent to look for a lot; Enter in the search asks for that, too."""
+    form = request.form
+    return "find" in form or form.get("q", "") != form.get("found", "")
 
 
 @restock.route("/operator/cabinets/<code>/return", methods=["GET", "POST"])

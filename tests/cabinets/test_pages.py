@@ -10,13 +10,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
+from cabinets import lots
 from cabinets.actions.reports import receive
 from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import TripLine, restock
 from cabinets.model import Cabinet, Site, StockDifference
 from cabinets.stock import expected_of
 from kernel.access import Viewer
-from kernel.db import db
+from kernel.db import db, transaction
 from sellers.model import Lot, Offer
 from tests.cabinets import cabinet_builders
 from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
@@ -133,6 +134,32 @@ def test_a_trip_is_saved_once_however_often_it_is_sent(operator: Viewer, at_work
     assert db.session.get_one(Lot, goods.id).promised == 4
     assert "补好了" in at_work.page("/operator/cabinets/one-1")
     assert_laws_hold()
+
+
+def test_any_lot_can_be_found_for_a_slot_and_nothing_that_was_filled_in_is_lost(
+    operator: Viewer, at_work: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stocked(operator, 1)
+    path, old = "/operator/cabinets/one-1/restock", lot()
+    with transaction() as session:
+        session.get_one(Lot, old.id).code = "S-77"
+    new = [lot() for _ in range(3)]
+    monkeypatch.setattr(lots, "LOTS_TO_CHOOSE", 2)
+    assert old.public_id not in at_work.page(path)
+    assert "还有更多" in at_work.page(path)
+    filled = {"units-1": "3", "lot-2": new[0].public_id, "price-2": "6.50", "q": "s-7"}
+    for pressed in ({"find": "1"}, {"found": ""}):
+        page = at_work.send(path, **filled, **pressed).get_data(as_text=True)
+        assert f'value="{old.public_id}"' in page
+        assert f'value="{new[0].public_id}" selected' in page
+        assert 'value="6.50"' in page
+        assert new[2].public_id not in page
+    assert expected() == [1, 0, 0]
+    by_words = lots.lots_to_choose("春橙 某村合作社")
+    assert by_words.more
+    assert lots.lots_to_choose("冬橙").lots == []
+    assert lots.lots_to_choose("？！").lots == []
+    assert [one.id for one in lots.lots_to_choose(old.public_id).lots] == [old.id]
 
 
 @pytest.mark.parametrize(
