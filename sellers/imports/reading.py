@@ -20,12 +20,13 @@ from sellers.actions.stock import MAX_UNIT_G
 from sellers.imports.words import (
     CATEGORIES,
     COLUMNS,
-    HEADING_OF,
-    HEADINGS,
     MAX_BYTES,
     MAX_ROWS,
     MODES,
     Column,
+    choices,
+    key_of,
+    meant,
 )
 
 MAX_UNPACKED_BYTES = 60 * 1024 * 1024
@@ -89,11 +90,21 @@ def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
 
 
 def read_lines(lines: list[tuple[Any, ...]], today: date) -> tuple[list[Row], list[Fault]]:
-    """Return rows and faults of lines of cells, the first of which holds the headings."""
+    """Return rows and faults of lines of cells, the first of which holds the headings.
+
+    Headings and choices may be Chinese or English; faults name a column as the file does.
+    """
     headings = [_text(cell).rstrip("*＊ ") for cell in lines[0]] if lines else []
-    missing = [c.heading for c in COLUMNS if c.needed and c.heading not in headings]
+    keys = [key_of(heading) for heading in headings]
+    english = not {column.heading_en.casefold() for column in COLUMNS}.isdisjoint(
+        heading.casefold() for heading in headings
+    )
+    between = ", " if english else "、"
+    shown = {column.key: column.headed(english=english) for column in COLUMNS}
+    shown |= {key: heading for key, heading in zip(keys, headings, strict=True) if key}
+    missing = [shown[c.key] for c in COLUMNS if c.needed and c.key not in keys]
     if missing:
-        return [], [_fault(1, None, "", "headings", missing="、".join(missing))]
+        return [], [_fault(1, None, "", "headings", missing=between.join(missing))]
     filled = [(n, line) for n, line in enumerate(lines[1:], start=2) if any(map(_text, line))]
     if not filled:
         return [], [_fault(1, None, "", "no_rows")]
@@ -103,7 +114,7 @@ def read_lines(lines: list[tuple[Any, ...]], today: date) -> tuple[list[Row], li
     faults: list[Fault] = []
     seen: dict[tuple[Any, ...], int] = {}
     for number, line in filled:
-        cells = {h: cell for h, cell in zip(headings, line, strict=False) if h in HEADINGS}
+        cells = {key: cell for key, cell in zip(keys, line, strict=False) if key}
         row, wrong = _read_row(number, cells, today)
         same_as = seen.setdefault(tuple(row.values()), number) if not wrong else number
         if same_as != number:
@@ -111,18 +122,25 @@ def read_lines(lines: list[tuple[Any, ...]], today: date) -> tuple[list[Row], li
         faults += wrong
         if not wrong:
             rows.append({"line": number, **row})
-    return rows, faults[:MAX_FAULTS]
+    known = between.join(choices(CATEGORIES, english=english))
+    return rows, [_as_filed(fault, shown, known) for fault in faults[:MAX_FAULTS]]
+
+
+def _as_filed(fault: Fault, shown: dict[str, str], known: str) -> Fault:
+    """Return a fault in the words of its file: the column's heading, the categories known."""
+    with_ = fault["with"] | ({"known": known} if fault["fault"] == "category" else {})
+    return {**fault, "column": shown.get(fault["column"], ""), "with": with_}
 
 
 def _read_row(number: int, cells: dict[str, Any], today: date) -> tuple[Row, list[Fault]]:
     row: Row = {}
     faults: list[Fault] = []
     for column in COLUMNS:
-        value, problem = _read_cell(column, cells.get(column.heading))
+        value, problem = _read_cell(column, cells.get(column.key))
         row[column.key] = value
         if problem:
             what, with_ = problem
-            faults.append(_fault(number, column.key, cells.get(column.heading), what, **with_))
+            faults.append(_fault(number, column.key, cells.get(column.key), what, **with_))
     if not faults:
         faults = list(_check_days(number, row, today))
     return row, faults
@@ -143,13 +161,13 @@ def _read_cell(column: Column, cell: Any) -> tuple[Any, Problem | None]:
 
 
 def _category(text: str, cell: Any) -> tuple[Any, Problem | None]:
-    if text in CATEGORIES:
-        return str(CATEGORIES[text]), None
-    return None, ("category", {"known": "、".join(CATEGORIES)})
+    category = meant(text, CATEGORIES)
+    return (str(category), None) if category else (None, ("category", {}))
 
 
 def _mode(text: str, cell: Any) -> tuple[Any, Problem | None]:
-    return (str(MODES[text]), None) if text in MODES else (None, ("mode", {}))
+    mode = meant(text, MODES)
+    return (str(mode), None) if mode else (None, ("mode", {}))
 
 
 def _units(most: int, example: int) -> Callable[[str, Any], tuple[Any, Problem | None]]:
@@ -223,7 +241,7 @@ def _text(cell: Any) -> str:
 def _fault(line: int, key: str | None, cell: Any, what: str, /, **with_: Any) -> Fault:
     return {
         "line": line,
-        "column": HEADING_OF.get(key or "", ""),
+        "column": key or "",
         "value": _text(cell)[:SHOWN_VALUE],
         "fault": what,
         "with": with_,

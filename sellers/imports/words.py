@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from sellers.model import Category, LotMode
+
+K = TypeVar("K")
 
 MAX_ROWS = 5_000
 MAX_BYTES = 5 * 1024 * 1024
@@ -16,52 +19,134 @@ MAX_BYTES = 5 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading (always Chinese, as in the file), an example and its limit.
+    """One column: its heading in either language, an example and its limit in words.
 
     `needed` says that no row may leave it empty, `most` the most characters of a text.
     """
 
     key: str
     heading: str
-    example: str | int | float
+    heading_en: str
     limit: str
+    limit_en: str
+    example: str | int = ""
+    example_en: str | int = ""
     needed: bool = False
     most: int = 0
 
+    def headed(self, *, english: bool) -> str:
+        """Return the heading in the language of a file."""
+        return self.heading_en if english else self.heading
+
 
 CATEGORIES = {
-    "水果": Category.FRUIT,
-    "蛋": Category.EGGS,
-    "禽肉": Category.POULTRY,
-    "蔬菜": Category.VEGETABLE,
-    "茶": Category.TEA,
-    "蜂蜜": Category.HONEY,
-    "粮食": Category.GRAIN,
-    "菌菇": Category.MUSHROOM,
-    "干货": Category.DRIED,
-    "油": Category.OIL,
-    "调料": Category.SPICE,
+    Category.FRUIT: ("水果", "Fruit"),
+    Category.EGGS: ("蛋", "Eggs"),
+    Category.POULTRY: ("禽肉", "Poultry"),
+    Category.VEGETABLE: ("蔬菜", "Vegetables"),
+    Category.TEA: ("茶", "Tea"),
+    Category.HONEY: ("蜂蜜", "Honey"),
+    Category.GRAIN: ("粮食", "Grain"),
+    Category.MUSHROOM: ("菌菇", "Mushrooms"),
+    Category.DRIED: ("干货", "Dried goods"),
+    Category.OIL: ("油", "Oil"),
+    Category.SPICE: ("调料", "Spices"),
 }
-MODES = {"现货": LotMode.IN_HAND, "在地": LotMode.IN_FIELD}
+"""What a file calls a category: in Chinese, in English."""
 
+MODES = {LotMode.IN_HAND: ("现货", "In hand"), LotMode.IN_FIELD: ("在地", "In the field")}
+
+
+def choices(names: Mapping[Any, tuple[str, str]], *, english: bool) -> list[str]:
+    """Return what a file in one language may say, in the order in which it is offered."""
+    return [name[english] for name in names.values()]
+
+
+_OPTIONAL, _OPTIONAL_EN = "可不填，最多 {} 个字", "Optional, at most {} characters"
 COLUMNS = (
-    Column("name_zh", "产品名称", "玫瑰香橙", "必填，最多 60 个字", needed=True, most=60),
-    Column("name_en", "英文名", "Rose orange", "可不填，最多 120 个字母", most=120),
-    Column("category", "分类", "水果", "必填：" + "、".join(CATEGORIES), needed=True),
-    Column("variety", "品种", "塔罗科血橙", "可不填，最多 60 个字", most=60),
-    Column("grade", "等级", "一级", "可不填，最多 30 个字", most=30),
-    Column("unit_name", "销售单位", "箱", "必填，最多 8 个字：箱、斤、枚、只", needed=True, most=8),
-    Column("unit_g", "每份重量（克）", 5000, "必填，整数，1 到 1000000", needed=True),
-    Column("mode", "现货或在地", "现货", "必填：现货 或 在地（还没采收）", needed=True),
-    Column("offered", "数量", 200, "必填，整数，1 到 10000000，按销售单位计", needed=True),
-    Column("harvest_from", "采收开始", "", "在地必填，如 2026-12-01"),
-    Column("harvest_to", "采收结束", "", "在地必填，不早于采收开始"),
-    Column("price_fen", "单价（元）", 59, "必填，大于 0，最多两位小数", needed=True),
-    Column("limit_per_buyer", "每人限购", "", "可不填，整数；不填就不限"),
-    Column("closes_on", "卖到哪天", "", "可不填，如 2026-12-31，当天 24:00 截止"),
-)
-HEADINGS = {column.heading: column for column in COLUMNS}
-HEADING_OF = {column.key: column.heading for column in COLUMNS}
+    Column(
+        "name_zh", "产品名称", "Product name",
+        "必填，最多 60 个字", "Needed, at most 60 characters; buyers see it, so in Chinese",
+        "玫瑰香橙", "玫瑰香橙", needed=True, most=60,
+    ),
+    Column(
+        "name_en", "英文名", "English name",
+        "可不填，最多 120 个字母", _OPTIONAL_EN.format(120), "Rose orange", "Rose orange", most=120,
+    ),
+    Column(
+        "category", "分类", "Category",
+        "必填：" + "、".join(choices(CATEGORIES, english=False)),
+        "Needed: " + ", ".join(choices(CATEGORIES, english=True)),
+        "水果", "Fruit", needed=True,
+    ),
+    Column(
+        "variety", "品种", "Variety",
+        _OPTIONAL.format(60), _OPTIONAL_EN.format(60), "塔罗科血橙", "Tarocco", most=60,
+    ),
+    Column(
+        "grade", "等级", "Grade",
+        _OPTIONAL.format(30), _OPTIONAL_EN.format(30), "一级", "一级", most=30,
+    ),
+    Column(
+        "unit_name", "销售单位", "Sale unit",
+        "必填，最多 8 个字：箱、斤、枚、只",
+        "Needed, at most 8 characters: 箱 (box), 斤 (jin), 枚 (piece), 只 (bird)",
+        "箱", "箱", needed=True, most=8,
+    ),
+    Column(
+        "unit_g", "每份重量（克）", "Weight of one (g)",
+        "必填，整数，1 到 1000000", "Needed, a whole number, 1 to 1000000", 5000, 5000, needed=True,
+    ),
+    Column(
+        "mode", "现货或在地", "In hand or in the field",
+        "必填：现货 或 在地（还没采收）", "Needed: In hand, or In the field (not harvested yet)",
+        "现货", "In hand", needed=True,
+    ),
+    Column(
+        "offered", "数量", "Quantity",
+        "必填，整数，1 到 10000000，按销售单位计",
+        "Needed, a whole number, 1 to 10000000, in sale units", 200, 200, needed=True,
+    ),
+    Column(
+        "harvest_from", "采收开始", "Harvest from",
+        "在地必填，如 2026-12-01", "Needed in the field, like 2026-12-01",
+    ),
+    Column(
+        "harvest_to", "采收结束", "Harvest to",
+        "在地必填，不早于采收开始", "Needed in the field, not before it begins",
+    ),
+    Column(
+        "price_fen", "单价（元）", "Price (yuan)",
+        "必填，大于 0，最多两位小数", "Needed, more than 0, at most two decimals",
+        59, 59, needed=True,
+    ),
+    Column(
+        "limit_per_buyer", "每人限购", "Limit per buyer",
+        "可不填，整数；不填就不限", "Optional, a whole number; none when left empty",
+    ),
+    Column(
+        "closes_on", "卖到哪天", "On sale until",
+        "可不填，如 2026-12-31，当天 24:00 截止",
+        "Optional, like 2026-12-31; that day counts whole",
+    ),
+)  # fmt: skip
+_BY_HEADING = {
+    name.casefold(): column.key
+    for column in COLUMNS
+    for name in (column.heading, column.heading_en)
+}
+
+
+def key_of(heading: str) -> str | None:
+    """Return the column that a file's heading names in either language, None for another."""
+    return _BY_HEADING.get(heading.rstrip("*＊ ").casefold())
+
+
+def meant(text: str, names: Mapping[K, tuple[str, str]]) -> K | None:
+    """Return what `text` names in either language, None for nothing."""
+    said = text.casefold()
+    return next((one for one, name in names.items() if said in map(str.casefold, name)), None)
+
 
 FAULTS: dict[str, LazyString] = {
     "needed": _l("没有填。这一列必须填。"),

@@ -14,9 +14,11 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from sellers.imports.reading import Fault
-from sellers.imports.words import CATEGORIES, COLUMNS, MAX_ROWS, MODES, say
+from sellers.imports.words import CATEGORIES, COLUMNS, MAX_ROWS, MODES, choices, say
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_ADVICE = f"从“上架”表第 2 行开始填，一行一个批次，最多 {MAX_ROWS} 行。"
+_ADVICE_EN = f"Fill in from row 2 of “Stock”, one lot a row, at most {MAX_ROWS} rows."
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,24 +46,26 @@ def _head(sheet: Worksheet, headings: list[str], width: int = 18) -> None:
     sheet.freeze_panes = "A2"
 
 
-def template() -> bytes:
+def template(*, english: bool = False) -> bytes:
     """Return the workbook to fill in: headings with lists to pick from, and a sheet of notes."""
     book = Workbook()
     sheet = book.active
     if not isinstance(sheet, Worksheet):
         raise TypeError("a new workbook opens on a worksheet")
-    sheet.title = "上架"
-    _head(sheet, [c.heading + ("*" if c.needed else "") for c in COLUMNS])
-    for key, choices in (("category", CATEGORIES), ("mode", MODES)):
+    sheet.title = "Stock" if english else "上架"
+    _head(sheet, [c.headed(english=english) + ("*" if c.needed else "") for c in COLUMNS])
+    for key, names in (("category", CATEGORIES), ("mode", MODES)):
         letter = get_column_letter([c.key for c in COLUMNS].index(key) + 1)
-        listed = DataValidation(type="list", formula1=f'"{",".join(choices)}"', allow_blank=True)
+        offered = ",".join(choices(names, english=english))
+        listed = DataValidation(type="list", formula1=f'"{offered}"', allow_blank=True)
         sheet.add_data_validation(listed)
         listed.add(f"{letter}2:{letter}{MAX_ROWS + 1}")
-    notes = book.create_sheet("填写说明")
-    _head(notes, ["列", "怎么填", "例子"], width=44)
-    for number, column in enumerate(COLUMNS, start=2):
-        _line(notes, number, [column.heading, column.limit, column.example])
-    _line(notes, len(COLUMNS) + 3, [f"从“上架”表第 2 行开始填，一行一个批次，最多 {MAX_ROWS} 行。"])
+    notes = book.create_sheet("How to fill in" if english else "填写说明")
+    _head(notes, ["Column", "What", "Example"] if english else ["列", "怎么填", "例子"], width=44)
+    for number, c in enumerate(COLUMNS, start=2):
+        what, example = (c.limit_en, c.example_en) if english else (c.limit, c.example)
+        _line(notes, number, [c.headed(english=english), what, example])
+    _line(notes, len(COLUMNS) + 3, [_ADVICE_EN if english else _ADVICE])
     return _saved(book)
 
 

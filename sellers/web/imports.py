@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from kernel.access import allow
 from kernel.db import public_code
 from kernel.identity import Role
+from kernel.language import reads_english
 from sellers import jobs
 from sellers.forms.inputs import upload_of
 from sellers.forms.stock import SpreadsheetForm
@@ -62,7 +63,7 @@ def imports() -> ResponseReturnValue:
 @allow(Role.CLERK)
 def import_template() -> ResponseReturnValue:
     """The workbook to fill in."""
-    return _workbook(writing.template(), _("乡集上架模板.xlsx"))
+    return _workbook(writing.template(english=reads_english()), _("乡集上架模板.xlsx"))
 
 
 @blueprint.get("/import/<public_id>")

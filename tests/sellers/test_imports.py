@@ -185,16 +185,50 @@ def test_what_looks_like_a_formula_is_written_as_text(start: str) -> None:
     assert (cell.value, cell.data_type) == (f"{start}1+1", "s")
 
 
-def test_the_template_can_be_filled_in_and_uploaded_as_it_is() -> None:
-    book = load_workbook(io.BytesIO(writing.template()))
+@pytest.mark.parametrize("english", [False, True])
+def test_the_template_can_be_filled_in_and_uploaded_as_it_is(english: bool) -> None:
+    book = load_workbook(io.BytesIO(writing.template(english=english)))
     sheet, notes = book.worksheets
-    assert [str(cell.value).rstrip("*") for cell in sheet[1]] == [c.heading for c in COLUMNS]
+    headings = [str(cell.value).rstrip("*") for cell in sheet[1]]
+    assert headings == [c.heading_en if english else c.heading for c in COLUMNS]
     assert notes.max_row > len(COLUMNS)
-    sheet.append([RIGHT.get(column.heading) for column in COLUMNS])
+    sheet.append([c.example_en if english else c.example for c in COLUMNS])
     out = io.BytesIO()
     book.save(out)
-    rows, faults = read_workbook(out.getvalue(), clock.today())
-    assert (len(rows), faults) == (1, [])
+    [row], faults = read_workbook(out.getvalue(), clock.today())
+    assert faults == []
+    kept = (row["name_zh"], row["category"], row["mode"], row["offered"], row["price_fen"])
+    assert kept == ("玫瑰香橙", "fruit", "in_hand", 200, 5900)
+
+
+def test_an_english_file_is_read_and_told_in_its_own_words() -> None:
+    right = {c.heading_en: c.example_en for c in COLUMNS}
+    field = {"In hand or in the field": "IN THE FIELD", "Category": "dried goods"}
+    wrong = [
+        {**right, "Quantity": "many"},
+        {**right, "Category": "Oranges"},
+        {**right, **field},
+        {**right, "In hand or in the field": "soon"},
+    ]
+    headings = [c.heading_en for c in COLUMNS]
+    rows, faults = read_workbook(workbook(*wrong, headings=headings), clock.today())
+    assert rows == []
+    assert [(fault["column"], fault["fault"]) for fault in faults] == [
+        ("Quantity", "whole"),
+        ("Category", "category"),
+        ("Harvest from", "window_needed"),
+        ("In hand or in the field", "mode"),
+    ]
+    assert "Dried goods" in say(faults[1])
+    [short] = read_workbook(workbook(right, headings=["product NAME"]), clock.today())[1]
+    assert "Price (yuan)" in say(short)
+
+
+def test_both_languages_in_one_file_are_understood() -> None:
+    headings = [c.heading_en if n % 2 else c.heading for n, c in enumerate(COLUMNS)]
+    mixed = dict(zip(headings, (c.example for c in COLUMNS), strict=True))
+    [row], faults = read_workbook(workbook(mixed, headings=headings), clock.today())
+    assert (row["category"], faults) == ("fruit", [])
 
 
 def test_a_sheet_without_the_headings_or_without_rows_says_so() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 from sqlalchemy import event, func, select
 from werkzeug.test import TestResponse
 
@@ -336,3 +337,14 @@ def test_a_clerk_moves_a_harvest_and_closes_a_lot(app: Flask) -> None:
     assert db.session.get_one(Offer, offer.id, populate_existing=True).withdrawn_at is not None
     foreign = builders.lot(builders.product(builders.seller()))
     assert send(client, at, f"/seller/lots/{foreign.public_id}/close").status_code == 404
+
+
+@pytest.mark.parametrize(("language", "heading"), [("zh-CN", "产品名称*"), ("en", "Product name*")])
+def test_the_template_speaks_the_language_of_whoever_asks(
+    app: Flask, language: str, heading: str
+) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    asked = client.get("/seller/import/template.xlsx", headers={"Accept-Language": language})
+    with asked:
+        book = load_workbook(io.BytesIO(asked.data))
+    assert book.worksheets[0]["A1"].value == heading
