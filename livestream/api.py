@@ -13,7 +13,20 @@ from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
-from livestream.schemas import BoardOut, BroadcastOut, PinIn, PinOut, PlanIn, TouchOut, ViewsIn
+from livestream.schemas import (
+    BoardOut,
+    BroadcastOut,
+    NextOut,
+    PinIn,
+    PinOut,
+    PinQuotaIn,
+    PinQuotaOut,
+    PlanIn,
+    ShareLinkIn,
+    ShareLinkOut,
+    TouchOut,
+    ViewsIn,
+)
 from sellers.model import Offer
 
 blueprint = Blueprint(
@@ -22,7 +35,11 @@ blueprint = Blueprint(
     url_prefix="/api/v1/broadcasts",
     description="Livestreams and online fairs",
 )
+links = Blueprint(
+    "links_api", __name__, url_prefix="/api/v1/links", description="Links that people share"
+)
 HOSTS = (Role.HOST, Role.STAFF)
+SHARERS = (Role.HOST, Role.STAFF, Role.STEWARD, Role.OFFICIAL, Role.COORDINATOR, Role.CLERK)
 
 
 @blueprint.route("", methods=["POST"])
@@ -48,6 +65,32 @@ def pin(body: dict[str, Any], code: str) -> Any:
         return {"offer_id": found(db.session.get(Offer, pinned.offer_id)).public_id}
 
     return once(viewer().actor, f"broadcasts.pin:{code}", sent_key(), body, act)
+
+
+@blueprint.route("/<code>/offers/<offer>/quota", methods=["POST"])
+@allow(*HOSTS)
+@keyed
+@blueprint.arguments(PinQuotaIn)
+@blueprint.response(200, PinQuotaOut)
+def quota(body: dict[str, Any], code: str, offer: str) -> Any:
+    """Offer more units of what is pinned."""
+
+    def act() -> dict[str, Any]:
+        raised = actions.add_quota(viewer(), code, offer, body["units"])
+        return {"offer_id": raised.public_id, "quota": raised.quota}
+
+    sent = {"broadcast": code, **body}
+    return once(viewer().actor, f"broadcasts.quota:{offer}", sent_key(), sent, act)
+
+
+@blueprint.route("/<code>/next", methods=["POST"])
+@allow(*HOSTS)
+@blueprint.response(200, NextOut)
+def show_next(code: str) -> dict[str, Any]:
+    """Put the next pinned offer before the viewers, round and round."""
+    shown = actions.show_next(viewer(), code)
+    offer = found(db.session.get(Offer, shown.offer_id)) if shown else None
+    return {"offer_id": offer.public_id if offer else None}
 
 
 @blueprint.route("/<code>/start", methods=["POST"])
@@ -98,3 +141,20 @@ def board(code: str) -> Any:
     answer.set_etag(figures.etag)
     answer.headers["Cache-Control"] = "no-cache"
     return answer
+
+
+@links.route("", methods=["POST"])
+@allow(*SHARERS)
+@links.arguments(ShareLinkIn)
+@links.response(201, ShareLinkOut)
+def make_link(body: dict[str, Any]) -> dict[str, Any]:
+    """Make a share link of one's own. It counts influence and pays no commission."""
+    made = actions.make_share_link(
+        viewer(), body["title_zh"], body["title_en"], offer_public_id=body["offer_id"]
+    )
+    return {
+        "code": made.code,
+        "title_zh": made.title_zh,
+        "title_en": made.title_en,
+        "path": f"/s/{made.code}",
+    }

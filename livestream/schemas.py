@@ -58,6 +58,42 @@ class PinOut(Schema):
     offer_id = fields.String()
 
 
+class PinQuotaIn(_In):
+    """How many units more of what is pinned."""
+
+    units = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNITS))
+
+
+class PinQuotaOut(Schema):
+    """The offer's quota now."""
+
+    offer_id = fields.String()
+    quota = fields.Integer()
+
+
+class NextOut(Schema):
+    """What is before the viewers now; null while nothing is pinned."""
+
+    offer_id = fields.String(allow_none=True)
+
+
+class ShareLinkIn(_In):
+    """A link to share: to one offer, or to the whole shop."""
+
+    title_zh = fields.String(required=True, validate=validate.Length(1, 80))
+    title_en = fields.String(load_default="", validate=validate.Length(max=120))
+    offer_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 16))
+
+
+class ShareLinkOut(Schema):
+    """A share link: its code, and where it leads."""
+
+    code = fields.String()
+    title_zh = fields.String()
+    title_en = fields.String()
+    path = fields.String()
+
+
 class ViewsIn(_In):
     """What an outside platform shows."""
 

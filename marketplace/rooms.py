@@ -27,10 +27,14 @@ from marketplace.report import api as report_api
 from marketplace.report import web as report_web
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
+from orders.api import buyers as buyers_api
 from orders.api import delivery as delivery_api
+from orders.api import field as field_api
 from orders.api import harvest as harvest_api
 from orders.api import payments as payments_api
+from orders.api import planning as planning_api
 from orders.api import rounds as rounds_api
+from orders.api import units as units_api
 from orders.payments import webhook
 from orders.queries.holdings import held_units
 from orders.web import field as field_web
@@ -97,11 +101,16 @@ def api_blueprints() -> list[ApiBlueprint]:
         account_api.blueprint,
         storefront_api.blueprint,
         buying_api.blueprint,
+        buyers_api.blueprint,
+        planning_api.blueprint,
         rounds_api.blueprint,
+        units_api.blueprint,
         harvest_api.blueprint,
+        field_api.blueprint,
         payments_api.blueprint,
         delivery_api.blueprint,
         livestream_api.blueprint,
+        livestream_api.links,
         cabinets_api.blueprint,
         report_api.blueprint,
         sellers_api.blueprint,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
@@ -14,13 +15,17 @@ from kernel.db import db
 from kernel.errors import Invalid
 from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Organisation, OrganisationKind, Role
+from kernel.paging import Page
 from orders.actions import handover, settlement
 from orders.api import harvest_schemas as shapes
+from orders.api.pages import PageIn
 from orders.model import GroupOrder, Order, Round
 from orders.queries import handover as consignments
 from orders.queries import settlement as settlements
 from orders.queries.handover import ConsignmentView
 from orders.queries.settlement import SettlementView
+
+ALL_BOOKS = (Role.STAFF, Role.AUDITOR)
 
 blueprint = Blueprint(
     "delivery_api", __name__, url_prefix="/api/v1", description="From packing to the payout"
@@ -114,10 +119,12 @@ def _seller(public_id: str | None) -> int:
 
 @blueprint.route("/packing")
 @allow(Role.CLERK)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.PackingOut)
-def packing() -> dict[str, Any]:
+def packing(query: dict[str, Any]) -> dict[str, Any]:
     """List what the seller could pack now: allocated and paid, or paid in the shop."""
-    ready = consignments.to_pack(handover.packable(viewer().organisation(Role.CLERK)))
+    packable = handover.packable(viewer().organisation(Role.CLERK))
+    page = consignments.to_pack_page(packable, **query)
     items = [
         {
             "group_order_id": one.group_order.public_id if one.group_order else None,
@@ -125,18 +132,36 @@ def packing() -> dict[str, Any]:
             "lines": one.lines,
             "units": one.units,
         }
-        for one in ready
+        for one in page.items
     ]
-    return {"items": items, "next_cursor": None}
+    return {"items": items, "next_cursor": page.next_cursor}
 
 
 @blueprint.route("/consignments")
 @allow(Role.CLERK)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.ConsignmentsOut)
-def sent() -> dict[str, Any]:
+def sent(query: dict[str, Any]) -> dict[str, Any]:
     """List the seller's consignments, newest first."""
-    rows = consignments.of_seller(viewer().organisation(Role.CLERK))
-    return {"items": [consignment_json(view) for view in rows], "next_cursor": None}
+    page = consignments.page_of_seller(viewer().organisation(Role.CLERK), **query)
+    return _consignments(page)
+
+
+def _consignments(page: Page[ConsignmentView]) -> dict[str, Any]:
+    return {
+        "items": [consignment_json(view) for view in page.items],
+        "next_cursor": page.next_cursor,
+    }
+
+
+@blueprint.route("/arrivals")
+@allow(Role.COORDINATOR)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
+@blueprint.response(200, shapes.ConsignmentsOut)
+def arrivals(query: dict[str, Any]) -> dict[str, Any]:
+    """List what is on its way to the coordinator's units, and what was signed for."""
+    units = viewer().organisations(Role.COORDINATOR)
+    return _consignments(consignments.page_of_units(units, **query))
 
 
 @blueprint.route("/consignments", methods=["POST"])
@@ -213,7 +238,7 @@ def sign(body: dict[str, Any], consignment_id: str) -> dict[str, Any]:
 @allow.everyone
 @blueprint.response(200, shapes.ConsignmentsOut)
 def of_order(number: str) -> dict[str, Any]:
-    """List what was packed and sent of one buyer's order."""
+    """List all that was packed and sent of one buyer's order: no more than it has lines."""
     order = consignments.receivable(number, viewer())
     rows = consignments.of_order(order.id)
     return {"items": [consignment_json(view) for view in rows], "next_cursor": None}
@@ -236,11 +261,35 @@ def receive(number: str) -> dict[str, Any]:
 
 @blueprint.route("/settlements")
 @allow(Role.CLERK, Role.STAFF, Role.AUDITOR)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.SettlementsOut)
-def index() -> dict[str, Any]:
-    """List settlements: a seller sees its own, staff and auditors see all."""
-    rows = settlements.settlements(viewer(), most=200)
-    return {"items": [settlement_json(view) for view in rows], "next_cursor": None}
+def index(query: dict[str, Any]) -> dict[str, Any]:
+    """List settlements, newest first: a seller sees its own, staff and auditors see all."""
+    page = settlements.settlements_page(viewer(), **query)
+    return {
+        "items": [settlement_json(view) for view in page.items],
+        "next_cursor": page.next_cursor,
+    }
+
+
+@blueprint.route("/settlements/waiting")
+@allow(Role.CLERK, Role.STAFF)
+@blueprint.response(200, shapes.WaitingOut)
+def waiting() -> dict[str, Any]:
+    """List all that waits for a settlement: one row for each seller and round, never cut short."""
+    who = viewer()
+    sellers = None if who.has(Role.STAFF) else who.organisations(Role.CLERK)
+    items = [
+        {
+            "seller_id": one.seller.organisation.public_id,
+            "round_id": one.round.public_id if one.round else None,
+            "arrived": one.arrived,
+            "lines": one.lines,
+            "amount_fen": one.amount.fen,
+        }
+        for one in settlements.to_settle(sellers)
+    ]
+    return {"items": items, "next_cursor": None}
 
 
 @blueprint.route("/settlements", methods=["POST"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
@@ -13,9 +14,10 @@ from kernel.db import db
 from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from orders.actions import harvest as actions
-from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.api import harvest_schemas as shapes
-from orders.model import HouseholdQuota
+from orders.api.pages import PageIn
+from orders.model import HouseholdQuota, NoticeItem
 from orders.queries import harvest as queries
 from orders.queries.harvest import ItemView, NoticeView
 from sellers.model import Household
@@ -88,11 +90,15 @@ def notice_json(view: NoticeView) -> dict[str, Any]:
 
 @blueprint.route("/rounds/<round_id>/harvest-notices")
 @allow(Role.CLERK, Role.STAFF, Role.ADMIN)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.NoticesOut)
-def notices(round_id: str) -> dict[str, Any]:
+def notices(query: dict[str, Any], round_id: str) -> dict[str, Any]:
     """List what must be harvested for a round: a seller sees its own notice, staff see all."""
-    rows = queries.notices(viewer(), round_id, most=500)
-    return {"items": [notice_json(view) for view in rows], "next_cursor": None}
+    page = queries.notices_page(viewer(), round_id, **query)
+    return {
+        "items": [notice_json(view) for view in page.items],
+        "next_cursor": page.next_cursor,
+    }
 
 
 @blueprint.route("/notice-items/<item_id>/proposal")
@@ -150,14 +156,7 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     if body["household_id"] is None:
         queries.item(item_id, viewer())
     else:
-        household = found(
-            db.session.scalar(
-                select(Household).where(
-                    Household.public_id == body["household_id"],
-                    Household.seller_id == item.notice.seller_id,
-                )
-            )
-        )
+        household = _household(item, body["household_id"])
         by_proxy = found(queries.acting_for(household, viewer())).by_proxy
     harvested = Harvested(body["quantity"], body["weight_g"], body["confirmed"])
 
@@ -174,6 +173,25 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     return _once("harvest.yield", {"item": item_id, **body}, act)
 
 
+@blueprint.route("/notice-items/<item_id>/yields/withdraw", methods=["POST"])
+@allow(Role.CLERK, Role.STAFF)
+@keyed
+@blueprint.arguments(shapes.WithdrawIn)
+@blueprint.response(200, shapes.ItemOut)
+def withdraw(body: dict[str, Any], item_id: str) -> dict[str, Any]:
+    """Take an entry back, as if nothing had been entered."""
+    item = queries.item(item_id, viewer()).item
+    household_id = None
+    if body["household_id"] is not None:
+        household_id = _household(item, body["household_id"]).id
+
+    def act() -> dict[str, Any]:
+        withdraw_yield(item.id, household_id)
+        return item_json(queries.item_view(item))
+
+    return _once("harvest.withdraw", {"item": item_id, **body}, act)
+
+
 @blueprint.route("/notice-items/<item_id>/allocation", methods=["POST"])
 @allow(Role.CLERK, Role.STAFF)
 @keyed
@@ -188,6 +206,18 @@ def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         return item_json(queries.item_view(view.item))
 
     return _once("harvest.allocate", {"item": item_id, **body}, act)
+
+
+def _household(item: NoticeItem, public_id: str) -> Household:
+    """Return a household of the item's seller. Raises NotFound."""
+    return found(
+        db.session.scalar(
+            select(Household).where(
+                Household.public_id == public_id,
+                Household.seller_id == item.notice.seller_id,
+            )
+        )
+    )
 
 
 def _once(endpoint: str, body: dict[str, Any], act: Any) -> dict[str, Any]:

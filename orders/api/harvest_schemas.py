@@ -38,13 +38,24 @@ class AnswerIn(_In):
     accept = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class YieldIn(_In):
-    """What was harvested; `household_id` null: the seller as a whole."""
+class OwnYieldIn(_In):
+    """What a household harvested, in whole sale units, with its weight if it was weighed."""
 
-    household_id = fields.String(allow_none=True, load_default=None)
     quantity = fields.Integer(required=True, strict=True, validate=UNITS)
     weight_g = fields.Integer(allow_none=True, load_default=None, strict=True, validate=UNITS)
     confirmed = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class YieldIn(OwnYieldIn):
+    """What was harvested; `household_id` null: the seller as a whole."""
+
+    household_id = fields.String(allow_none=True, load_default=None)
+
+
+class WithdrawIn(_In):
+    """Whose entry is taken back; `household_id` null: the seller's as a whole."""
+
+    household_id = fields.String(allow_none=True, load_default=None)
 
 
 class AllocationIn(_In):
@@ -96,6 +107,16 @@ class QuotaOut(Schema):
     quantity = fields.Integer()
     state = fields.String()
     by_proxy = fields.Boolean()
+
+
+class TaskOut(QuotaOut):
+    """A household's task, and what it has delivered of it."""
+
+    product = fields.String()
+    unit_name = fields.String()
+    unit_g = fields.Integer()
+    yielded = fields.Integer(allow_none=True)
+    is_allocated = fields.Boolean()
 
 
 class YieldOut(Schema):
@@ -251,6 +272,23 @@ class SettlementOut(Schema):
     paid_at = fields.DateTime(allow_none=True)
     payout_reference = fields.String()
     shares = fields.List(fields.Nested(ShareOut))
+
+
+class WaitingRowOut(Schema):
+    """What was handed over and is not settled; what has not `arrived` waits for a transfer."""
+
+    seller_id = fields.String()
+    round_id = fields.String(allow_none=True)
+    arrived = fields.Boolean()
+    lines = fields.Integer()
+    amount_fen = fields.Integer()
+
+
+class WaitingOut(Schema):
+    """Everything that waits for a settlement."""
+
+    items = fields.List(fields.Nested(WaitingRowOut))
+    next_cursor = fields.String(allow_none=True)
 
 
 class SettlementsOut(Schema):

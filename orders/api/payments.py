@@ -13,6 +13,7 @@ from kernel.access import allow, found, viewer
 from kernel.errors import Invalid
 from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
+from orders.api.pages import PageIn
 from orders.model import Payment
 from orders.payments import queries
 from orders.payments.captures import confirm_transfer, submit_proof
@@ -32,6 +33,47 @@ class PaymentOut(Schema):
     refunded_fen = fields.Integer()
     transfer_code = fields.String(allow_none=True)
     has_proof = fields.Boolean()
+
+
+class TransferOut(PaymentOut):
+    """A transfer to look for on the bank statement, with the orders that it pays for."""
+
+    proof_at = fields.AwareDateTime(allow_none=True)
+    expires_at = fields.AwareDateTime(allow_none=True)
+    orders = fields.List(fields.String())
+
+
+class TransfersOut(Schema):
+    """A page of transfers, the oldest first."""
+
+    items = fields.List(fields.Nested(TransferOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class TransfersIn(PageIn):
+    """Which transfers: those still waited for, or the one with a code whatever became of it."""
+
+    code = fields.String(load_default="", validate=validate.Length(max=16))
+
+
+class RefundOut(Schema):
+    """What is owed back, on its way, or lately repaid."""
+
+    id = fields.String(attribute="public_id")
+    order_number = fields.String(attribute="order.number")
+    cause = fields.String()
+    amount_fen = fields.Integer()
+    state = fields.String()
+    failure = fields.String()
+    created_at = fields.AwareDateTime()
+    reference = fields.String()
+
+
+class RefundsOut(Schema):
+    """A page of refunds, the oldest first."""
+
+    items = fields.List(fields.Nested(RefundOut))
+    next_cursor = fields.String(allow_none=True)
 
 
 class ReceivedIn(Schema):
@@ -63,6 +105,35 @@ def _json(payment: Payment) -> dict[str, Any]:
     names = ("public_id", "method", "state", "amount_fen", "captured_fen", "refunded_fen")
     answer = {name: getattr(payment, name) for name in (*names, "transfer_code")}
     return {**answer, "has_proof": payment.proof_id is not None}
+
+
+@blueprint.route("/transfers")
+@allow(Role.STAFF)
+@blueprint.arguments(TransfersIn, location="query", unknown=RAISE)
+@blueprint.response(200, TransfersOut)
+def transfers(query: dict[str, Any]) -> dict[str, Any]:
+    """List transfers to find on the bank statement."""
+    page = queries.transfers_page(**query)
+    items = [
+        {
+            **_json(one),
+            "proof_at": one.proof_at,
+            "expires_at": one.expires_at,
+            "orders": [share.order.number for share in one.shares],
+        }
+        for one in page.items
+    ]
+    return {"items": items, "next_cursor": page.next_cursor}
+
+
+@blueprint.route("/refunds")
+@allow(Role.STAFF)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
+@blueprint.response(200, RefundsOut)
+def refunds(query: dict[str, Any]) -> dict[str, Any]:
+    """List what is owed back to buyers, and what was lately repaid."""
+    page = queries.open_refunds_page(**query)
+    return {"items": page.items, "next_cursor": page.next_cursor}
 
 
 @blueprint.route("/payments/<public_id>", methods=["GET"])

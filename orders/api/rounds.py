@@ -16,6 +16,7 @@ from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order, set_needs
 from orders.api import rounds_schemas as shapes
+from orders.api.pages import PageIn
 from orders.model import BuyingUnit, GroupOrder, PayMode, Round
 from orders.queries import members as people
 from orders.queries import rounds as queries
@@ -125,7 +126,7 @@ def _once(endpoint: str, body: Any, act: Any) -> dict[str, Any]:
 
 @blueprint.route("/rounds")
 @allow.everyone
-@blueprint.arguments(shapes.RoundsIn, location="query", unknown=RAISE)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.RoundsOut)
 def list_rounds(query: dict[str, Any]) -> dict[str, Any]:
     """List the rounds that are open or to come, with what can be ordered in them."""
@@ -243,7 +244,7 @@ def join(body: dict[str, Any], code: str) -> dict[str, Any]:
 @allow(Role.COORDINATOR)
 @blueprint.response(200, shapes.MembersOut)
 def list_members(group_id: str) -> dict[str, Any]:
-    """List the unit's members, those who wait first."""
+    """List all the unit's members, those who wait first: no more than it has people."""
     group = _group(group_id, Role.COORDINATOR)
     return {"items": [_member(one) for one in people.members(group.unit_id)], "next_cursor": None}
 
@@ -255,3 +256,12 @@ def approve(group_id: str, membership_id: int) -> dict[str, Any]:
     """Let a pending member of the unit in."""
     group = _group(group_id, Role.COORDINATOR)
     return _member(member_actions.approve(group.unit_id, membership_id))
+
+
+@blueprint.route("/group-orders/<group_id>/members/<int:membership_id>/decline", methods=["POST"])
+@allow(Role.COORDINATOR)
+@blueprint.response(200, shapes.MemberOut)
+def decline(group_id: str, membership_id: int) -> dict[str, Any]:
+    """Turn a pending member of the unit away."""
+    group = _group(group_id, Role.COORDINATOR)
+    return _member(member_actions.decline(group.unit_id, membership_id))

@@ -20,13 +20,6 @@ class OpenIn(_In):
     unit_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=16))
 
 
-class RoundsIn(_In):
-    """Which page of the rounds."""
-
-    page_size = fields.Integer(load_default=24, validate=validate.Range(min=1, max=100))
-    cursor = fields.String(load_default=None)
-
-
 class NeedIn(_In):
     """One offer of the round in whole sale units."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -13,6 +13,7 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.files import StoredFile
 from kernel.identity import Role
+from kernel.paging import Page, decode, page_of
 from orders.model import (
     Order,
     Payment,
@@ -57,21 +58,31 @@ def transfers(code: str = "") -> Sequence[Payment]:
 
     With a `code` only the one that carries it, whatever became of it.
     """
+    query = _transfers(code).order_by(Payment.proof_at.nulls_last(), Payment.id).limit(AT_MOST)
+    return db.session.scalars(query).all()
+
+
+def transfers_page(code: str, *, cursor: str | None, page_size: int) -> Page[Payment]:
+    """Return a page of `transfers`, the oldest first. Raises Invalid."""
+    query = _transfers(code).order_by(Payment.id).limit(page_size + 1)
+    if cursor:
+        [after] = decode(cursor, int)
+        query = query.where(Payment.id > after)
+    return page_of(db.session.scalars(query).all(), page_size, lambda one: (one.id,))
+
+
+def _transfers(code: str) -> Select[Payment]:
     query = (
         select(Payment)
         .where(Payment.method == PaymentMethod.TRANSFER)
         .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
-        .order_by(Payment.proof_at.nulls_last(), Payment.id)
-        .limit(AT_MOST)
     )
     wanted = code.strip().upper()
     if wanted:
-        query = query.where(Payment.transfer_code == wanted)
-    else:
-        # Money may still arrive for one that was given up; then it has to be found here.
-        late = (Payment.state != PaymentState.CAPTURED) & Payment.proof_id.is_not(None)
-        query = query.where(or_(Payment.state == PaymentState.DUE, late))
-    return db.session.scalars(query).all()
+        return query.where(Payment.transfer_code == wanted)
+    # Money may still arrive for one that was given up; then it has to be found here.
+    late = (Payment.state != PaymentState.CAPTURED) & Payment.proof_id.is_not(None)
+    return query.where(or_(Payment.state == PaymentState.DUE, late))
 
 
 def transfer(public_id: str) -> Payment:
@@ -92,14 +103,26 @@ def proof_of(payment: Payment) -> StoredFile | None:
 
 def open_refunds() -> Sequence[Refund]:
     """Return what is owed back: debts first, then what is on its way, then lately repaid ones."""
+    query = _open_refunds().order_by(Refund.state, Refund.id).limit(AT_MOST)
+    return db.session.scalars(query).all()
+
+
+def open_refunds_page(*, cursor: str | None, page_size: int) -> Page[Refund]:
+    """Return a page of `open_refunds`, the oldest first. Raises Invalid."""
+    query = _open_refunds().order_by(Refund.id).limit(page_size + 1)
+    if cursor:
+        [after] = decode(cursor, int)
+        query = query.where(Refund.id > after)
+    return page_of(db.session.scalars(query).all(), page_size, lambda one: (one.id,))
+
+
+def _open_refunds() -> Select[Refund]:
     recently = clock.now() - KEPT
-    return db.session.scalars(
+    return (
         select(Refund)
         .where(
             Refund.state.in_((RefundState.DEBT, RefundState.PENDING))
             | ((Refund.state == RefundState.REPAID) & (Refund.settled_at > recently))
         )
         .options(joinedload(Refund.payment), joinedload(Refund.order))
-        .order_by(Refund.state, Refund.id)
-        .limit(AT_MOST)
-    ).all()
+    )

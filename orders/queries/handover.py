@@ -10,6 +10,7 @@ from sqlalchemy.orm import selectinload
 from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Account, Membership, Role
+from kernel.paging import Page, decode, page_of
 from orders.model import (
     BuyingUnit,
     Consignment,
@@ -103,30 +104,61 @@ def _view(row: Consignment) -> ConsignmentView:
 
 def of_seller(seller_id: int, most: int = 50) -> list[ConsignmentView]:
     """Return a seller's consignments, newest first."""
-    return _views(select(Consignment).where(Consignment.seller_id == seller_id), most)
+    return _views(_of_seller(seller_id).limit(most))
+
+
+def page_of_seller(seller_id: int, *, cursor: str | None, page_size: int) -> Page[ConsignmentView]:
+    """Return a page of a seller's consignments, newest first. Raises Invalid."""
+    return _page(_of_seller(seller_id), cursor, page_size)
 
 
 def of_order(order_id: int) -> list[ConsignmentView]:
-    """Return one buyer's consignments of an order, newest first."""
-    return _views(select(Consignment).where(Consignment.order_id == order_id), 50)
+    """Return all of one buyer's consignments of an order, newest first: each has a line of it."""
+    return _views(select(Consignment).where(Consignment.order_id == order_id))
 
 
 def of_group_order(group_order_id: int) -> list[ConsignmentView]:
     """Return a group order's consignments, newest first."""
-    return _views(select(Consignment).where(Consignment.group_order_id == group_order_id), 50)
+    where = Consignment.group_order_id == group_order_id
+    return _views(select(Consignment).where(where).limit(50))
 
 
 def of_units(unit_ids: list[int], most: int = 50) -> list[ConsignmentView]:
     """Return what goes to these buying units, newest first."""
+    return _views(_of_units(unit_ids).limit(most))
+
+
+def page_of_units(
+    unit_ids: list[int], *, cursor: str | None, page_size: int
+) -> Page[ConsignmentView]:
+    """Return a page of what goes to these buying units, newest first. Raises Invalid."""
+    return _page(_of_units(unit_ids), cursor, page_size)
+
+
+def _of_seller(seller_id: int) -> Select[Consignment]:
+    return select(Consignment).where(Consignment.seller_id == seller_id)
+
+
+def _of_units(unit_ids: list[int]) -> Select[Consignment]:
     groups = select(GroupOrder.id).where(GroupOrder.unit_id.in_(unit_ids))
-    return _views(select(Consignment).where(Consignment.group_order_id.in_(groups)), most)
+    return select(Consignment).where(Consignment.group_order_id.in_(groups))
 
 
-def _views(query: Select[Consignment], most: int) -> list[ConsignmentView]:
+def _page(query: Select[Consignment], cursor: str | None, page_size: int) -> Page[ConsignmentView]:
+    if cursor:
+        [before] = decode(cursor, int)
+        query = query.where(Consignment.id < before)
+    rows = _views(query.limit(page_size + 1))
+    return page_of(rows, page_size, lambda one: (one.consignment.id,))
+
+
+def _views(query: Select[Consignment]) -> list[ConsignmentView]:
     rows = db.session.scalars(
-        query.options(selectinload(Consignment.lines).selectinload(ConsignmentLine.line))
-        .order_by(Consignment.id.desc())
-        .limit(most)
+        query.options(
+            selectinload(Consignment.lines)
+            .selectinload(ConsignmentLine.line)
+            .selectinload(OrderLine.order)
+        ).order_by(Consignment.id.desc())
     )
     return [_view(row) for row in rows]
 
@@ -139,10 +171,24 @@ class ToPack:
     order: Order | None
     lines: int
     units: int
+    first_order_id: int
 
 
 def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
-    """Group the lines of `packable` by where they go."""
+    """Group the lines of `packable` by where they go, whose order is oldest first."""
+    return _to_pack(packable)
+
+
+def to_pack_page(
+    packable: Select[OrderLine], *, cursor: str | None, page_size: int
+) -> Page[ToPack]:
+    """Return a page of `to_pack`. Raises Invalid."""
+    after = int(decode(cursor, int)[0]) if cursor else 0
+    rows = _to_pack(packable, after, page_size + 1)
+    return page_of(rows, page_size, lambda one: (one.first_order_id,))
+
+
+def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = None) -> list[ToPack]:
     chosen = packable.order_by(None).subquery()
     rows = db.session.execute(
         select(
@@ -157,7 +203,9 @@ def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
             Order.group_order_id,
             func.coalesce(Order.group_order_id, -Order.id),
         )
+        .having(func.min(Order.id) > after)
         .order_by(func.min(Order.id))
+        .limit(most)
     ).all()
     return [
         ToPack(
@@ -165,6 +213,7 @@ def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
             None if group_id else db.session.get(Order, order_id),
             lines,
             int(units),
+            order_id,
         )
         for group_id, order_id, lines, units in rows
     ]

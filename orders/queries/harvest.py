@@ -13,6 +13,7 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money
+from kernel.paging import Page, decode, page_of
 from orders.allocation import divide
 from orders.model import (
     AllocationRun,
@@ -126,14 +127,24 @@ def _scoped(who: Viewer) -> Select[HarvestNotice]:
     return query.where(HarvestNotice.seller_id.in_(who.organisations(Role.CLERK)))
 
 
-def notices(who: Viewer, round_public_id: str | None = None, most: int = 50) -> list[NoticeView]:
-    """Return the newest notices that `who` may see, of one round if given. Raises NotFound."""
-    query = _scoped(who)
-    if round_public_id is not None:
-        the_round = db.session.scalar(select(Round).where(Round.public_id == round_public_id))
-        query = query.where(HarvestNotice.round_id == found(the_round).id)
-    rows = db.session.scalars(query.order_by(HarvestNotice.id.desc()).limit(most)).all()
-    return _views(rows)
+def notices(who: Viewer, most: int = 50) -> list[NoticeView]:
+    """Return the newest notices that `who` may see."""
+    return _views(
+        db.session.scalars(_scoped(who).order_by(HarvestNotice.id.desc()).limit(most)).all()
+    )
+
+
+def notices_page(
+    who: Viewer, round_public_id: str, *, cursor: str | None, page_size: int
+) -> Page[NoticeView]:
+    """Return a page of a round's notices that `who` may see. Raises NotFound and Invalid."""
+    the_round = db.session.scalar(select(Round).where(Round.public_id == round_public_id))
+    query = _scoped(who).where(HarvestNotice.round_id == found(the_round).id)
+    if cursor:
+        [before] = decode(cursor, int)
+        query = query.where(HarvestNotice.id < before)
+    rows = db.session.scalars(query.order_by(HarvestNotice.id.desc()).limit(page_size + 1)).all()
+    return page_of(_views(rows), page_size, lambda one: (one.notice.id,))
 
 
 def notice(public_id: str, who: Viewer) -> NoticeView:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from kernel import clock
 from kernel.db import db
 from kernel.identity import Organisation
+from kernel.paging import Page, decode, page_of
 from orders.model import RoundOffer
 from sellers.model import Lot, Offer, Product, Seller, SellerState
 
@@ -36,12 +37,32 @@ def lots_for(round_id: int) -> list[LotRow]:
 
     Lots whose harvest is over are left out: what was not sold then is not coming again.
     """
+    return _rows(
+        _fitting(round_id).order_by(Lot.harvest_from.nulls_last(), Lot.id.desc()).limit(MOST)
+    )
+
+
+def lots_page(round_id: int, *, cursor: str | None, page_size: int) -> Page[LotRow]:
+    """Return a page of the lots of `lots_for`, the newest first. Raises Invalid."""
+    query = _fitting(round_id).order_by(Lot.id.desc()).limit(page_size + 1)
+    if cursor:
+        [before] = decode(cursor, int)
+        query = query.where(Lot.id < before)
+    return page_of(_rows(query), page_size, lambda row: (row.id,))
+
+
+def lot_for(round_id: int, public_id: str) -> LotRow | None:
+    """Return one of the lots of `lots_for`, or None."""
+    return next(iter(_rows(_fitting(round_id).where(Lot.public_id == public_id))), None)
+
+
+def _fitting(round_id: int) -> Select[int, str, str, str, int, str]:
     standing = (
         select(Offer.lot_id)
         .join(RoundOffer, RoundOffer.offer_id == Offer.id)
         .where(RoundOffer.round_id == round_id, Offer.withdrawn_at.is_(None))
     )
-    rows = db.session.execute(
+    return (
         select(
             Lot.id,
             Lot.public_id,
@@ -59,10 +80,11 @@ def lots_for(round_id: int) -> list[LotRow]:
             Lot.harvest_to.is_(None) | (Lot.harvest_to >= clock.today()),
             Lot.id.not_in(standing),
         )
-        .order_by(Lot.harvest_from.nulls_last(), Lot.id.desc())
-        .limit(MOST)
     )
+
+
+def _rows(query: Select[int, str, str, str, int, str]) -> list[LotRow]:
     return [
         LotRow(row.id, row.public_id, row.name_zh, row.seller, row.left, row.unit_name)
-        for row in rows
+        for row in db.session.execute(query)
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.db import db
@@ -87,18 +87,36 @@ def rounds_ahead_page(at: datetime, *, cursor: str | None, page_size: int) -> Pa
     """Return a page of `rounds_ahead`. Raises Invalid for a cursor that leads nowhere."""
     ahead: ColumnElement[bool] = Round.closes_at > at
     if cursor:
-        [last_id] = decode(cursor, int)
-        last = db.session.scalar(select(Round).where(Round.id == last_id))
-        if last is None:
-            raise cursor_invalid()
+        last = _last_of(cursor)
         ahead &= tuple_(Round.closes_at, Round.id) > (last.closes_at, last.id)
     rows = _rows(ahead, Round.closes_at, page_size + 1)
     return page_of(rows, page_size, lambda row: (row.round.id,))
 
 
+def _last_of(cursor: str) -> Round:
+    [last_id] = decode(cursor, int)
+    last = db.session.scalar(select(Round).where(Round.id == last_id))
+    if last is None:
+        raise cursor_invalid()
+    return last
+
+
 def all_rounds() -> list[RoundRow]:
     """Return the newest rounds, the last to close first."""
     return _rows(Round.id > 0, Round.closes_at.desc())
+
+
+def all_rounds_page(*, cursor: str | None, page_size: int) -> Page[RoundRow]:
+    """Return a page of every round, the last to close first. Raises Invalid for a bad cursor."""
+    condition: ColumnElement[bool] = Round.id > 0
+    if cursor:
+        last = _last_of(cursor)
+        condition = or_(
+            Round.closes_at < last.closes_at,
+            (Round.closes_at == last.closes_at) & (Round.id > last.id),
+        )
+    rows = _rows(condition, Round.closes_at.desc(), page_size + 1)
+    return page_of(rows, page_size, lambda row: (row.round.id,))
 
 
 def _rows(condition: object, order: object, most: int = SHOWN_ROUNDS) -> list[RoundRow]:

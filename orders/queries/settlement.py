@@ -11,6 +11,7 @@ from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money, total
+from kernel.paging import Page, decode, page_of
 from orders.actions.settlement import unsettled
 from orders.model import HouseholdShare, Order, OrderLine, Round, RoundOffer, Settlement
 from sellers.model import Seller
@@ -70,6 +71,18 @@ def settlements(who: Viewer, most: int = 50) -> list[SettlementView]:
     """Return the newest settlements that `who` may see."""
     rows = db.session.scalars(_scoped(who).order_by(Settlement.id.desc()).limit(most)).all()
     return [_view(row) for row in rows]
+
+
+def settlements_page(
+    who: Viewer, *, cursor: str | None, page_size: int
+) -> Page[SettlementView]:
+    """Return a page of `settlements`. Raises Invalid for a cursor that leads nowhere."""
+    query = _scoped(who).order_by(Settlement.id.desc()).limit(page_size + 1)
+    if cursor:
+        [before] = decode(cursor, int)
+        query = query.where(Settlement.id < before)
+    rows = [_view(row) for row in db.session.scalars(query)]
+    return page_of(rows, page_size, lambda one: (one.settlement.id,))
 
 
 def settlement(public_id: str, who: Viewer) -> SettlementView:

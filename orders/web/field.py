@@ -39,7 +39,8 @@ def task_url(quota: HouseholdQuota) -> str:
     return url_for("household.task", token=token_of(quota))
 
 
-def _quota(token: str) -> HouseholdQuota:
+def quota_of(token: str) -> HouseholdQuota:
+    """Return the task that a household's page is named for. Raises NotFound."""
     try:
         public_id = str(_signer().loads(token))
     except BadSignature as problem:
@@ -88,7 +89,7 @@ def home() -> ResponseReturnValue:
 @allow.everyone
 def task(token: str) -> ResponseReturnValue:
     """One household's task."""
-    return _page(token, _quota(token))
+    return _page(token, quota_of(token))
 
 
 def _page(
@@ -125,7 +126,7 @@ def _figure(weight_g: int) -> str:
     return f"{weight_g / JIN_G:.2f}".rstrip("0").rstrip(".")
 
 
-def _acts(quota: HouseholdQuota) -> tuple[int | None, bool]:
+def acts_for(quota: HouseholdQuota) -> tuple[int | None, bool]:
     """Return who acts (None: the household itself) and whether by proxy."""
     acting = queries.acting_for(quota.household, viewer())
     return viewer().account_id, bool(acting and acting.by_proxy)
@@ -135,8 +136,8 @@ def _acts(quota: HouseholdQuota) -> tuple[int | None, bool]:
 @allow.everyone
 def answer(token: str) -> ResponseReturnValue:
     """Take the task, or not."""
-    quota = _quota(token)
-    account_id, by_proxy = _acts(quota)
+    quota = quota_of(token)
+    account_id, by_proxy = acts_for(quota)
     try:
         actions.answer(
             quota.id,
@@ -145,7 +146,7 @@ def answer(token: str) -> ResponseReturnValue:
             by_proxy=by_proxy,
         )
     except Conflict as refusal:
-        return _page(token, _quota(token), refusal)
+        return _page(token, quota_of(token), refusal)
     return redirect(url_for("household.task", token=token))
 
 
@@ -153,8 +154,8 @@ def answer(token: str) -> ResponseReturnValue:
 @allow.everyone
 def enter(token: str) -> ResponseReturnValue:
     """Say how much was harvested; a figure five times off is asked about first."""
-    quota = _quota(token)
-    account_id, by_proxy = _acts(quota)
+    quota = quota_of(token)
+    account_id, by_proxy = acts_for(quota)
     typed = request.form.get("figure", "")
     if viewer().account_id is None:
         visitor_key()
@@ -180,5 +181,5 @@ def enter(token: str) -> ResponseReturnValue:
             lambda: act(harvested),
         )
     except (Conflict, Invalid) as refusal:
-        return _page(token, _quota(token), refusal, typed)
+        return _page(token, quota_of(token), refusal, typed)
     return redirect(url_for("household.task", token=token))

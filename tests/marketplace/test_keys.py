@@ -18,6 +18,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 WITHOUT_A_KEY = {
     # Who somebody is, what a seller says of itself, and its papers.
     "tokens.create_token",
+    "tokens.revoke",
     "sellers_api.register",
     "sellers_api.verify",
     "sellers_api.send_back",
@@ -38,6 +39,8 @@ WITHOUT_A_KEY = {
     "sellers_api.add_plan",
     # Broadcasts and visits; a device's reports carry sequence numbers.
     "broadcasts_api.plan",
+    "broadcasts_api.show_next",
+    "links_api.make_link",
     "broadcasts_api.start",
     "broadcasts_api.end",
     "broadcasts_api.views",
@@ -47,6 +50,12 @@ WITHOUT_A_KEY = {
     # Members, answers and papers: repeating them changes nothing.
     "rounds_api.join",
     "rounds_api.approve",
+    "rounds_api.decline",
+    "units_api.keep_staff",
+    "field_api.answer",
+    # A plan in place of the one before it.
+    "planning_api.revise",
+    "planning_api.set_leg",
     "harvest_api.split",
     "harvest_api.answer",
     "payments_api.send_proof",
@@ -79,7 +88,7 @@ def headers(app: Flask) -> dict[str, str]:
             for role in Role:
                 if role not in (Role.VISITOR, Role.CONSUMER, Role.DEVICE):
                     session.add(Membership(account_id=person.id, role=role, organisation_id=of.id))
-        return {"Authorization": f"Bearer {issue_token(person)}"}
+        return {"Authorization": f"Bearer {issue_token(person, factor=True)}"}
 
 
 def test_every_write_is_keyed_or_known_to_move_neither_money_nor_stock(app: Flask) -> None:

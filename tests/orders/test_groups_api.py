@@ -11,6 +11,7 @@ from kernel.identity import Account, Role, issue_token
 from kernel.paging import encode
 from orders.actions.rounds import create_round
 from tests import builders
+from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair, plan, promised
 
 
@@ -18,6 +19,7 @@ from tests.orders.fairs import fair, plan, promised
 def _context(app: Flask) -> Iterator[None]:
     with app.app_context():
         yield
+        assert_laws_hold()
 
 
 def bearer(account: Account, key: str = "") -> dict[str, str]:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import io
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,45 +21,23 @@ from sqlalchemy import func, select
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Role
 from kernel.ledger import AccountKind, balance
 from orders import books
 from orders.actions.closing import close_due_rounds
 from orders.actions.rounds import add_offer, create_round
-from orders.model import Payment, Refund, RefundState, Round
+from orders.model import Payment, Refund, RefundState
 from orders.payments import reconcile
-from sellers.model import BenefitPlan, LotMode, Seller
+from sellers.model import BenefitPlan, Lot, LotMode, Seller
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import plan
 from tests.orders.harvest_builders import PRICE_FEN
+from tests.orders.programs import Program
 from tests.payment_sandbox import SECRET, SandboxServer
-from tests.visitors import Visitor
 
 AGO = timedelta(hours=2)
 SIGNATURE = "M1 1L2 2L3 3L4 4"
-_keys = itertools.count(1)
-
-
-class Program:
-    """Somebody's program, with a bearer token."""
-
-    def __init__(self, app: Flask, account: Account) -> None:
-        self._client = Visitor(app, app.response_class)
-        self._token = issue_token(account)
-
-    def ask(self, method: str, path: str, body: Any = None, expect: int = 200, **more: Any) -> Any:
-        """Call, hold the status against `expect`, and return the answer's JSON (or address)."""
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Idempotency-Key": f"road-{next(_keys)}",
-        }
-        whole = path if path.startswith("/pay/") else f"/api/v1{path}"
-        answer = self._client.open(whole, method=method, json=body, headers=headers, **more)
-        db.session.rollback()
-        db.session.expire_all()
-        assert answer.status_code == expect, answer.text
-        return answer.get_json() if answer.is_json else answer.location
 
 
 @dataclass
@@ -70,13 +46,14 @@ class Road:
 
     app: Flask
     sandbox: SandboxServer
-    round: Round
     seller: Seller
+    lot: Lot
     leader: Program
     clerk: Program
     steward: Program
     staff: Program
     colleagues: list[Program]
+    round_id: str = ""
     group: str = ""
     numbers: list[str] = field(default_factory=list)
 
@@ -87,8 +64,8 @@ class Road:
 
 
 @pytest.fixture
-def road(app: Flask) -> Iterator[Road]:
-    """An open round with one cooperative's oranges, and people who have done nothing yet."""
+def people(app: Flask) -> Iterator[Road]:
+    """A cooperative with oranges in the field, a unit and staff, who have done nothing yet."""
     before = app.extensions["settings"]
     with SandboxServer() as sandbox, app.app_context():
         app.extensions["settings"] = dataclasses.replace(
@@ -102,15 +79,13 @@ def road(app: Flask) -> Iterator[Road]:
             for kind, basis_points in (("delivery", 8000), ("second", 500)):
                 session.add(BenefitPlan(seller_id=seller.id, kind=kind, basis_points=basis_points))
         with clock.moved(-AGO):
-            opened = create_round(plan(timedelta(hours=1)))
             lot = builders.lot(builders.product(seller), 500, LotMode.IN_FIELD)
-            add_offer(opened.id, lot.id, PRICE_FEN, quota=300)
         unit = builders.buying_unit()
         yield Road(
             app,
             sandbox,
-            opened,
             seller,
+            lot,
             Program(app, builders.account(Role.COORDINATOR, unit.organisation)),
             Program(app, builders.account(Role.CLERK, seller.organisation)),
             Program(app, steward),
@@ -118,6 +93,16 @@ def road(app: Flask) -> Iterator[Road]:
             [Program(app, builders.account()) for _ in range(2)],
         )
     app.extensions["settings"] = before
+
+
+@pytest.fixture
+def road(people: Road) -> Road:
+    """The same with an open round in which the oranges stand."""
+    with clock.moved(-AGO):
+        opened = create_round(plan(timedelta(hours=1)))
+        add_offer(opened.id, people.lot.id, PRICE_FEN, quota=300)
+    people.round_id = opened.public_id
+    return people
 
 
 def held(kind: AccountKind, road: Road | None = None) -> int:
@@ -128,7 +113,7 @@ def held(kind: AccountKind, road: Road | None = None) -> int:
 
 def open_and_register(road: Road, pay_mode: str) -> None:
     """The coordinator opens; all three join and say what they need; one changes its mind."""
-    opened = f"/rounds/{road.round.public_id}"
+    opened = f"/rounds/{road.round_id}"
     offer = road.leader.ask("GET", opened)["offers"][0]["id"]
     made = road.leader.ask("POST", f"{opened}/group-orders", {"pay_mode": pay_mode}, 201)
     road.group = made["id"]
@@ -155,7 +140,8 @@ def open_and_register(road: Road, pay_mode: str) -> None:
 
 def close_by_the_clock(road: Road) -> None:
     """The hour comes; from then on nobody changes anything."""
-    with clock.frozen(road.round.closes_at):
+    shown = road.staff.ask("GET", f"/staff/rounds/{road.round_id}")
+    with clock.frozen(datetime.fromisoformat(shown["closes_at"])):
         assert close_due_rounds(clock.now()) == 1
         late = road.colleagues[0].ask("PUT", f"{road.way}/needs", {"needs": []}, 409)
     assert late["code"] == "group_order_closed"
@@ -182,7 +168,7 @@ def pay(road: Road, person: Program, number: str, due_fen: int) -> None:
 
 def harvest_short(road: Road) -> None:
     """The cooperative splits 120 boxes among three households; 108 grow; all get nine tenths."""
-    [notice] = road.clerk.ask("GET", f"/rounds/{road.round.public_id}/harvest-notices")["items"]
+    [notice] = road.clerk.ask("GET", f"/rounds/{road.round_id}/harvest-notices")["items"]
     [item] = notice["items"]
     assert item["quantity"] == 120
     way = f"/notice-items/{item['id']}"
@@ -218,7 +204,7 @@ def settle_and_pay_out(road: Road) -> None:
     """108 boxes are ¥5,076.00: ¥4,060.80 by delivery and ¥253.80 once more to households."""
     what = {
         "seller_id": road.seller.organisation.public_id,
-        "round_id": road.round.public_id,
+        "round_id": road.round_id,
     }
     stated = road.staff.ask("POST", "/settlements", what, 201)
     assert (stated["total_fen"], stated["households_fen"], stated["own_fen"]) == (
@@ -309,19 +295,97 @@ def test_the_unit_pays_for_all_by_one_transfer(road: Road) -> None:
     assert held(AccountKind.RECEIVABLE) == 507_600
     assert {state for state, _ in refunds()} == {RefundState.CUT}
     hand_over(road)
-    what = {"seller_id": road.seller.organisation.public_id, "round_id": road.round.public_id}
+    what = {"seller_id": road.seller.organisation.public_id, "round_id": road.round_id}
     waiting = road.staff.ask("POST", "/settlements", what, 409)
     assert waiting["code"] == "money_not_arrived"
     assert held(AccountKind.SELLER_PAYABLE) == 0
+    transfer_for_all(road, payment)
+    settle_and_pay_out(road)
+
+
+def transfer_for_all(road: Road, payment: str) -> None:
+    """The coordinator sends the bank's receipt; staff find the transfer and confirm it."""
     receipt = io.BytesIO()
     Image.new("RGB", (20, 20), "white").save(receipt, "PNG")
     receipt.seek(0)
     proof = road.leader.ask("POST", f"{payment}/proof", data={"file": (receipt, "receipt.png")})
     assert proof["has_proof"]
+    code = road.leader.ask("GET", payment)["transfer_code"]
+    [found] = road.staff.ask("GET", f"/transfers?code={code}")["items"]
+    assert (found["has_proof"], sorted(found["orders"])) == (True, sorted(road.numbers))
+    assert road.staff.ask("GET", "/transfers")["items"] == [found]
     road.staff.ask("POST", f"{payment}/confirm", {"received_fen": 564_000}, 409)
     confirmed = road.staff.ask("POST", f"{payment}/confirm", {"received_fen": 507_600})
     assert (confirmed["state"], confirmed["captured_fen"]) == ("captured", 507_600)
     assert held(AccountKind.RECEIVABLE) == 0
     assert held(AccountKind.TRANSFER_CLEARING) == 507_600
     assert_laws_hold()
+
+
+def plan_by_staff(road: Road) -> None:
+    """Staff plan a round, put the oranges into it, and cut the cooperative off a little early."""
+    with clock.moved(-AGO):
+        facts = dataclasses.asdict(plan(timedelta(days=3)))
+        body = {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in facts.items()
+        }
+        made = road.staff.ask("POST", "/staff/rounds", body, 201)
+        road.round_id = made["id"]
+        way = f"/staff/rounds/{road.round_id}"
+        [lot] = road.staff.ask("GET", f"{way}/lots")["items"]
+        offer = {"lot_id": lot["id"], "price_fen": PRICE_FEN, "quota": 300}
+        [leg] = road.staff.ask("POST", f"{way}/offers", offer, 201)["legs"]
+        cutoff_at = clock.now() + timedelta(days=2)
+        cut = {"cutoff_at": cutoff_at.isoformat()}
+        shown = road.staff.ask("PUT", f"{way}/legs/{leg['seller_id']}", cut)
+    assert datetime.fromisoformat(shown["offers"][0]["cutoff_at"]) == cutoff_at
+    assert road.staff.ask("GET", f"{way}/lots")["items"] == []
+    [row] = road.staff.ask("GET", "/staff/rounds")["items"]
+    assert (row["id"], row["offers"], row["sellers"]) == (road.round_id, 1, 1)
+
+
+def close_by_hand(road: Road) -> None:
+    """The coordinator closes; staff move the hour forward, and the clock does the rest."""
+    closed = road.leader.ask("POST", f"{road.way}/close")
+    assert closed["state"] == "closed"
+    late = road.colleagues[0].ask("PUT", f"{road.way}/needs", {"needs": []}, 409)
+    assert late["code"] == "group_order_closed"
+    assert_laws_hold()
+    shown = road.staff.ask("GET", f"/staff/rounds/{road.round_id}")
+    told = {"id", "title", "is_open", "offers", "processed_at", "legs"}
+    kept = {name: shown[name] for name in shown.keys() - told}
+    soon = (clock.now() + timedelta(minutes=1)).isoformat()
+    sooner = {**kept, "title_zh": shown["title"], "closes_at": soon}
+    moved = road.staff.ask("PUT", f"/staff/rounds/{road.round_id}", sooner)
+    assert moved["legs"][0]["cutoff_at"] == moved["closes_at"]
+    with clock.frozen(datetime.fromisoformat(soon)):
+        assert close_due_rounds(clock.now()) == 1
+    done = road.staff.ask("GET", f"/staff/rounds/{road.round_id}")
+    assert done["processed_at"]
+    assert done["legs"][0]["notice_id"]
+    too_late = road.staff.ask("PUT", f"/staff/rounds/{road.round_id}", sooner, 409)
+    assert too_late["code"] == "round_processed"
+
+
+def test_from_the_plan_to_the_payout_through_json_alone(people: Road) -> None:
+    road = people
+    plan_by_staff(road)
+    with clock.moved(-AGO):
+        open_and_register(road, "unit")
+    close_by_hand(road)
+    payment = f"/payments/{road.leader.ask('GET', road.way)['payment_id']}"
+    assert road.leader.ask("GET", payment)["amount_fen"] == 564_000
+    harvest_short(road)
+    transfer_for_all(road, payment)
+    [ready] = road.clerk.ask("GET", "/packing")["items"]
+    assert (ready["group_order_id"], ready["lines"], ready["units"]) == (road.group, 3, 108)
+    hand_over(road)
+    [arrived] = road.leader.ask("GET", "/arrivals")["items"]
+    assert arrived["signed_at"]
+    assert road.staff.ask("GET", "/arrivals", expect=403)["code"] == "denied"
+    [waiting] = road.staff.ask("GET", "/settlements/waiting")["items"]
+    assert (waiting["round_id"], waiting["arrived"]) == (road.round_id, True)
+    assert waiting["amount_fen"] == 507_600
     settle_and_pay_out(road)
+    assert road.clerk.ask("GET", "/settlements/waiting")["items"] == []

@@ -22,6 +22,7 @@ from orders.payments.actions import confirm_transfer
 from orders.placing import Buyer, Placed, place
 from tests import builders
 from tests.laws import assert_laws_hold
+from tests.orders.payments.money_in import give_one_back
 from tests.payment_sandbox import SECRET, SandboxServer
 from tests.visitors import Visitor
 
@@ -37,6 +38,8 @@ def shop(app: Flask) -> Iterator[SandboxServer]:
             before, stripe_api_base=server.url, stripe_webhook_secret=SECRET
         )
         yield server
+        db.session.rollback()
+        assert_laws_hold()
     app.extensions["settings"] = before
 
 
@@ -259,7 +262,6 @@ def test_programs_send_the_proof_and_only_of_their_own_transfer(
     confirm_transfer(placed.payment_id or "", person.id)
     late = send(browser, photo())
     assert (late[0], late[1]["code"]) == (409, "not_waiting")
-    assert_laws_hold()
 
 
 def test_programs_record_that_a_debt_was_repaid_once(
@@ -292,4 +294,24 @@ def test_programs_record_that_a_debt_was_repaid_once(
     other = ask(staff, {"reference": "BANK-8"}, "e")
     assert (other[0], other[1]["code"]) == (409, "not_a_debt")
     assert db.session.scalar(select(Refund.reference)) == "BANK-7"
-    assert_laws_hold()
+
+
+def test_what_is_left_below_stripes_minimum_is_asked_for_by_transfer_in_words(
+    shop: SandboxServer, browser: Visitor
+) -> None:
+    lot = builders.lot(builders.product(builders.seller()))
+    offer = builders.offer(lot, price_fen=150)
+    placed = place(
+        Buyer(None, VISITOR),
+        {offer.id: 3},
+        builders.credited_to_shop(offer),
+        PaymentMethod.STRIPE,
+    )
+    give_one_back(placed, "short:1")
+    there = browser.get(f"/pay/{placed.payment_id}")
+    assert there.location == f"/pay/{placed.payment_id}/transfer"
+    page = browser.page(there.location)
+    assert "剩下不到 ¥4.00" in page
+    assert "XJ-" in page
+    assert f"/pay/{placed.payment_id}/transfer" in browser.page(f"/orders/{placed.number}")
+    assert state(placed) is OrderState.DUE

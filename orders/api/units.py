@@ -1,0 +1,104 @@
+"""JSON of a buying unit, for its coordinator: which units, and their staff lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_smorest import Blueprint
+from marshmallow import RAISE, Schema, fields, validate
+
+from kernel.access import allow, found, viewer
+from kernel.identity import Role
+from orders.actions.members import set_staff_list
+from orders.model import BuyingUnit
+from orders.queries import members as people
+
+MAX_STAFF = 10_000
+
+blueprint = Blueprint("units_api", __name__, url_prefix="/api/v1/units", description="Buying units")
+
+
+class UnitOut(Schema):
+    """A buying unit that the caller coordinates."""
+
+    id = fields.String(attribute="organisation.public_id")
+    name_zh = fields.String()
+    name_en = fields.String()
+
+
+class UnitsOut(Schema):
+    """All units that the caller coordinates."""
+
+    items = fields.List(fields.Nested(UnitOut))
+    next_cursor = fields.String(allow_none=True)
+
+
+class StaffIn(Schema):
+    """Somebody of the unit, by number."""
+
+    class Meta:
+        unknown = RAISE
+
+    staff_number = fields.String(required=True, validate=validate.Regexp(r"^[0-9A-Za-z-]{1,10}$"))
+    department = fields.String(
+        load_default="", validate=[validate.Length(max=40), validate.Regexp(r"^[^\r\n]*$")]
+    )
+
+
+class StaffListIn(Schema):
+    """The whole list, in place of what there was."""
+
+    class Meta:
+        unknown = RAISE
+
+    staff = fields.List(
+        fields.Nested(StaffIn), required=True, validate=validate.Length(max=MAX_STAFF)
+    )
+
+
+class StaffOut(Schema):
+    """Somebody of the unit, by number."""
+
+    staff_number = fields.String()
+    department = fields.String()
+
+
+class StaffListOut(Schema):
+    """Everybody whom the unit lets in without being asked."""
+
+    staff = fields.List(fields.Nested(StaffOut))
+
+
+def _unit(public_id: str) -> BuyingUnit:
+    """Return a unit that the viewer coordinates. Raises NotFound."""
+    led = people.units_of(viewer().organisations(Role.COORDINATOR))
+    return found(next((one for one in led if one.organisation.public_id == public_id), None))
+
+
+@blueprint.route("")
+@allow(Role.COORDINATOR)
+@blueprint.response(200, UnitsOut)
+def index() -> dict[str, Any]:
+    """List all units that the caller coordinates: no more than it has memberships."""
+    led = people.units_of(viewer().organisations(Role.COORDINATOR))
+    return {"items": led, "next_cursor": None}
+
+
+@blueprint.route("/<unit_id>/staff-list")
+@allow(Role.COORDINATOR)
+@blueprint.response(200, StaffListOut)
+def show_staff(unit_id: str) -> dict[str, Any]:
+    """Show the unit's staff list, all of it."""
+    return {"staff": people.staff_list(_unit(unit_id).id)}
+
+
+@blueprint.route("/<unit_id>/staff-list", methods=["PUT"])
+@allow(Role.COORDINATOR)
+@blueprint.arguments(StaffListIn)
+@blueprint.response(200, StaffListOut)
+def keep_staff(body: dict[str, Any], unit_id: str) -> dict[str, Any]:
+    """Replace the unit's staff list; who waits and is on it now is let in."""
+    unit = _unit(unit_id)
+    lines = (f"{one['staff_number']} {one['department']}" for one in body["staff"])
+    set_staff_list(unit.id, "\n".join(lines))
+    return {"staff": people.staff_list(unit.id)}
