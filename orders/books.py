@@ -203,8 +203,11 @@ def shared_with_households(settlement: Settlement, amount: Money, owner: str) ->
     )
 
 
-def paid_out(settlement: Settlement, households: Money, owner: str) -> None:
-    """A settlement left by transfer: `households` of it to them, the rest to the seller."""
+def paid_out(settlement: Settlement, households: Money, owner: str, proposal: str) -> None:
+    """A settlement left by transfer: `households` of it to them, the rest to the seller.
+
+    `proposal` names what tells which two people did it (`kernel.second_person`).
+    """
     own = Money(settlement.total_fen) - households
     for kind, account, amount in (
         ("payout", AccountKind.SELLER_PAYABLE, own),
@@ -216,4 +219,5 @@ def paid_out(settlement: Settlement, households: Money, owner: str) -> None:
                 kind,
                 settlement.public_id,
                 [debit(account, amount, owner), credit(AccountKind.TRANSFER_CLEARING, amount)],
+                {"proposal": proposal},
             )

@@ -18,6 +18,7 @@ from kernel.identity import (
     Role,
     hash_password,
 )
+from orders.actions import settlement
 from orders.model import BuyingUnit, CreditKind, CreditSource
 from orders.placing import Buyer, Credited
 from sellers.model import (
@@ -170,6 +171,14 @@ def credited_to_shop(*offers: Offer, source: CreditSource | None = None) -> dict
 def buyer() -> Buyer:
     """A new guest."""
     return Buyer(account_id=None, visitor=f"visitor-{next(_count)}")
+
+
+def pay_out(settlement_id: int, reference: str) -> None:
+    """Pay a settlement out, as two members of staff do."""
+    settlement.propose_payout(
+        settlement_id, reference, reason="签收单齐了", account_id=account(Role.STAFF).id
+    )
+    settlement.approve_payout(settlement_id, account_id=account(Role.STAFF).id)
 
 
 def buying_unit(**values: Any) -> BuyingUnit:

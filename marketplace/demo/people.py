@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel import clock
+from kernel import clock, factor
 from kernel.db import transaction
 from kernel.identity import OrganisationKind, Role
 from marketplace.demo import facts
@@ -20,11 +20,14 @@ SIGN_INS: list[tuple[str, str, str]] = [
     ("host", "host", PASSWORD),
     ("cabinet operator", "operator", PASSWORD),
     ("staff", "staff", PASSWORD),
+    ("second staff", "staff2", PASSWORD),
     ("auditor", "auditor", PASSWORD),
     ("administrator", "admin", PASSWORD),
 ]
 """Role, login and password of one account per role, for whoever tries the demo."""
 
+FACTORED = ("staff", "staff2", "admin")
+"""Who has the demo's second factor: `flask demo code` tells its code."""
 MEMBERS = {"lc-union": 6, "yb-helper": 4, "dg-dalang": 2}
 """How many colleagues of which units have accounts."""
 DEPARTMENTS = ("办公室", "宣教部", "财务部")
@@ -42,6 +45,9 @@ def settle(world: World) -> None:
     world.account("admin", "平台管理员", "Administrator", (Role.ADMIN, platform))
     world.account("auditor", "审计员", "Auditor", (Role.AUDITOR, platform))
     world.account("staff", "平台工作人员", "Platform staff", (Role.STAFF, platform))
+    world.account("staff2", "平台复核人员", "Second staff", (Role.STAFF, platform))
+    factored = [world.accounts[login] for login in FACTORED]
+    factor.enrol_known(factored, factor.DEMO_SECRET)
     world.account("host", "直播主播", "Host of broadcasts", (Role.HOST, platform))
     world.account("operator", "智能柜运营员", "Cabinet operator", (Role.OPERATOR, operator))
     world.account("buyer", "示范买家", "Sample buyer")

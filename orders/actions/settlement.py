@@ -1,4 +1,4 @@
-"""State what a seller is owed for delivered goods, share it with households, record payouts."""
+"""What a seller is owed for delivered goods, each household's share, and payouts by two people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from kernel import clock
+from kernel import clock, second_person
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.identity import Organisation
@@ -185,10 +185,16 @@ def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) 
     ]
 
 
-def pay_out(settlement_id: int, reference: str, *, account_id: int | None) -> Settlement:
-    """Record that a settlement was transferred, with the bank's reference.
+PAYOUT = "payout"
 
-    Raises NotFound, Invalid without a reference, Conflict (already_paid) the second time.
+
+def propose_payout(
+    settlement_id: int, reference: str, *, reason: str, account_id: int
+) -> Settlement:
+    """Propose to record that a settlement was transferred; it waits for a second person.
+
+    `reference` is the bank's, `reason` what the second person should look at. Raises
+    NotFound, Invalid without either, Conflict (already_paid, already_proposed).
     """
     reference = reference.strip()
     if not 3 <= len(reference) <= 80 or not reference.isprintable():
@@ -198,18 +204,47 @@ def pay_out(settlement_id: int, reference: str, *, account_id: int | None) -> Se
             fields={"reference": _l("写上银行的转账流水号，3 到 80 个字符。")},
         )
     with transaction() as session:
-        paid = session.scalar(
-            select(Settlement)
-            .where(Settlement.id == settlement_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        if paid is None:
-            raise NotFound()
-        if paid.state != SettlementState.STATED:
-            raise Conflict(_l("这一笔已经打过款了，不会再打第二次。"), code="already_paid")
-        paid.state, paid.payout_reference = SettlementState.PAID, reference
+        stated = _unpaid(session, settlement_id)
+        facts = {"reference": reference, "total_fen": stated.total_fen}
+        second_person.propose(PAYOUT, stated.public_id, facts, reason=reason, account_id=account_id)
+    return stated
+
+
+def approve_payout(settlement_id: int, *, account_id: int) -> Settlement:
+    """Record the transfer that somebody else proposed.
+
+    Raises NotFound, Conflict (already_paid) the second time, and SecondPersonNeeded for
+    whoever proposed it.
+    """
+    with transaction() as session:
+        paid = _unpaid(session, settlement_id)
+        proposal = second_person.approve(PAYOUT, paid.public_id, account_id=account_id)
+        paid.state, paid.payout_reference = SettlementState.PAID, proposal.facts["reference"]
         paid.paid_at, paid.paid_by = clock.now(), account_id
         households = Money(sum(share.amount_fen for share in paid.shares))
-        books.paid_out(paid, households, books.seller_owner(_public_id(session, paid.seller_id)))
+        owner = books.seller_owner(_public_id(session, paid.seller_id))
+        books.paid_out(paid, households, owner, proposal.public_id)
     return paid
+
+
+def turn_down_payout(settlement_id: int, answer: str, *, account_id: int) -> Settlement:
+    """Decline a payout that waits, or take one's own back. Raises NotFound, Invalid, Conflict."""
+    with transaction() as session:
+        stated = _unpaid(session, settlement_id)
+        second_person.turn_down(PAYOUT, stated.public_id, answer=answer, account_id=account_id)
+    return stated
+
+
+def _unpaid(session: Session, settlement_id: int) -> Settlement:
+    """Lock a settlement that was not paid out yet."""
+    row = session.scalar(
+        select(Settlement)
+        .where(Settlement.id == settlement_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NotFound()
+    if row.state != SettlementState.STATED:
+        raise Conflict(_l("这一笔已经打过款了，不会再打第二次。"), code="already_paid")
+    return row

@@ -74,6 +74,21 @@ def consignment_json(view: ConsignmentView) -> dict[str, Any]:
     }
 
 
+def _payout_json(view: SettlementView) -> dict[str, Any] | None:
+    asked = view.proposal
+    if asked is None:
+        return None
+    return {
+        "state": asked.state.value,
+        "reason": asked.reason,
+        "proposed_by": asked.proposer.name_zh,
+        "proposed_at": asked.proposed_at.isoformat(),
+        "decided_by": asked.decider.name_zh if asked.decider else None,
+        "decided_at": asked.decided_at.isoformat() if asked.decided_at else None,
+        "answer": asked.answer,
+    }
+
+
 def settlement_json(view: SettlementView) -> dict[str, Any]:
     """Return a settlement as `SettlementOut` writes it."""
     row = view.settlement
@@ -89,6 +104,7 @@ def settlement_json(view: SettlementView) -> dict[str, Any]:
         "stated_at": row.stated_at,
         "paid_at": row.paid_at,
         "payout_reference": row.payout_reference,
+        "payout": _payout_json(view) if viewer().has(*ALL_BOOKS) else None,
         "shares": [
             {
                 "household_number": share.household.number,
@@ -293,7 +309,7 @@ def waiting() -> dict[str, Any]:
 
 
 @blueprint.route("/settlements", methods=["POST"])
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 @keyed
 @blueprint.arguments(shapes.SettleIn)
 @blueprint.response(201, shapes.SettlementOut)
@@ -313,16 +329,56 @@ def state(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("/settlements/<settlement_id>/payout", methods=["POST"])
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 @keyed
 @blueprint.arguments(shapes.PayOutIn)
 @blueprint.response(200, shapes.SettlementOut)
-def pay_out(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
-    """Record the transfer of a settlement; a second one is refused."""
-    view = settlements.settlement(settlement_id, viewer())
+def propose_payout(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
+    """Propose to record the transfer of a settlement; a second person approves it."""
 
-    def act() -> dict[str, Any]:
-        settlement.pay_out(view.settlement.id, body["reference"], account_id=viewer().account_id)
-        return settlement_json(view)
+    def act(row_id: int, account_id: int) -> None:
+        settlement.propose_payout(row_id, **body, account_id=account_id)
 
-    return _once("delivery.payout", {"settlement": settlement_id, **body}, act)
+    return _payout("delivery.payout", settlement_id, body, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/payout/approval", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.response(200, shapes.SettlementOut)
+def approve_payout(settlement_id: str) -> dict[str, Any]:
+    """Record the transfer that somebody else proposed; never one's own."""
+
+    def act(row_id: int, account_id: int) -> None:
+        settlement.approve_payout(row_id, account_id=account_id)
+
+    return _payout("delivery.approve", settlement_id, {}, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/payout/refusal", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.arguments(shapes.TurnDownIn)
+@blueprint.response(200, shapes.SettlementOut)
+def turn_down_payout(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
+    """Decline a payout that waits, or take one's own back; it may then be proposed anew."""
+
+    def act(row_id: int, account_id: int) -> None:
+        settlement.turn_down_payout(row_id, body["answer"], account_id=account_id)
+
+    return _payout("delivery.turn_down", settlement_id, body, act)
+
+
+def _payout(
+    endpoint: str, settlement_id: str, body: dict[str, Any], act: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Do `act` once with the settlement's and the viewer's ids, and show the settlement."""
+    row_id = settlements.settlement(settlement_id, viewer()).settlement.id
+    account_id = viewer().account_id
+    assert account_id is not None
+
+    def once_done() -> dict[str, Any]:
+        act(row_id, account_id)
+        return settlement_json(settlements.settlement(settlement_id, viewer()))
+
+    return _once(endpoint, {"settlement": settlement_id, **body}, once_done)

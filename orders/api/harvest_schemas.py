@@ -93,9 +93,16 @@ class SettleIn(_In):
 
 
 class PayOutIn(_In):
-    """The bank's reference of the transfer."""
+    """The bank's reference of the transfer, and what a second person should look at."""
 
     reference = fields.String(required=True, validate=validate.Length(min=3, max=80))
+    reason = fields.String(required=True, validate=validate.Length(min=2, max=200))
+
+
+class TurnDownIn(_In):
+    """Why a payout is declined, or taken back."""
+
+    answer = fields.String(required=True, validate=validate.Length(min=2, max=200))
 
 
 class QuotaOut(Schema):
@@ -257,6 +264,18 @@ class ShareOut(Schema):
     amount_fen = fields.Integer()
 
 
+class PayoutOut(Schema):
+    """Who proposed a payout, when and why, and who decided; only staff and auditors see it."""
+
+    state = fields.String()
+    reason = fields.String()
+    proposed_by = fields.String()
+    proposed_at = fields.String(metadata={"format": "date-time"})
+    decided_by = fields.String(allow_none=True)
+    decided_at = fields.String(allow_none=True, metadata={"format": "date-time"})
+    answer = fields.String()
+
+
 class SettlementOut(Schema):
     """A seller's statement."""
 
@@ -271,6 +290,7 @@ class SettlementOut(Schema):
     stated_at = fields.DateTime()
     paid_at = fields.DateTime(allow_none=True)
     payout_reference = fields.String()
+    payout = fields.Nested(PayoutOut, allow_none=True)
     shares = fields.List(fields.Nested(ShareOut))
 
 

@@ -160,7 +160,7 @@ def send_proof(public_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/payments/<public_id>/confirm", methods=["POST"])
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 @keyed
 @blueprint.arguments(ReceivedIn)
 @blueprint.response(200, PaymentOut)
@@ -178,7 +178,7 @@ def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/refunds/<public_id>/repay", methods=["POST"])
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 @keyed
 @blueprint.arguments(RepaidIn)
 @blueprint.response(200, RepaidOut)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import selectinload
 
+from kernel import second_person
 from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money, total
 from kernel.paging import Page, decode, page_of
-from orders.actions.settlement import unsettled
+from kernel.second_person import Proposal, ProposalState
+from orders.actions.settlement import PAYOUT, unsettled
 from orders.model import HouseholdShare, Order, OrderLine, Round, RoundOffer, Settlement
 from sellers.model import Seller
 
@@ -23,6 +26,14 @@ class SettlementView:
 
     settlement: Settlement
     round: Round | None
+    proposal: Proposal | None = None
+    """The newest proposal to pay it out."""
+
+    @property
+    def waiting(self) -> Proposal | None:
+        """The proposal, if it still waits for a second person."""
+        asked = self.proposal
+        return asked if asked is not None and asked.state is ProposalState.OPEN else None
 
     @property
     def total(self) -> Money:
@@ -70,28 +81,36 @@ def _scoped(who: Viewer) -> Select[Settlement]:
 def settlements(who: Viewer, most: int = 50) -> list[SettlementView]:
     """Return the newest settlements that `who` may see."""
     rows = db.session.scalars(_scoped(who).order_by(Settlement.id.desc()).limit(most)).all()
-    return [_view(row) for row in rows]
+    return _views(rows)
 
 
-def settlements_page(
-    who: Viewer, *, cursor: str | None, page_size: int
-) -> Page[SettlementView]:
+def settlements_page(who: Viewer, *, cursor: str | None, page_size: int) -> Page[SettlementView]:
     """Return a page of `settlements`. Raises Invalid for a cursor that leads nowhere."""
     query = _scoped(who).order_by(Settlement.id.desc()).limit(page_size + 1)
     if cursor:
         [before] = decode(cursor, int)
         query = query.where(Settlement.id < before)
-    rows = [_view(row) for row in db.session.scalars(query)]
-    return page_of(rows, page_size, lambda one: (one.settlement.id,))
+    return page_of(
+        _views(db.session.scalars(query).all()), page_size, lambda one: (one.settlement.id,)
+    )
 
 
 def settlement(public_id: str, who: Viewer) -> SettlementView:
     """Return one settlement. Raises NotFound for somebody else's."""
-    return _view(found(db.session.scalar(_scoped(who).where(Settlement.public_id == public_id))))
+    row = found(db.session.scalar(_scoped(who).where(Settlement.public_id == public_id)))
+    return _views([row])[0]
 
 
-def _view(row: Settlement) -> SettlementView:
-    return SettlementView(row, db.session.get(Round, row.round_id) if row.round_id else None)
+def _views(rows: Sequence[Settlement]) -> list[SettlementView]:
+    proposals = second_person.latest(PAYOUT, [row.public_id for row in rows])
+    return [
+        SettlementView(
+            row,
+            db.session.get(Round, row.round_id) if row.round_id else None,
+            proposals.get(row.public_id),
+        )
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True)

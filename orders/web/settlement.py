@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -9,7 +11,7 @@ from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
 from kernel.db import db, public_code
-from kernel.errors import Conflict, Invalid, Refusal
+from kernel.errors import Conflict, Invalid, NotFound, Refusal, SecondPersonNeeded
 from kernel.identity import Organisation, Role
 from kernel.money import total
 from orders.actions import settlement as actions
@@ -58,7 +60,7 @@ def _page(refusal: Refusal | None = None) -> ResponseReturnValue:
 
 
 @blueprint.post("/staff/settlements")
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 def state() -> ResponseReturnValue:
     """State what one seller is owed for one round, or for sales outside of rounds."""
     seller = Organisation.public_id == request.form.get("seller", "")
@@ -79,17 +81,50 @@ def state() -> ResponseReturnValue:
 
 
 @blueprint.post("/staff/settlements/<public_id>/payout")
-@allow(Role.STAFF)
-def pay_out(public_id: str) -> ResponseReturnValue:
-    """Record the transfer."""
-    view = queries.settlement(public_id, viewer())
-    reference = request.form.get("reference", "")
+@allow(Role.STAFF, factor=True)
+def propose_payout(public_id: str) -> ResponseReturnValue:
+    """Propose to record the transfer; it waits for a second person."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        reference, reason = request.form.get("reference", ""), request.form.get("reason", "")
+        actions.propose_payout(settlement_id, reference, reason=reason, account_id=account_id)
+
+    return _payout("settlements.propose", public_id, act, _("提交了，等另一位同事批准。"))
+
+
+@blueprint.post("/staff/settlements/<public_id>/payout/approve")
+@allow(Role.STAFF, factor=True)
+def approve_payout(public_id: str) -> ResponseReturnValue:
+    """Record the transfer that somebody else proposed."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        actions.approve_payout(settlement_id, account_id=account_id)
+
+    return _payout("settlements.approve", public_id, act, _("打款记下了。"))
+
+
+@blueprint.post("/staff/settlements/<public_id>/payout/decline")
+@allow(Role.STAFF, factor=True)
+def turn_down_payout(public_id: str) -> ResponseReturnValue:
+    """Decline a payout that waits, or take one's own back."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        answer = request.form.get("answer", "")
+        actions.turn_down_payout(settlement_id, answer, account_id=account_id)
+
+    return _payout("settlements.decline", public_id, act, _("退回去了，可以重新提。"))
+
+
+def _payout(
+    endpoint: str, public_id: str, act: Callable[[int, int], None], done: str
+) -> ResponseReturnValue:
+    """Do `act` once with the settlement's and the viewer's ids, and say what was done."""
+    settlement_id = queries.settlement(public_id, viewer()).settlement.id
+    account_id = viewer().account_id
+    assert account_id is not None
     try:
-        act_once(
-            "settlements.pay_out",
-            lambda: actions.pay_out(view.settlement.id, reference, account_id=viewer().account_id),
-        )
-    except (Conflict, Invalid) as refusal:
+        act_once(endpoint, lambda: act(settlement_id, account_id))
+    except (Conflict, Invalid, NotFound, SecondPersonNeeded) as refusal:
         return _page(refusal)
-    flash(_("打款记下了。"), "done")
+    flash(done, "done")
     return redirect(url_for("settlements.index"))

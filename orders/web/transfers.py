@@ -55,7 +55,7 @@ def _page(
 
 
 @blueprint.post("/staff/transfers/<public_id>")
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 def confirm(public_id: str) -> ResponseReturnValue:
     """Compare the amount with what is due, ask for a second look, then record the transfer."""
     payment = queries.transfer(public_id)
@@ -94,7 +94,7 @@ def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
 
 
 @blueprint.post("/staff/refunds/<public_id>")
-@allow(Role.STAFF)
+@allow(Role.STAFF, factor=True)
 def repay(public_id: str) -> ResponseReturnValue:
     """Record that a debt was paid by transfer."""
     account_id = viewer().account_id

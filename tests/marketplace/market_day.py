@@ -49,7 +49,7 @@ def round_short() -> None:
     handover.send(packed.id, "自己送")
     handover.sign(packed.id, SIGNATURE, account_id=None)
     stated = settlement.state_settlement(made.seller.id, made.round.id)
-    settlement.pay_out(stated.id, "BANK-1", account_id=None)
+    builders.pay_out(stated.id, "BANK-1")
 
 
 def shared_sale() -> None:

@@ -35,7 +35,7 @@ class Caller:
 
     def __init__(self, app: Flask, account: Account) -> None:
         self._client: FlaskClient = app.test_client()
-        self._token = issue_token(account)
+        self._token = issue_token(account, factor=True)
 
     def ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
         """Call and return the answer's status and JSON."""
@@ -97,9 +97,15 @@ def test_the_whole_road_ten_percent_short(app: Flask) -> None:
     owed = -balance(books.BOOK, AccountKind.HOUSEHOLD_PAYABLE, f"seller:{seller}").fen
     assert owed == stated["households_fen"] == sum(one["amount_fen"] for one in stated["shares"])
     pay_out = f"/settlements/{stated['id']}/payout"
-    status, paid = staff.ask("POST", pay_out, {"reference": "BANK-1"})
-    assert (status, paid["state"]) == (200, "paid")
-    status, again = staff.ask("POST", pay_out, {"reference": "BANK-2"})
+    proposal = {"reference": "BANK-1", "reason": "签收单齐了"}
+    status, waiting = staff.ask("POST", pay_out, proposal)
+    assert (status, waiting["state"], waiting["payout"]["state"]) == (200, "stated", "open")
+    status, own = staff.ask("POST", f"{pay_out}/approval")
+    assert (status, own["code"]) == (403, "second_person_needed")
+    second = Caller(app, builders.account(Role.STAFF))
+    status, paid = second.ask("POST", f"{pay_out}/approval")
+    assert (status, paid["state"], paid["payout_reference"]) == (200, "paid", "BANK-1")
+    status, again = staff.ask("POST", pay_out, {**proposal, "reference": "BANK-2"})
     assert (status, again["code"]) == (409, "already_paid")
     assert db.session.scalar(select(func.sum(Refund.amount_fen))) == 12 * PRICE_FEN
     assert db.session.scalar(select(func.sum(Posting.amount_fen))) == 0

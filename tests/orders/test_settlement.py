@@ -11,7 +11,7 @@ from kernel.ledger import AccountKind, LedgerTransaction, balance
 from orders import books
 from orders.actions.handover import pack, pack_order, receive, send, sign
 from orders.actions.harvest import propose, split
-from orders.actions.settlement import pay_out, state_settlement
+from orders.actions.settlement import approve_payout, propose_payout, state_settlement
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import (
     HouseholdShare,
@@ -153,13 +153,17 @@ def test_plans_beyond_the_income_stop_a_settlement_before_it_changes_anything() 
 def test_a_payout_empties_what_was_owed_and_a_second_one_is_refused() -> None:
     closed = handed_over(60)
     made = state_settlement(closed.seller.id, closed.round.id)
+    first, second = builders.account(Role.STAFF).id, builders.account(Role.STAFF).id
     with pytest.raises(Invalid):
-        pay_out(made.id, "  ", account_id=None)
+        propose_payout(made.id, "  ", reason="签收单齐了", account_id=first)
     before = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen
-    pay_out(made.id, "BANK-0001", account_id=None)
+    propose_payout(made.id, "BANK-0001", reason="签收单齐了", account_id=first)
+    approve_payout(made.id, account_id=second)
     with pytest.raises(Conflict) as refusal:
-        pay_out(made.id, "BANK-0002", account_id=None)
+        propose_payout(made.id, "BANK-0002", reason="再打一次", account_id=first)
     assert refusal.value.code == "already_paid"
+    with pytest.raises(Conflict):
+        approve_payout(made.id, account_id=second)
     assert held(AccountKind.SELLER_PAYABLE, closed) == 0
     assert held(AccountKind.HOUSEHOLD_PAYABLE, closed) == 0
     after = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen

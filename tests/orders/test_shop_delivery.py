@@ -42,7 +42,7 @@ class Caller:
         self._client = Visitor(app, app.response_class)
         self._headers = {}
         if account is not None:
-            self._headers = {"Authorization": f"Bearer {issue_token(account)}"}
+            self._headers = {"Authorization": f"Bearer {issue_token(account, factor=True)}"}
 
     def ask(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
         """Call and return the answer's status and JSON."""
@@ -131,7 +131,10 @@ def test_a_shop_order_by_programs_from_paying_to_the_payout(shop: Flask) -> None
     seller = organisation_of(offer).public_id
     status, stated = staff.ask("POST", "/settlements", {"seller_id": seller, "round_id": None})
     assert (status, stated["total_fen"], stated["own_fen"]) == (201, 11800, 11800)
-    status, done = staff.ask("POST", f"/settlements/{stated['id']}/payout", {"reference": "BANK-1"})
+    payout = f"/settlements/{stated['id']}/payout"
+    staff.ask("POST", payout, {"reference": "BANK-1", "reason": "买家都收到了"})
+    second = Caller(shop, builders.account(Role.STAFF))
+    status, done = second.ask("POST", f"{payout}/approval")
     assert (status, done["state"]) == (200, "paid")
     assert balance(books.BOOK, AccountKind.SELLER_PAYABLE, f"seller:{seller}").fen == 0
     assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == 0

@@ -140,6 +140,7 @@ def staff_browser(app: Flask) -> tuple[Visitor, Account]:
     person = builders.account(Role.STAFF, of)
     client = visitor(app)
     assert client.enter(person.login).status_code in (302, 303)
+    client.show_factor()
     return client, person
 
 
