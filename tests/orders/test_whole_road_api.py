@@ -221,8 +221,13 @@ def settle_and_pay_out(road: Road) -> None:
     assert held(AccountKind.BUYER_PREPAID) == 0
     assert_laws_hold()
     before = held(AccountKind.TRANSFER_CLEARING)
-    paid = road.staff.ask("POST", f"/settlements/{stated['id']}/payout", {"reference": "BANK-1"})
-    assert paid["state"] == "paid"
+    payout = f"/settlements/{stated['id']}/payout"
+    proposal = {"reference": "BANK-1", "reason": "签收单齐了"}
+    assert road.staff.ask("POST", payout, proposal)["payout"]["state"] == "open"
+    road.staff.ask("POST", f"{payout}/approval", expect=403)
+    assert held(AccountKind.TRANSFER_CLEARING) == before
+    second = Program(road.app, builders.account(Role.STAFF))
+    assert second.ask("POST", f"{payout}/approval")["state"] == "paid"
     assert held(AccountKind.TRANSFER_CLEARING) == before - 507_600
     assert held(AccountKind.HOUSEHOLD_PAYABLE, road) == held(AccountKind.SELLER_PAYABLE, road) == 0
     assert_laws_hold()
