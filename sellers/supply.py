@@ -85,7 +85,7 @@ _PROMISE = text(
         WHERE limit_per_buyer IS NOT NULL AND units <= limit_per_buyer
         ON CONFLICT (offer_id, buyer) DO UPDATE SET units = t.units + EXCLUDED.units
         WHERE t.units + EXCLUDED.units
-            <= (SELECT limit_per_buyer FROM offer WHERE id = EXCLUDED.offer_id)
+            <= (SELECT limit_per_buyer FROM offer_done WHERE id = EXCLUDED.offer_id)
         RETURNING offer_id
     )
     SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place, o.units, o.price_fen,

@@ -1,10 +1,11 @@
 """A limit per buyer that comes to an offer which has sold already."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kernel.db import db, transaction
 from kernel.errors import Conflict, LimitReached
@@ -99,3 +100,40 @@ def test_a_refused_change_counts_nothing() -> None:
     assert counted() == {}
     with transaction() as session:
         assert session.get_one(Offer, offer.id).limit_per_buyer is None
+
+
+def waits_for_a_lock() -> bool:
+    """Whether somebody in this database waits for somebody else."""
+    with db.engine.connect() as beside:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(beside.scalar(text(f"{waiting} AND datname = current_database()")))
+
+
+@pytest.mark.parametrize(("before", "after", "sells"), [(None, 3, True), (5, 2, False)])
+def test_whoever_buys_while_the_limit_changes_is_held_to_the_new_one(
+    app: Flask, before: int | None, after: int, sells: bool
+) -> None:
+    offer, guest = builders.offer(limit_per_buyer=before), builders.buyer()
+    buy(offer, guest, 2)
+    credited = builders.credited_to_shop(offer)
+    offer_id, said = offer.id, list[str]()
+
+    def buy_one_more() -> None:
+        with app.app_context():
+            try:
+                place(guest, {offer_id: 1}, credited, PaymentMethod.CASH)
+                said.append("sold")
+            except LimitReached:
+                said.append("limit")
+
+    other = threading.Thread(target=buy_one_more)
+    with transaction():
+        limit(offer, after)
+        db.session.flush()
+        other.start()
+        while not waits_for_a_lock():
+            assert other.is_alive()
+    other.join(20)
+    assert said == (["sold"] if sells else ["limit"])
+    assert counted() == {guest.name: 3 if sells else 2}
+    assert_laws_hold()
