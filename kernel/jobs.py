@@ -7,8 +7,10 @@ from typing import Any, ParamSpec
 
 import procrastinate
 from flask import Flask
-from procrastinate import PsycopgConnector
+from procrastinate import PsycopgConnector, RetryStrategy
 from procrastinate.tasks import Task
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kernel.db import db
 
@@ -22,8 +24,20 @@ _flask_app: list[Flask] = []
 P = ParamSpec("P")
 
 
+# For five minutes and more: as long as PostgreSQL may take to come back.
+_WHEN_THE_DATABASE_IS_AWAY = RetryStrategy(
+    max_attempts=12, linear_wait=5, retry_exceptions=[OperationalError, PoolTimeout]
+)
+
+
 def task(name: str, **options: Any) -> Callable[[Callable[P, None]], Task[P, None, P]]:
-    """Declare a job. It runs inside an application context, and must be idempotent."""
+    """Declare a job. It runs inside an application context, and must be idempotent.
+
+    A job that loses the database runs again later. One with a `queueing_lock` does not: it is
+    periodic, and its next turn does the same.
+    """
+    if "queueing_lock" not in options:
+        options.setdefault("retry", _WHEN_THE_DATABASE_IS_AWAY)
 
     def declare(work: Callable[P, None]) -> Any:
         def run(*args: P.args, **kwargs: P.kwargs) -> None:

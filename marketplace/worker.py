@@ -9,6 +9,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from procrastinate import PsycopgConnector
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from kernel.db import db
 from kernel.jobs import jobs, queue
@@ -27,8 +29,13 @@ POLL_S = 2.0
 async def take_up_stalled(timestamp: int) -> None:
     """Let jobs of dead workers run again; each job can bear to be run twice."""
     for job in await jobs.job_manager.get_stalled_jobs():
-        log.warning("job %s of a dead worker runs again", job.id)
-        await jobs.job_manager.retry_job(job)
+        try:
+            await jobs.job_manager.retry_job(job)
+        except UniqueViolation:
+            # A periodic job: its next turn waits already, and does what this one left undone.
+            await jobs.job_manager.finish_job(job, Status.ABORTED, delete_job=True)
+        else:
+            log.warning("job %s of a dead worker runs again", job.id)
 
 
 def connector(app: Flask) -> PsycopgConnector:

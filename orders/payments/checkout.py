@@ -231,5 +231,7 @@ def _look(session_id: str) -> gateway.Session:
     """Return how a session stands; one that Stripe does not know cannot be paid any more."""
     try:
         return gateway.session(session_id)
-    except gateway.StripeRefused:
+    except gateway.StripeRefused as refusal:
+        if refusal.code != "resource_missing":
+            raise gateway.StripeBusy() from refusal
         return gateway.Session(session_id, "expired", False, None, 0, None)

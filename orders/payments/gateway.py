@@ -1,11 +1,17 @@
-"""The only place that talks to Stripe. Every call is bounded, and none runs in a transaction."""
+"""The only place that talks to Stripe. Every call is bounded, and none runs in a transaction.
+
+Only Stripe's own words count. An answer that is not whole, not Stripe's, or about something else
+says nothing of what happened: it is as if none had come.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from logging import getLogger
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 import stripe
@@ -17,12 +23,20 @@ from kernel.errors import Unavailable
 from kernel.settings import Settings
 from orders.payments.sandbox.config import DEFAULT_API_KEY
 
+log = getLogger(__name__)
+
 TIMEOUT_S = 5.0
+TURN_TIMEOUT_S = 1.0
+CALLS_AT_ONCE = 4
+"""Half of a worker's threads: while Stripe hangs, pages that do not need it are still answered."""
+KEYS_KEPT = timedelta(hours=23)
+"""Stripe forgets an idempotency key after a day; then a repeat has to look first."""
 CURRENCY = "cny"
 PAYMENT_KEY = "payment"
 REFUND_KEY = "refund"
 
 T = TypeVar("T")
+_turns = BoundedSemaphore(CALLS_AT_ONCE)
 
 
 class StripeBusy(Unavailable):
@@ -103,29 +117,43 @@ def _client(key: str, address: str | None) -> stripe.StripeClient:
     )
 
 
-def _call(work: Callable[[stripe.StripeClient], T]) -> T:
-    """Run one call. Raises StripeBusy or StripeRefused, and RuntimeError in a transaction."""
+def _call(work: Callable[[stripe.StripeClient], Any], read: Callable[[dict[str, Any]], T]) -> T:
+    """Run one call and read its answer. StripeBusy, StripeRefused; RuntimeError in a transaction.
+
+    `read` may raise KeyError, TypeError or ValueError for an answer that is none.
+    """
     assert_no_transaction()
     settings: Settings = current_app.extensions["settings"]
-    key = settings.stripe_secret_key or DEFAULT_API_KEY
+    client = _client(settings.stripe_secret_key or DEFAULT_API_KEY, settings.stripe_api_base)
+    if not _turns.acquire(timeout=TURN_TIMEOUT_S):
+        raise StripeBusy()
     try:
-        return work(_client(key, settings.stripe_api_base))
-    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
-        raise StripeBusy() from error
-    except stripe.StripeError as error:
-        # 409: the same request is still on its way. A wrong key is ours to mend, not the
-        # buyer's: until then it is as if Stripe were away.
-        status = error.http_status or 0
-        if status >= 500 or status in (0, 401, 403, 409):
+        return read(work(client).to_dict())
+    except (stripe.InvalidRequestError, stripe.CardError, stripe.IdempotencyError) as error:
+        # 409: the same request is still on its way.
+        if error.http_status == 409:
             raise StripeBusy() from error
         raise StripeRefused(str(error.code or type(error).__name__)) from error
+    except stripe.StripeError as error:
+        # A wrong key, too, is ours to mend and not the buyer's: until then Stripe is away.
+        raise StripeBusy() from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("an answer that is not Stripe's: %s", type(error).__name__)
+        raise StripeBusy() from error
+    finally:
+        _turns.release()
 
 
-def _session(made: stripe.checkout.Session) -> Session:
-    data: dict[str, Any] = made.to_dict()
+def _meant(told: object, asked: object) -> None:
+    """Raise ValueError unless the answer is about what was asked for."""
+    if told != asked:
+        raise ValueError("the answer is about something else")
+
+
+def _session(data: dict[str, Any]) -> Session:
     return Session(
-        id=data["id"],
-        status=data["status"],
+        id=str(data["id"]),
+        status=str(data["status"]),
         paid=data["payment_status"] == "paid",
         url=data.get("url"),
         amount_fen=int(data["amount_total"]),
@@ -159,49 +187,92 @@ def open_session(asked: Asked) -> Session:
     if "wechat_pay" in asked.methods:
         params["payment_method_options"] = {"wechat_pay": {"client": "web"}}
     options: Any = {"idempotency_key": f"{asked.payment_id}-{asked.attempt}"}
-    return _session(_call(lambda client: client.v1.checkout.sessions.create(params, options)))
+
+    def read(data: dict[str, Any]) -> Session:
+        _meant(data["metadata"][PAYMENT_KEY], asked.payment_id)
+        return _session(data)
+
+    return _call(lambda client: client.v1.checkout.sessions.create(params, options), read)
 
 
 def session(session_id: str) -> Session:
     """Return how a Checkout Session stands."""
-    return _session(_call(lambda client: client.v1.checkout.sessions.retrieve(session_id)))
+
+    def read(data: dict[str, Any]) -> Session:
+        _meant(data["id"], session_id)
+        return _session(data)
+
+    return _call(lambda client: client.v1.checkout.sessions.retrieve(session_id), read)
 
 
 def expire_session(session_id: str) -> None:
     """End an open Checkout Session. StripeRefused: it is not open any more."""
-    _call(lambda client: client.v1.checkout.sessions.expire(session_id))
+
+    def read(data: dict[str, Any]) -> None:
+        _meant((data["id"], data["status"]), (session_id, "expired"))
+
+    _call(lambda client: client.v1.checkout.sessions.expire(session_id), read)
 
 
 def charge_of(intent_id: str) -> Charge:
     """Return what paid a payment intent."""
     params: Any = {"expand": ["latest_charge.balance_transaction"]}
-    intent = _call(lambda client: client.v1.payment_intents.retrieve(intent_id, params)).to_dict()
-    charge = intent["latest_charge"]
-    return Charge(
-        wallet=charge["payment_method_details"]["type"],
-        fee_fen=int(charge["balance_transaction"]["fee"]),
+
+    def read(data: dict[str, Any]) -> Charge:
+        _meant(data["id"], intent_id)
+        charge = data["latest_charge"]
+        return Charge(
+            wallet=charge["payment_method_details"]["type"],
+            fee_fen=int(charge["balance_transaction"]["fee"]),
+        )
+
+    return _call(lambda client: client.v1.payment_intents.retrieve(intent_id, params), read)
+
+
+def _refund(data: dict[str, Any]) -> ProviderRefund:
+    return ProviderRefund(
+        str(data["id"]), data["status"] or "", str(data.get("failure_reason") or "")
     )
 
 
-def _refund(made: stripe.Refund) -> ProviderRefund:
-    data: dict[str, Any] = made.to_dict()
-    return ProviderRefund(data["id"], data["status"] or "", data.get("failure_reason") or "")
-
-
 def refund(intent_id: str, amount_fen: int, refund_id: str) -> ProviderRefund:
-    """Ask Stripe to give `amount_fen` back; asked twice for `refund_id`, it happens once."""
+    """Ask Stripe to give `amount_fen` back; asked twice for `refund_id`, it happens once.
+
+    That holds for KEYS_KEPT; after that `refund_known` has to be asked before.
+    """
     params: Any = {
         "payment_intent": intent_id,
         "amount": amount_fen,
         "metadata": {REFUND_KEY: refund_id},
     }
     options: Any = {"idempotency_key": refund_id}
-    return _refund(_call(lambda client: client.v1.refunds.create(params, options)))
+
+    def read(data: dict[str, Any]) -> ProviderRefund:
+        _meant(data["metadata"][REFUND_KEY], refund_id)
+        return _refund(data)
+
+    return _call(lambda client: client.v1.refunds.create(params, options), read)
+
+
+def refund_known(intent_id: str, refund_id: str) -> ProviderRefund | None:
+    """Return the refund that Stripe made for our `refund_id`, None if it never did."""
+    params: Any = {"payment_intent": intent_id, "limit": 100}
+
+    def read(data: dict[str, Any]) -> ProviderRefund | None:
+        made = [one for one in data["data"] if one["metadata"].get(REFUND_KEY) == refund_id]
+        return _refund(made[0]) if made else None
+
+    return _call(lambda client: client.v1.refunds.list(params), read)
 
 
 def refund_now(provider_id: str) -> ProviderRefund:
     """Return how a refund that was sent stands."""
-    return _refund(_call(lambda client: client.v1.refunds.retrieve(provider_id)))
+
+    def read(data: dict[str, Any]) -> ProviderRefund:
+        _meant(data["id"], provider_id)
+        return _refund(data)
+
+    return _call(lambda client: client.v1.refunds.retrieve(provider_id), read)
 
 
 def read_event(payload: bytes, signature: str, secret: str) -> dict[str, Any]:

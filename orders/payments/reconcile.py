@@ -13,6 +13,7 @@ from logging import getLogger
 from sqlalchemy import ColumnElement, and_, extract, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from kernel import clock
 from kernel.db import db, end_read, transaction
 from orders import books
 from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
@@ -75,6 +76,7 @@ def _send_refund(public_id: str) -> None:
         select(
             Refund.provider_id,
             Refund.amount_fen,
+            Refund.created_at,
             func.coalesce(Refund.intent_id, Payment.intent_id).label("intent_id"),
         )
         .join(Payment, Refund.payment_id == Payment.id)
@@ -85,11 +87,22 @@ def _send_refund(public_id: str) -> None:
         if row.provider_id is not None:
             told = gateway.refund_now(row.provider_id)
         else:
-            told = gateway.refund(row.intent_id, row.amount_fen, public_id)
+            told = _made_before(row.intent_id, public_id, row.created_at) or gateway.refund(
+                row.intent_id, row.amount_fen, public_id
+            )
     except gateway.StripeRefused as refusal:
         record_failed(public_id, None, refusal.code)
         return
     record_refund(public_id, told)
+
+
+def _made_before(
+    intent_id: str, public_id: str, created_at: datetime
+) -> gateway.ProviderRefund | None:
+    """Return what a call of long ago has made whose answer was lost, and its key forgotten."""
+    if clock.now() - created_at < gateway.KEYS_KEPT:
+        return None
+    return gateway.refund_known(intent_id, public_id)
 
 
 def record_refund(public_id: str, told: gateway.ProviderRefund) -> None:

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.jobs import defer, jobs
+from kernel.jobs import defer, jobs, task
 from marketplace import worker
 from orders import jobs as orders_jobs
 from orders.model import Order, OrderState, PaymentMethod
@@ -27,13 +29,7 @@ def test_the_worker_runs_what_is_asked_for_and_orders_lapse(app: Flask) -> None:
             defer(orders_jobs.lapse, timestamp=0)
         db.session.remove()
 
-    def work() -> None:
-        with jobs.replace_connector(worker.connector(app)) as working:
-            working.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
-
-    # A browser test of the same run may have left an event loop in this thread.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result(timeout=60)
+    _work(app)
     with app.app_context():
         assert db.session.get_one(Order, placed.order_id).state is OrderState.LAPSED
 
@@ -42,3 +38,68 @@ def test_every_periodic_task_says_what_it_does() -> None:
     names = {task.task.name for task in jobs.periodic_registry.periodic_tasks.values()}
     assert {"orders.lapse", "orders.close_rounds", "payments.ask", "payments.refund"} <= names
     assert {"payments.learn", "ledger.seal", "jobs.take_up_stalled"} <= names
+
+
+def _work(app: Flask) -> None:
+    """Do everything that waits, in a thread that no browser test has left an event loop in."""
+
+    def work() -> None:
+        with jobs.replace_connector(worker.connector(app)) as working:
+            working.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result(timeout=60)
+
+
+def _states() -> list[tuple[str, str]]:
+    rows = db.session.execute(
+        text("SELECT task_name, status FROM procrastinate_jobs ORDER BY id")
+    ).all()
+    db.session.rollback()
+    return [(row.task_name, row.status) for row in rows]
+
+
+def _die_with(*names: str) -> None:
+    """Leave jobs as a killed worker leaves them: begun, and by nobody who lives."""
+    with transaction() as session:
+        for name in names:
+            defer(jobs.tasks[name], timestamp=0)
+            session.execute(
+                text("UPDATE procrastinate_jobs SET status = 'doing' WHERE status = 'todo'")
+            )
+
+
+def test_jobs_of_a_dead_worker_run_again_and_one_whose_next_turn_waits_makes_way(
+    app: Flask,
+) -> None:
+    with app.app_context():
+        _die_with("orders.lapse", "orders.lapse", "ledger.seal")
+        with transaction():
+            defer(orders_jobs.lapse, timestamp=1)
+            defer(worker.take_up_stalled, timestamp=0)
+        assert [state for _, state in _states()] == ["doing", "doing", "doing", "todo", "todo"]
+    _work(app)
+    with app.app_context():
+        left = [one for one in _states() if one[1] == "doing"]
+        assert left == []
+
+
+def test_a_job_that_loses_the_database_runs_again_later(app: Flask) -> None:
+    tries: list[int] = []
+
+    @task(name="tests.loses_the_database")
+    def loses_the_database(number: int) -> None:
+        """Fail the first time as when PostgreSQL restarts."""
+        tries.append(number)
+        if len(tries) == 1:
+            raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    try:
+        with app.app_context(), transaction():
+            defer(loses_the_database, number=7)
+        _work(app)
+    finally:
+        del jobs.tasks["tests.loses_the_database"]
+    assert tries == [7, 7]
+    with app.app_context():
+        assert ("tests.loses_the_database", "succeeded") in _states()
