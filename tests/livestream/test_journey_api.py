@@ -15,6 +15,7 @@ from kernel.identity import OrganisationKind, Role
 from orders.payments.captures import Captured, record_capture
 from tests import builders
 from tests.laws import assert_laws_hold
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +105,58 @@ def test_a_host_sells_through_json_and_the_board_counts_it(app: Flask) -> None:
     )
     assert (again.status_code, again.get_json()["code"]) == (409, "offer_closed")
     assert_laws_hold()
+
+
+def test_a_host_raises_a_quota_once_and_shows_one_offer_after_the_other(app: Flask) -> None:
+    organiser = builders.organisation(OrganisationKind.PLATFORM, "某平台")
+    stage = Visitor(app, app.response_class)
+    host = signed_in(stage, builders.account(Role.HOST, organiser).login)
+    elsewhere = builders.organisation(OrganisationKind.PLATFORM, "别的平台")
+    stranger = Visitor(app, app.response_class)
+    other = signed_in(stranger, builders.account(Role.HOST, elsewhere).login)
+    code = planned(stage, host)
+    way = f"/api/v1/broadcasts/{code}"
+    assert stage.post(f"{way}/next", headers=host).get_json() == {"offer_id": None}
+    offers = []
+    for n in range(2):
+        lot = builders.lot(builders.product(builders.seller()), offered=100)
+        pin = {"lot_id": lot.public_id, "price_fen": 5900, "quota": 20}
+        answer = stage.post(f"{way}/pins", json=pin, headers=host | {"Idempotency-Key": f"p{n}"})
+        offers.append(answer.get_json()["offer_id"])
+    quota = f"{way}/offers/{offers[0]}/quota"
+    key = host | {"Idempotency-Key": "more"}
+    raised = [stage.post(quota, json={"units": 5}, headers=key).get_json() for _ in range(2)]
+    assert raised == [{"offer_id": offers[0], "quota": 25}] * 2
+    assert stage.post(quota, json={"units": 0}, headers=key).status_code == 422
+    theirs = other | {"Idempotency-Key": "more"}
+    assert stranger.post(quota, json={"units": 5}, headers=theirs).status_code == 404
+    nothing = f"{way}/offers/nothing/quota"
+    assert stage.post(nothing, json={"units": 5}, headers=key).status_code == 404
+    shown = []
+    for seconds in range(3):
+        with clock.moved(timedelta(seconds=seconds)):
+            shown.append(stage.post(f"{way}/next", headers=host).get_json()["offer_id"])
+    assert shown == [offers[0], offers[1], offers[0]]
+    assert_laws_hold()
+
+
+def test_a_share_link_is_made_for_an_offer_that_there_is(app: Flask) -> None:
+    client = Visitor(app, app.response_class)
+    offer = builders.offer()
+    host = signed_in(client, builders.account(Role.HOST).login)
+    link = {"title_zh": "我的推广码", "offer_id": offer.public_id}
+    made = client.post("/api/v1/links", json=link, headers=host)
+    assert made.status_code == 201
+    assert Visitor(app, app.response_class).get(made.get_json()["path"]).status_code in (
+        200,
+        302,
+        303,
+    )
+    for wrong, status in (({"offer_id": "nothing"}, 404), ({"title_zh": ""}, 422)):
+        answer = client.post("/api/v1/links", json={**link, **wrong}, headers=host)
+        assert answer.status_code == status
+    buyer = signed_in(Visitor(app, app.response_class), builders.account().login)
+    assert (
+        Visitor(app, app.response_class).post("/api/v1/links", json=link, headers=buyer).status_code
+        == 403
+    )
