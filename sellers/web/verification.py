@@ -44,8 +44,6 @@ def certificates() -> ResponseReturnValue:
     return render_template(
         "sellers/papers.html",
         page=staff.waiting_certificates(cursor()),
-        counts=staff.seller_counts(),
-        papers=staff.waiting_count(),
         first=cursor() is None,
     )
 
