@@ -87,16 +87,20 @@ def transaction() -> Iterator[Session]:
         return
     session.info["in_action"] = True
     session.info["effects"] = []
+    session.info["undoing"] = []
     try:
         yield session
         session.commit()
         effects: list[Callable[[], None]] = session.info["effects"]
     except BaseException:
         session.rollback()
+        for undo in session.info["undoing"]:
+            undo()
         raise
     finally:
         session.info["in_action"] = False
         session.info["effects"] = []
+        session.info["undoing"] = []
     for effect in effects:
         effect()
 
@@ -107,6 +111,14 @@ def after_commit(effect: Callable[[], None]) -> None:
     if not session.info.get("in_action"):
         raise RuntimeError("after_commit() needs a surrounding transaction()")
     session.info["effects"].append(effect)
+
+
+def on_rollback(undo: Callable[[], None]) -> None:
+    """Run `undo` if the surrounding transaction is rolled back: for what no database undoes."""
+    session = db.session()
+    if not session.info.get("in_action"):
+        raise RuntimeError("on_rollback() needs a surrounding transaction()")
+    session.info["undoing"].append(undo)
 
 
 def end_read() -> None:

@@ -6,15 +6,23 @@ from flask import Blueprint, Response, send_file
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from kernel.access import Viewer, allow, found, viewer
+from kernel.access import View, Viewer, allow, found, viewer
 from kernel.db import db
 from kernel.files import StoredFile, path_of
 from kernel.identity import Role
 
 blueprint = Blueprint("files", __name__)
 
+FILE_POLICY = {"default-src": "'none'", "sandbox": ""}
+"""Whatever hides in a file has no origin, runs no script and fetches nothing."""
 PUBLIC_AGE_S = 30 * 24 * 3600
 OWNERS = (Role.CLERK, Role.COORDINATOR, Role.OPERATOR)
+
+
+def _sandboxed(view: View) -> View:
+    """Let Talisman send FILE_POLICY with what the view answers."""
+    view.talisman_view_options = {"content_security_policy": FILE_POLICY}  # type: ignore[attr-defined]  # read by Talisman
+    return view
 
 
 def may_see(who: Viewer, stored: StoredFile) -> bool:
@@ -27,6 +35,7 @@ def may_see(who: Viewer, stored: StoredFile) -> bool:
 
 @blueprint.get("/photos/<public_id>")
 @allow.everyone
+@_sandboxed
 def photo(public_id: str) -> ResponseReturnValue:
     """Serve a public picture. Its content never changes, so it may be kept for a month."""
     stored = _stored(public_id)
@@ -35,6 +44,7 @@ def photo(public_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/files/<public_id>")
 @allow.everyone
+@_sandboxed
 def show(public_id: str) -> ResponseReturnValue:
     """Serve one file to those who may see it; for everybody else there is none."""
     stored = _stored(public_id)

@@ -8,16 +8,15 @@ from decimal import Decimal
 
 from flask_babel import gettext as _
 from openpyxl import Workbook
-from openpyxl.cell import Cell
 from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
 
 from kernel.language import local
+from kernel.sheets import write_text
 from marketplace.report.periods import Period
 from marketplace.report.queries import ChannelReport, Figures, Sold, by_day
 from marketplace.report.words import channel_name
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MONEY_FORMAT = '"¥"#,##0.00'
 NAME_WIDTH, FIGURE_WIDTH = 34, 16
 
@@ -67,20 +66,12 @@ def _sheet(
     heads = [first, _("订单"), _("已付款"), _("已退款"), _("净额"), _("已结算")]
     heads += [_("助攻，不合计")] if assists is not None else []
     for at, head in enumerate(heads, 1):
-        _say(sheet.cell(1, at, ""), head).font = Font(bold=True)
+        write_text(sheet.cell(1, at, ""), head).font = Font(bold=True)
     for row, (name, one) in enumerate(rows, 2):
-        _say(sheet.cell(row, 1, ""), name)
+        write_text(sheet.cell(row, 1, ""), name)
         sheet.cell(row, 2, one.orders)
         amounts = (one.paid_fen, -one.refunded_fen, one.net_fen, one.settled_fen)
         for at, fen in enumerate(amounts, 3):
             sheet.cell(row, at, Decimal(fen).scaleb(-2)).number_format = MONEY_FORMAT
         if assists is not None and name in assists:
             sheet.cell(row, len(heads), assists[name])
-
-
-def _say(cell: Cell, words: str) -> Cell:
-    """Write text that Excel never takes for a formula, whatever it begins with."""
-    cell.value = words
-    cell.data_type = "s"
-    cell.quotePrefix = words.startswith(("=", "+", "-", "@"))
-    return cell

@@ -13,6 +13,7 @@ from kernel import clock
 from kernel.access import allow
 from kernel.errors import Invalid
 from kernel.identity import Role
+from kernel.sheets import MEDIA_TYPE
 from marketplace.filters import short_day, yuan
 from marketplace.office.queries import sample_transactions
 from marketplace.office.words import ACCOUNTS, MOVEMENTS
@@ -120,6 +121,6 @@ def channels_excel() -> ResponseReturnValue:
     period = asked_period()
     content = sheet.workbook(period, queries.by_channel(period), queries.by_seller(period))
     name = f"xiangji-channels-{period.first}-{period.last}.xlsx"
-    answer = Response(content, mimetype=sheet.MEDIA_TYPE)
+    answer = Response(content, mimetype=MEDIA_TYPE)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

@@ -130,12 +130,15 @@ def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
 
 
 def _photo(upload: Upload, seller_id: int, account_id: int | None) -> files.StoredFile:
-    stored = files.store(
-        upload.data, upload.name, organisation_id=seller_id, account_id=account_id, public=True
+    return files.store(
+        upload.data,
+        upload.name,
+        organisation_id=seller_id,
+        account_id=account_id,
+        public=True,
+        kind=files.PHOTO,
+        field="photo",
     )
-    if not stored.media_type.startswith("image/"):
-        raise Invalid(fields={"photo": _l("产品图要用照片：JPG、PNG 或 WebP。")})
-    return stored
 
 
 def add_product(

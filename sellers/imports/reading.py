@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
-from flask_babel import lazy_gettext as _l
 from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
-from kernel.errors import Invalid, Text
 from kernel.money import MAX_FEN, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
+from kernel.sheets import check_workbook
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.imports.words import (
     CATEGORIES,
@@ -29,39 +25,16 @@ from sellers.imports.words import (
     meant,
 )
 
-MAX_UNPACKED_BYTES = 60 * 1024 * 1024
-MAX_PARTS = 500
 MAX_FAULTS = 2_000
-OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 SHOWN_VALUE = 40
 
 Fault = dict[str, Any]
 Row = dict[str, Any]
 
 
-def _refuse(code: str, message: Text) -> Invalid:
-    return Invalid(message, code=code, fields={"file": message})
-
-
 def check_file(data: bytes) -> None:
     """Refuse what is no spreadsheet of ours, before anything of it is read. Raises Invalid."""
-    if not data:
-        raise _refuse("file_empty", _l("这个文件是空的。选填好的表格再上传。"))
-    if len(data) > MAX_BYTES:
-        raise _refuse("file_too_large", _l("文件太大，最多 5 MB。删掉图片，或者分成几个文件。"))
-    if data.startswith(OLD_EXCEL):
-        raise _refuse("old_excel", _l("这是旧格式 .xls。在 Excel 里另存为 .xlsx 再上传。"))
-    not_ours = _refuse("not_a_spreadsheet", _l("这不是 Excel 表格。下载模板，填好后上传 .xlsx。"))
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parts:
-            infos = parts.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as problem:
-        raise not_ours from problem
-    if "xl/workbook.xml" not in {info.filename for info in infos}:
-        raise not_ours
-    # A part unpacks to no more than it declares, so the sum bounds what is read.
-    if len(infos) > MAX_PARTS or sum(info.file_size for info in infos) > MAX_UNPACKED_BYTES:
-        raise _refuse("file_too_large", _l("表格展开后太大。只留要上架的内容，重新存一份。"))
+    check_workbook(data, most_bytes=MAX_BYTES)
 
 
 def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
@@ -73,17 +46,9 @@ def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         lines = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=40, values_only=True))
-    except (
-        InvalidFileException,
-        zipfile.BadZipFile,
-        ParseError,
-        KeyError,
-        ValueError,
-        TypeError,
-        IndexError,
-        AttributeError,
-        OSError,
-    ):
+    except MemoryError:
+        raise
+    except Exception:
         # openpyxl has no error of its own for most kinds of damage.
         return [], [_fault(0, None, "", "unreadable")]
     return read_lines(lines, today)

@@ -13,28 +13,26 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from kernel.sheets import write_text
 from sellers.imports.reading import Fault
 from sellers.imports.words import CATEGORIES, COLUMNS, MAX_ROWS, MODES, choices, say
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ADVICE = f"从“上架”表第 2 行开始填，一行一个批次，最多 {MAX_ROWS} 行。"
 _ADVICE_EN = f"Fill in from row 2 of “Stock”, one lot a row, at most {MAX_ROWS} rows."
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_text(cell: Cell, value: Any) -> None:
-    """Write `value`; what a spreadsheet would run as a formula is written as text."""
-    cell.value = value
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        cell.data_type = "s"
-        cell.quotePrefix = True
+def _write(cell: Cell, value: Any) -> None:
+    if isinstance(value, str):
+        write_text(cell, value)
+    else:
+        cell.value = value
 
 
 def _line(sheet: Worksheet, number: int, values: Iterable[Any]) -> None:
     for at, value in enumerate(values, start=1):
         cell = sheet.cell(number, at)
         if isinstance(cell, Cell):  # a merged cell takes no value; there is none here
-            as_text(cell, value)
+            _write(cell, value)
 
 
 def _head(sheet: Worksheet, headings: list[str], width: int = 18) -> None:

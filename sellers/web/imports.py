@@ -13,6 +13,7 @@ from kernel.access import allow
 from kernel.db import public_code
 from kernel.identity import Role
 from kernel.language import reads_english
+from kernel.sheets import MEDIA_TYPE
 from sellers import jobs
 from sellers.forms.inputs import upload_of
 from sellers.forms.stock import SpreadsheetForm
@@ -129,6 +130,4 @@ def import_faults(public_id: str) -> ResponseReturnValue:
 
 
 def _workbook(data: bytes, name: str) -> Response:
-    return send_file(
-        io.BytesIO(data), mimetype=writing.MEDIA_TYPE, as_attachment=True, download_name=name
-    )
+    return send_file(io.BytesIO(data), mimetype=MEDIA_TYPE, as_attachment=True, download_name=name)

@@ -14,6 +14,8 @@ from kernel.identity import OrganisationKind, Role
 from tests import builders
 from tests.visitors import Visitor
 
+PROOF = b"%PDF-1.4 proof startxref 0 %%EOF"
+
 
 def picture() -> bytes:
     data = io.BytesIO()
@@ -30,7 +32,7 @@ def proof(shop: Flask) -> StoredFile:
     other = builders.organisation(OrganisationKind.BUYING_UNIT)
     builders.account(Role.COORDINATOR, other, login="coordinator-2")
     builders.account(Role.STAFF, login="staff-1")
-    return files.store(b"%PDF-1.4 proof", "凭证.pdf", organisation_id=unit.id, account_id=None)
+    return files.store(PROOF, "凭证.pdf", organisation_id=unit.id, account_id=None)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_a_document_is_saved_and_never_guessed_at(visitor: Visitor, proof: Store
         assert answer.headers["Content-Disposition"].startswith("attachment")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == "private, no-cache"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
         assert answer.mimetype == "application/pdf"
 
 
@@ -67,4 +70,6 @@ def test_a_public_photo_is_for_everybody_and_may_be_kept(shop: Flask, visitor: V
     with visitor.get(f"/photos/{photo.public_id}") as answer:
         assert (answer.status_code, answer.mimetype) == (200, "image/webp")
         assert "max-age=2592000" in answer.headers["Cache-Control"]
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert visitor.get("/photos/nothing").status_code == 404

@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
+from kernel.sheets import MAX_UNPACKED_BYTES
 from sellers import jobs
 from sellers.imports import actions, writing
-from sellers.imports.reading import MAX_UNPACKED_BYTES, check_file, grouped, read_workbook
+from sellers.imports.reading import check_file, grouped, read_workbook
 from sellers.imports.words import COLUMNS, FAULTS, MAX_ROWS, say
 from sellers.model import (
     ImportState,
