@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import enum
 import secrets
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, MetaData, String
+from psycopg import Connection
+from psycopg.pq import TransactionStatus
+from sqlalchemy import BigInteger, DateTime, Engine, Enum, Identity, MetaData, String, event
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
 
 metadata = MetaData(
     naming_convention={
@@ -74,6 +78,49 @@ class SmallKey:
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, sort_order=-2)
 
 
+CONNECTION_OPTIONS: dict[str, Any] = {
+    # A read outside `transaction()` is one statement, without BEGIN before and ROLLBACK after.
+    "isolation_level": "AUTOCOMMIT",
+    # Compiling a statement takes longer than any of ours runs.
+    "connect_args": {"options": "-c jit=off"},
+}
+"""How every connection of the application is opened."""
+
+
+def watch(engine: Engine) -> None:
+    """Let `engine` never hand out a connection that has ended, and never one in a transaction."""
+    event.listen(engine, "checkout", _see_to)
+
+
+def _see_to(connection: Connection[Any], *_: object) -> None:
+    """Make sure, without asking the server, that a pooled connection still stands.
+
+    An idle server has nothing to say: whatever there is to read is its farewell. Raises
+    DisconnectionError, at which the pool takes another one.
+    """
+    waiting = select.poll()
+    if not connection.closed:
+        waiting.register(connection.fileno(), select.POLLIN)
+    if connection.closed or waiting.poll(0):
+        raise DisconnectionError("the server closed the connection")
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        raise DisconnectionError("the connection is within a transaction of somebody else")
+    if not connection.autocommit:
+        connection.autocommit = True
+
+
+@event.listens_for(Session, "before_flush")
+def _only_in_a_transaction(session: Session, *_: object) -> None:
+    if not session.info.get("in_action"):
+        raise RuntimeError("nothing is written outside transaction()")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _only_reads_outside(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        _only_in_a_transaction(state.session)
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """Run the body as one transaction; this is the only place that commits.
@@ -89,6 +136,9 @@ def transaction() -> Iterator[Session]:
     session.info["effects"] = []
     session.info["undoing"] = []
     try:
+        # Read or not before: from here on the driver sends BEGIN before the next statement,
+        # until the connection is handed out anew.
+        _driver(session).autocommit = False
         yield session
         session.commit()
         effects: list[Callable[[], None]] = session.info["effects"]
@@ -103,6 +153,11 @@ def transaction() -> Iterator[Session]:
         session.info["undoing"] = []
     for effect in effects:
         effect()
+
+
+def _driver(session: Session) -> Connection[Any]:
+    driver: Any = session.connection().connection.driver_connection
+    return cast("Connection[Any]", driver)
 
 
 def after_commit(effect: Callable[[], None]) -> None:

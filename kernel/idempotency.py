@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
 from flask import request
 from flask_smorest import Blueprint
-from sqlalchemy import String, UniqueConstraint, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BindParameter, String, Text, UniqueConstraint, bindparam, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
-from kernel.db import Base, SmallKey, transaction
-from kernel.errors import Invalid, KeyMissing, KeyReused
+from kernel.db import Base, SmallKey, db, transaction
+from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused, Refusal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -60,33 +61,112 @@ def once(
     Raises KeyMissing without a key, Invalid for one that is too long, KeyReused when the
     body differs.
     """
+    claim = _claim(actor, endpoint, key, body)
+    with transaction() as session:
+        row_id = session.scalar(
+            insert(IdempotencyKey)
+            .values(actor=actor, endpoint=endpoint, key=claim.key, body_hash=claim.body_hash)
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.id)
+        )
+        if row_id is None:
+            return _kept(claim) or {}
+        answer = action()
+        session.execute(
+            update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(answer=answer)
+        )
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one request claims: a key, for an actor and an endpoint, with a body."""
+
+    actor: str
+    endpoint: str
+    key: str
+    body_hash: str
+
+    def values(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of KEEPING: the claim, and the answer that it got."""
+        return {
+            "key_actor": self.actor,
+            "key_endpoint": self.endpoint,
+            "key_itself": self.key,
+            "key_body_hash": self.body_hash,
+            "key_answer": answer,
+        }
+
+
+class KeyTaken(Conflict):
+    """Somebody kept the same key while this request was at work: all it did is rolled back."""
+
+
+KEEPING = """
+    the_key AS (
+        INSERT INTO idempotency_key (actor, endpoint, key, body_hash, answer, created_at)
+        SELECT :key_actor, :key_endpoint, :key_itself, :key_body_hash, :key_answer, :at
+        WHERE :key_actor IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING id
+    )
+"""
+"""Keeps a claim within a statement that writes something else, too; no row when it is taken."""
+KEEPING_VALUES: tuple[BindParameter[Any], ...] = (
+    *(
+        bindparam(f"key_{name}", value=None, type_=Text)
+        for name in ("actor", "endpoint", "itself", "body_hash")
+    ),
+    bindparam("key_answer", value=None, type_=JSONB(none_as_null=True)),
+)
+
+
+def once_within(
+    actor: str,
+    endpoint: str,
+    key: str | None,
+    body: Any,
+    action: Callable[[Claim], dict[str, Any]],
+) -> dict[str, Any]:
+    """Like `once`, for an `action` that keeps its claim itself, in a statement of its own.
+
+    Two statements fewer while others wait. `action` raises KeyTaken when the claim was taken.
+    A repeat does its work again and is then rolled back; it gets the stored answer, whatever
+    its own would have been.
+    """
+    claim = _claim(actor, endpoint, key, body)
+    try:
+        with transaction():
+            return action(claim)
+    except Refusal:
+        answer = _kept(claim)
+        if answer is None:
+            raise
+        return answer
+
+
+def _claim(actor: str, endpoint: str, key: str | None, body: Any) -> Claim:
     if not key:
         raise KeyMissing()
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise Invalid(code="idempotency_key_invalid")
     hashed = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-    with transaction() as session:
-        row_id = session.scalar(
-            insert(IdempotencyKey)
-            .values(actor=actor, endpoint=endpoint, key=key, body_hash=hashed)
-            .on_conflict_do_nothing()
-            .returning(IdempotencyKey.id)
+    return Claim(actor, endpoint, key, hashed)
+
+
+def _kept(claim: Claim) -> dict[str, Any] | None:
+    """Return the answer that the claim got, None if it got none. Raises KeyReused."""
+    kept = db.session.execute(
+        select(IdempotencyKey.body_hash, IdempotencyKey.answer).where(
+            IdempotencyKey.actor == claim.actor,
+            IdempotencyKey.endpoint == claim.endpoint,
+            IdempotencyKey.key == claim.key,
         )
-        if row_id is None:
-            kept = session.execute(
-                select(IdempotencyKey.body_hash, IdempotencyKey.answer).where(
-                    IdempotencyKey.actor == actor,
-                    IdempotencyKey.endpoint == endpoint,
-                    IdempotencyKey.key == key,
-                )
-            ).one()
-            if kept.body_hash != hashed:
-                raise KeyReused()
-            return kept.answer or {}
-        answer = action()
-        session.execute(
-            update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(answer=answer)
-        )
+    ).one_or_none()
+    if kept is None:
+        return None
+    if kept.body_hash != claim.body_hash:
+        raise KeyReused()
+    answer: dict[str, Any] | None = kept.answer
     return answer
 
 

@@ -12,8 +12,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKey, String, UniqueConstraint, delete, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy import ForeignKey, String, UniqueConstraint, bindparam, delete, select
+from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from kernel import clock, throttle
 from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
@@ -269,22 +269,31 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+# Built once: every request with a token needs it.
+_BY_TOKEN = (
+    select(ApiToken, Account)
+    .join(Account, ApiToken.account_id == Account.id)
+    .outerjoin(Account.memberships)
+    .where(
+        ApiToken.token_hash == bindparam("token_hash"),
+        ApiToken.expires_at > bindparam("at"),
+        ApiToken.session_epoch == Account.session_epoch,
+        Account.active,
+    )
+    .options(contains_eager(Account.memberships))
+)
+
+
 def account_for_token(token: str) -> tuple[ApiToken, Account] | None:
     """Return a bearer token and its account, None if unknown, old or revoked.
 
     A role that came later may shorten a token's life.
     """
-    found = db.session.execute(
-        select(ApiToken, Account)
-        .join(Account, ApiToken.account_id == Account.id)
-        .where(
-            ApiToken.token_hash == hash_key(token),
-            ApiToken.expires_at > clock.now(),
-            ApiToken.session_epoch == Account.session_epoch,
-            Account.active,
-        )
-        .options(selectinload(Account.memberships))
-    ).one_or_none()
+    found = (
+        db.session.execute(_BY_TOKEN, {"token_hash": hash_key(token), "at": clock.now()})
+        .unique()
+        .one_or_none()
+    )
     if found is None:
         return None
     kept, account = found

@@ -7,16 +7,16 @@ within its window, else to the shop. Every other touch within its window is an a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CompoundSelect, null, select, text, union_all
+from sqlalchemy import BigInteger, DateTime, Row, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from kernel.db import db
-from livestream.model import Broadcast, BroadcastOffer
-from orders.model import CreditKind, CreditSource, Round, RoundOffer
+from orders.model import CreditKind
 from orders.placing import Buyer, Credited
 from sellers.model import Place
 
@@ -61,62 +61,79 @@ def _latest_of(latest: Iterable[Seen], kinds: Sequence[CreditKind]) -> int | Non
     return next((newest[kind] for kind in kinds if kind in newest), None)
 
 
-_TOUCHES = text(
+# What is bought, where it stands, and what its buyer has seen: one statement, however many
+# offers. The touches are looked for once, not for each offer.
+_WARES = text(
     """
-    SELECT DISTINCT ON (touch.credit_source_id)
-        touch.kind, touch.code, touch.credit_source_id, touch.at
-    FROM touch
-    CROSS JOIN LATERAL (
-        SELECT days FROM credit_window w
-        WHERE w.kind = touch.kind AND w.valid_from <= :at ORDER BY valid_from DESC LIMIT 1
-    ) allowed
-    LEFT JOIN share_link ON share_link.credit_source_id = touch.credit_source_id
-    WHERE (touch.visitor = :visitor OR touch.account_id = :account)
-        AND touch.at > CAST(:at AS timestamptz) - allowed.days * interval '1 day'
-        AND touch.at <= :at
-        -- Nobody is credited for what they buy through their own link.
-        AND (share_link.owner_id IS NULL
-            OR share_link.owner_id IS DISTINCT FROM CAST(:account AS bigint))
-    ORDER BY touch.credit_source_id, touch.at DESC
+    WITH seen AS (
+        SELECT DISTINCT ON (touch.credit_source_id)
+            touch.kind, touch.code, touch.credit_source_id AS source_id, touch.at
+        FROM touch
+        CROSS JOIN LATERAL (
+            SELECT days FROM credit_window w
+            WHERE w.kind = touch.kind AND w.valid_from <= :at ORDER BY valid_from DESC LIMIT 1
+        ) allowed
+        LEFT JOIN share_link ON share_link.credit_source_id = touch.credit_source_id
+        WHERE (touch.visitor = :visitor OR touch.account_id = :account)
+            AND touch.at > :at - allowed.days * interval '1 day'
+            AND touch.at <= :at
+            -- Nobody is credited for what they buy through their own link.
+            AND (share_link.owner_id IS NULL OR share_link.owner_id IS DISTINCT FROM :account)
+        ORDER BY touch.credit_source_id, touch.at DESC
+    )
+    SELECT o.public_id, o.id, o.place,
+        coalesce(
+            (SELECT b.credit_source_id FROM broadcast_offer bo
+                JOIN broadcast b ON b.id = bo.broadcast_id WHERE bo.offer_id = o.id),
+            (SELECT r.credit_source_id FROM round_offer ro
+                JOIN round r ON r.id = ro.round_id WHERE ro.offer_id = o.id)
+        ) AS place_source_id,
+        (SELECT id FROM credit_source WHERE kind = 'shop' AND code = :shop) AS shop_source_id,
+        (SELECT jsonb_agg(jsonb_build_array(kind, code, source_id, at)) FROM seen) AS touches
+    FROM offer o WHERE o.public_id = ANY(:offers)
     """
+).bindparams(
+    bindparam("at", type_=DateTime(timezone=True)),
+    bindparam("visitor", type_=Text),
+    bindparam("account", type_=BigInteger),
+    bindparam("offers", type_=ARRAY(Text)),
+    shop=SHOP_CODE,
 )
 
 
-def _touches_of(buyer: Buyer, at: datetime) -> list[Seen]:
-    if not buyer.visitor and buyer.account_id is None:
-        return []
-    rows = db.session.execute(
-        _TOUCHES, {"visitor": buyer.visitor or None, "account": buyer.account_id, "at": at}
-    )
-    return [Seen(CreditKind(r.kind), r.code, r.credit_source_id, r.at) for r in rows]
+@dataclass(frozen=True, slots=True)
+class Ware:
+    """An offer that somebody is about to buy: its key inside, its place, whose sale it would be."""
+
+    offer_id: int
+    place: Place
+    credited: Credited
 
 
-def credits_for(
-    offers: Iterable[tuple[int, Place]],
-    buyer: Buyer,
-    touch_code: str | None,
-    at: datetime,
-) -> dict[int, Credited]:
-    """Return whose sale each offer (id and place) would be for `buyer` at `at`.
+def wares(
+    offers: Collection[str], buyer: Buyer, touch_code: str | None, at: datetime
+) -> dict[str, Ware]:
+    """Return what `buyer` would buy at `at` and whose sale each would be, by public id.
 
-    Two statements, however many offers.
+    One statement, however many offers; unknown ones are left out.
     """
-    asked = dict(offers)
-    elsewhere = [offer_id for offer_id, place in asked.items() if place is not Place.SHOP]
-    query: CompoundSelect[Any] = union_all(
-        select(null().label("offer_id"), CreditSource.id.label("source_id")).where(
-            CreditSource.kind == CreditKind.SHOP, CreditSource.code == SHOP_CODE
-        ),
-        select(BroadcastOffer.offer_id, Broadcast.credit_source_id)
-        .join(Broadcast, BroadcastOffer.broadcast_id == Broadcast.id)
-        .where(BroadcastOffer.offer_id.in_(elsewhere)),
-        select(RoundOffer.offer_id, Round.credit_source_id)
-        .join(Round, RoundOffer.round_id == Round.id)
-        .where(RoundOffer.offer_id.in_(elsewhere)),
+    rows = db.session.execute(
+        _WARES,
+        {
+            "offers": list(offers),
+            "visitor": buyer.visitor or None,
+            "account": buyer.account_id,
+            "at": at,
+        },
     )
-    by_offer = {row.offer_id: row.source_id for row in db.session.execute(query)}
-    touches = _touches_of(buyer, at)
-    return {
-        offer_id: decide(place, by_offer.get(offer_id), by_offer[None], touches, touch_code)
-        for offer_id, place in asked.items()
-    }
+    return {row.public_id: _ware(row, touch_code) for row in rows}
+
+
+def _ware(row: Row[Any], touch_code: str | None) -> Ware:
+    place = Place(row.place)
+    touches = [
+        Seen(CreditKind(kind), code, source_id, datetime.fromisoformat(at))
+        for kind, code, source_id, at in row.touches or ()
+    ]
+    credited = decide(place, row.place_source_id, row.shop_source_id, touches, touch_code)
+    return Ware(row.id, place, credited)

@@ -9,7 +9,7 @@ from flask import Flask
 from flask_migrate import Migrate
 
 from kernel import access, jobs
-from kernel.db import db
+from kernel.db import CONNECTION_OPTIONS, db, watch
 from kernel.settings import Settings
 from marketplace import (
     api,
@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> Flask:
             "pool_size": settings.pool_size,
             "max_overflow": 0,
             "pool_timeout": 5,
-            "pool_pre_ping": True,
+            **CONNECTION_OPTIONS,
         },
         UPLOAD_DIR=str(settings.upload_dir),
         MAX_CONTENT_LENGTH=12 * 1024 * 1024,
@@ -57,6 +57,8 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["data_key"] = Fernet(settings.data_key)
     db.init_app(app)
+    with app.app_context():
+        watch(db.engine)
     Migrate(app, db, directory=str(rooms.MIGRATIONS))
     jobs.bind(app)
     statics.init_app(app)

@@ -7,24 +7,21 @@ and waits for nobody: the payment is opened later, through the `pay_url` that it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 
 from kernel import clock
 from kernel.access import Viewer
-from kernel.db import transaction
 from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
-from kernel.idempotency import once
+from kernel.idempotency import Claim, once_within
 from kernel.identity import Role
-from livestream.attribution import credits_for
+from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
-from orders.placing import MAX_LINES, Buyer, Placed, Recipient, place
-from sellers.model import Offer, Place
+from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
+from sellers.model import Place
 
 ENDPOINT = "orders"
 SOLD_HERE = frozenset({Place.SHOP, Place.BROADCAST})
@@ -46,7 +43,7 @@ def purchase(
     Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
     same key and lines return the same answer. Raises Denied for cash away from a counter,
     Conflict (`price_changed`) when the total is not the expected one, OfferClosed for what
-    is not sold here, and what `orders.placing.place` and `kernel.idempotency.once` raise.
+    is not sold here, and what `orders.placing.place` and `kernel.idempotency.once_within` raise.
     """
     if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
         raise Denied(
@@ -66,54 +63,53 @@ def purchase(
         "touch": touch_code,
     }
 
-    def act() -> dict[str, Any]:
-        placed = _place(who, lines, recipient, method, touch_code)
-        if expected_total_fen is not None and placed.total.fen != expected_total_fen:
+    def answer(draft: Draft) -> dict[str, Any]:
+        if expected_total_fen is not None and draft.total.fen != expected_total_fen:
             raise Conflict(
                 _l("价格刚刚变了，还没有下单。看看新的合计，再点一次。"),
                 code="price_changed",
-                total_fen=placed.total.fen,
+                total_fen=draft.total.fen,
             )
-        return _answer(placed, method)
+        return _answer(draft, method)
 
-    return once(who.actor, ENDPOINT, idempotency_key, body, act)
-
-
-def _place(
-    who: Viewer,
-    lines: Mapping[str, int],
-    recipient: Recipient | None,
-    method: PaymentMethod,
-    touch_code: str | None,
-) -> Placed:
-    buyer = Buyer(account_id=who.account_id, visitor=who.visitor)
-    with transaction() as session:
-        offers = session.execute(
-            select(Offer.public_id, Offer.id, Offer.place).where(Offer.public_id.in_(lines))
-        ).all()
-        if len(offers) != len(lines):
-            raise NotFound(code="offer_not_found")
-        for offer in offers:
-            if offer.place not in SOLD_HERE:
-                raise OfferClosed(offer_id=offer.public_id)
-        credited = credits_for(
-            [(offer.id, offer.place) for offer in offers], buyer, touch_code, clock.now()
+    def act(claim: Claim) -> dict[str, Any]:
+        buyer = Buyer(account_id=who.account_id, visitor=who.visitor)
+        known = _wares(buyer, lines, touch_code)
+        placed = place(
+            buyer,
+            {ware.offer_id: lines[code] for code, ware in known.items()},
+            {ware.offer_id: ware.credited for ware in known.values()},
+            method,
+            recipient,
+            keep=Keep(claim, answer),
         )
-        wanted = {offer.id: lines[offer.public_id] for offer in offers}
-        placed = place(buyer, wanted, credited, method, recipient)
         if method is PaymentMethod.CASH and placed.payment_id is not None:
             record_cash(placed.payment_id)
-            return replace(placed, state=OrderState.CONFIRMED, expires_at=None)
-    return placed
+        return _answer(placed, method)
+
+    return once_within(who.actor, ENDPOINT, idempotency_key, body, act)
 
 
-def _answer(placed: Placed, method: PaymentMethod) -> dict[str, Any]:
+def _wares(buyer: Buyer, lines: Mapping[str, int], touch_code: str | None) -> dict[str, Ware]:
+    """Return what is bought, by public id. Raises NotFound, and OfferClosed if sold elsewhere."""
+    known = wares(lines.keys(), buyer, touch_code, clock.now())
+    if len(known) != len(lines):
+        raise NotFound(code="offer_not_found")
+    for code, ware in known.items():
+        if ware.place not in SOLD_HERE:
+            raise OfferClosed(offer_id=code)
+    return known
+
+
+def _answer(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
+    """Return what the buyer is told. Cash is taken at once, so nothing is left to expire."""
+    is_paid = method is PaymentMethod.CASH
     return {
-        "number": placed.number,
-        "state": placed.state,
-        "total_fen": placed.total.fen,
-        "pay_url": pay_url(placed.payment_id, method),
-        "expires_at": placed.expires_at.isoformat() if placed.expires_at else None,
+        "number": draft.number,
+        "state": OrderState.CONFIRMED if is_paid else draft.state,
+        "total_fen": draft.total.fen,
+        "pay_url": pay_url(draft.payment_id, method),
+        "expires_at": draft.expires_at.isoformat() if draft.expires_at and not is_paid else None,
     }
 
 

@@ -32,5 +32,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with db.engine.connect() as connection:
+    # All of it or nothing: outside migrations a connection is opened without a transaction.
+    whole = db.engine.execution_options(isolation_level="READ COMMITTED")
+    with whole.connect() as connection:
         _run(connection)

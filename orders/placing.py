@@ -8,9 +8,10 @@ stays locked from the first to the commit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import BigInteger, DateTime, Text, bindparam, text
@@ -20,6 +21,7 @@ from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import public_code, transaction
 from kernel.errors import Invalid
+from kernel.idempotency import KEEPING, KEEPING_VALUES, Claim, KeyTaken
 from kernel.money import MAX_FEN, Money
 from orders.model import OrderState, PaymentMethod
 from sellers.supply import Promised, promise
@@ -74,11 +76,13 @@ class Recipient:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What became of it. `payment_id` is the payment's public id, None when nothing is due yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An order whose stock is promised, about to be written.
 
-    order_id: int
+    `payment_id` is the payment's public id, None when nothing is due yet.
+    """
+
     number: str
     state: OrderState
     total: Money
@@ -87,9 +91,26 @@ class Placed:
     lines: tuple[Promised, ...] = field(repr=False)
 
 
-_WRITE = text(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed(Draft):
+    """What became of it."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The idempotency key that is kept with the order, and the answer that repeats will get.
+
+    `answer` is asked when the stock is promised; what it raises refuses the order.
     """
-    WITH the_order AS (
+
+    claim: Claim
+    answer: Callable[[Draft], dict[str, Any]]
+
+
+_ROWS = """
+    , the_order AS (
         INSERT INTO orders (number, account_id, visitor, group_order_id, state, total_fen,
             recipient, city, note, placed_at, expires_at)
         VALUES (:number, :account_id, :visitor, :group_order_id, :state, :total_fen,
@@ -130,9 +151,10 @@ _WRITE = text(
         INSERT INTO order_event (order_id, at, kind, facts)
         SELECT id, :at, :event, '' FROM the_order
     )
-    SELECT id FROM the_order
+    SELECT id, :key_actor IS NULL OR EXISTS (SELECT FROM the_key) AS is_first FROM the_order
     """
-).bindparams(
+_WRITE = text("WITH " + KEEPING + _ROWS).bindparams(
+    *KEEPING_VALUES,
     bindparam("lines", type_=JSONB),
     bindparam("assists", type_=JSONB),
     bindparam("recipient", type_=EncryptedText),
@@ -152,6 +174,7 @@ def place(
     *,
     group_order_id: int | None = None,
     returning: Mapping[int, int] | None = None,
+    keep: Keep | None = None,
 ) -> Placed:
     """Place one order for `wanted` (offer id → whole units) and return what became of it.
 
@@ -159,7 +182,8 @@ def place(
     the order is a member's need: its stock is promised and nothing is charged yet; then
     `returning` says what the member gave back earlier in this transaction. Raises
     what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
-    what the method can take. Nothing is kept of a refused order.
+    what the method can take, and KeyTaken when the key of `keep` was kept meanwhile. Nothing is
+    kept of a refused order.
     """
     if not 0 < len(wanted) <= MAX_LINES:
         raise Invalid(
@@ -167,42 +191,68 @@ def place(
         )
     at = clock.now()
     with transaction() as session:
-        lines = promise(wanted, buyer=buyer.name, at=at, returning=returning)
-        amount = sum(line.price.fen * line.units for line in lines)
-        is_need = group_order_id is not None
-        if not is_need:
-            _check_amount(amount, method)
-        state = OrderState.REGISTERED if is_need else OrderState.DUE
-        payment_id = None if is_need else public_code()
-        number = order_number()
-        expires_at = None if is_need else at + HOLD[method]
-        order_id = session.scalar(
+        lines = tuple(promise(wanted, buyer=buyer.name, at=at, returning=returning))
+        draft = _draft(lines, method, at, is_need=group_order_id is not None)
+        written = session.execute(
             _WRITE,
             {
-                "number": number,
+                **_values(draft, method, at),
+                **(keep.claim.values(keep.answer(draft)) if keep else {}),
                 "account_id": buyer.account_id,
                 "visitor": "" if buyer.account_id else buyer.visitor,
                 "group_order_id": group_order_id,
-                "state": state,
-                "total_fen": amount,
                 "recipient": recipient.as_text() if recipient else None,
                 "city": recipient.city if recipient else "",
-                "at": at,
-                "expires_at": expires_at,
                 "lines": [_row(line, credited[line.offer_id]) for line in lines],
                 "assists": [
                     {"offer_id": offer_id, "source_id": source}
                     for offer_id, credit in credited.items()
                     for source in credit.assists
                 ],
-                "payment_id": payment_id,
-                "method": method,
-                "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
-                "event": "registered" if is_need else "placed",
             },
-        )
-        assert order_id is not None
-    return Placed(order_id, number, state, Money(amount), payment_id, expires_at, tuple(lines))
+        ).one()
+        if not written.is_first:
+            raise KeyTaken()
+    return Placed(
+        order_id=written.id,
+        number=draft.number,
+        state=draft.state,
+        total=draft.total,
+        payment_id=draft.payment_id,
+        expires_at=draft.expires_at,
+        lines=draft.lines,
+    )
+
+
+def _draft(
+    lines: tuple[Promised, ...], method: PaymentMethod, at: datetime, *, is_need: bool
+) -> Draft:
+    amount = sum(line.price.fen * line.units for line in lines)
+    if not is_need:
+        _check_amount(amount, method)
+    return Draft(
+        number=order_number(),
+        state=OrderState.REGISTERED if is_need else OrderState.DUE,
+        total=Money(amount),
+        payment_id=None if is_need else public_code(),
+        expires_at=None if is_need else at + HOLD[method],
+        lines=lines,
+    )
+
+
+def _values(draft: Draft, method: PaymentMethod, at: datetime) -> dict[str, Any]:
+    """Return what the draft and its payment are written with."""
+    return {
+        "number": draft.number,
+        "state": draft.state,
+        "total_fen": draft.total.fen,
+        "payment_id": draft.payment_id,
+        "expires_at": draft.expires_at,
+        "at": at,
+        "method": method,
+        "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
+        "event": "registered" if draft.state is OrderState.REGISTERED else "placed",
+    }
 
 
 def _check_amount(amount_fen: int, method: PaymentMethod) -> None:

@@ -1,10 +1,13 @@
 """The one transaction helper."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from psycopg.pq import TransactionStatus
+from sqlalchemy import delete, func, select
 
 from kernel.audit import AuditEntry, note
 from kernel.db import after_commit, assert_no_transaction, db, end_read, public_code, transaction
@@ -70,3 +73,42 @@ def test_public_codes_do_not_repeat_and_hold_no_vowels() -> None:
     codes = {public_code() for _ in range(1000)}
     assert len(codes) == 1000
     assert not set("".join(codes)) & set("aeiou01lo")
+
+
+def test_nothing_is_written_outside_a_transaction() -> None:
+    note_outside = AuditEntry(act="tested", subject="thing")
+    db.session.add(note_outside)
+    with pytest.raises(RuntimeError, match="outside transaction"):
+        db.session.flush()
+    db.session.rollback()
+    with pytest.raises(RuntimeError, match="outside transaction"):
+        db.session.execute(delete(AuditEntry))
+    assert entries() == 0
+
+
+def test_a_read_leaves_no_transaction_open_and_a_write_is_one() -> None:
+    def status() -> TransactionStatus:
+        driver: Any = db.session.connection().connection.driver_connection
+        found: TransactionStatus = driver.info.transaction_status
+        return found
+
+    entries()
+    assert status() is TransactionStatus.IDLE
+    with transaction():
+        entries()
+        assert status() is TransactionStatus.INTRANS
+    entries()
+    assert status() is TransactionStatus.IDLE
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(database: str) -> None:
+    entries()
+    db.session.remove()  # it waits in the pool now
+    with psycopg.connect(database, autocommit=True) as admin:
+        ended = admin.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()
+    assert ended is not None
+    assert ended[0] > 0
+    assert entries() == 0

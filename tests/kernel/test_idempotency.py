@@ -1,17 +1,18 @@
 """One effect per key."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+from kernel import clock
 from kernel.audit import AuditEntry, note
 from kernel.db import db
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
-from kernel.idempotency import once
+from kernel.idempotency import KEEPING, KEEPING_VALUES, Claim, KeyTaken, once, once_within
 
 
 @pytest.fixture(autouse=True)
@@ -91,4 +92,35 @@ def test_twenty_at_once_have_one_effect_and_one_answer(app: Flask) -> None:
     for thread in threads:
         thread.join()
     assert answers == [{"entries": 1}] * 20
+    assert effects() == 1
+
+
+def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_repeat_meets() -> (
+    None
+):
+    def keep(claim: Claim, answer: dict[str, Any]) -> dict[str, Any]:
+        note("tested", "thing", account_id=None)
+        kept = db.session.execute(
+            text("WITH" + KEEPING + "SELECT id FROM the_key").bindparams(*KEEPING_VALUES),
+            {**claim.values(answer), "at": clock.now()},
+        ).one_or_none()
+        if kept is None:
+            raise KeyTaken()
+        return answer
+
+    def refuse(_: Claim) -> dict[str, Any]:
+        note("tested", "thing", account_id=None)
+        raise Conflict()
+
+    def run(body: dict[str, Any], action: Callable[[Claim], dict[str, Any]]) -> dict[str, Any]:
+        return once_within("v:one", "orders", "key", body, action)
+
+    with pytest.raises(Conflict):
+        run({}, refuse)
+    assert run({}, lambda claim: keep(claim, {"n": 1})) == {"n": 1}
+    assert run({}, lambda claim: keep(claim, {"n": 2})) == {"n": 1}
+    assert run({}, refuse) == {"n": 1}
+    for action in (refuse, lambda claim: keep(claim, {"n": 3})):
+        with pytest.raises(KeyReused):
+            run({"another": "body"}, action)
     assert effects() == 1

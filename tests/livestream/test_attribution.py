@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.db import transaction
-from livestream.attribution import Seen, credits_for, decide
+from livestream.attribution import Seen, decide, wares
 from livestream.model import CreditWindow, ShareLink, Touch
 from orders.model import CreditKind, CreditSource
 from orders.placing import Buyer
@@ -95,7 +95,8 @@ class TestFromTheDatabase:
             )
 
     def credited(self, buyer: Buyer) -> int:
-        return credits_for([(7, Place.SHOP)], buyer, None, NOW)[7].source_id
+        [ware] = wares([builders.offer().public_id], buyer, None, NOW).values()
+        return ware.credited.source_id
 
     def test_a_touch_counts_within_its_window_only(self) -> None:
         live = builders.credit_source(CreditKind.BROADCAST, "live")

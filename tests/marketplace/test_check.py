@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -115,8 +117,7 @@ def test_every_law_finds_what_breaks_it(app: Flask, traded: None) -> None:
 def _found(law: check.Law, harm: list[str]) -> list[str]:
     """Return what `law` finds once `harm` was done; the harm is undone again."""
     db.session.rollback()
-    session = db.session()
-    try:
+    with suppress(_UndoneError), transaction() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
         for table, constraint in session.execute(
             text(
@@ -127,9 +128,13 @@ def _found(law: check.Law, harm: list[str]) -> list[str]:
             session.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}"'))
         for statement in harm:
             session.execute(text(statement))
-        return law.look(session)[1]
-    finally:
-        session.rollback()
+        found = law.look(session)[1]
+        raise _UndoneError
+    return found
+
+
+class _UndoneError(Exception):
+    """Ends a transaction that only tried something."""
 
 
 def test_the_command_says_what_is_broken_and_fails(app: Flask, traded: None) -> None:

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from kernel.db import db
+from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
 from orders.actions.handover import pack, pack_order, parse_signature, receive, send, sign
 from orders.actions.yields import Harvested, allocate, enter_yield
@@ -114,9 +114,9 @@ def test_an_order_from_two_sellers_is_handed_over_when_both_have_arrived() -> No
         builders.credited_to_shop(*offers),
         PaymentMethod.CASH,
     )
-    order = db.session.get_one(Order, placed.order_id)
-    order.state = OrderState.CONFIRMED
-    db.session.commit()
+    with transaction() as session:
+        order = session.get_one(Order, placed.order_id)
+        order.state = OrderState.CONFIRMED
     for number, offer in enumerate(offers):
         packed = pack_order(offer.seller_id, order.id)
         with pytest.raises(Conflict) as refusal:
