@@ -205,7 +205,7 @@ def remove_photo(product_id: int) -> Product:
 def set_photo(product_id: int, photo: Upload, account_id: int | None) -> Product:
     """Show a product by a photograph and return it. Raises NotFound, and Invalid for no picture."""
     if not photo.data:
-        raise Invalid(fields={"photo": _l("产品图要用照片：JPG、PNG 或 WebP。")})
+        raise Invalid(fields={"photo": files.PHOTO.wanted})
     with transaction() as session:
         product = found(session.get(Product, product_id))
         product.photo = _photo(photo, product.seller_id, account_id)
