@@ -13,7 +13,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _l
 
 from kernel import clock
-from kernel.access import Viewer
+from kernel.access import Viewer, ask_factor
 from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
 from kernel.idempotency import Claim, once_within
 from kernel.identity import Role
@@ -42,14 +42,17 @@ def purchase(
 
     Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
     same key and lines return the same answer. Raises Denied for cash away from a counter,
-    Conflict (`price_changed`) when the total is not the expected one, OfferClosed for what
-    is not sold here, and what `orders.placing.place` and `kernel.idempotency.once_within` raise.
+    FactorNeeded for staff who take it without having shown their second factor, Conflict
+    (`price_changed`) when the total is not the expected one, OfferClosed for what is not
+    sold here, and what `orders.placing.place` and `kernel.idempotency.once_within` raise.
     """
     if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
         raise Denied(
             _l("现金只在柜台收，由工作人员下单。请换在线支付或对公转账。"),
             code="cash_at_counter_only",
         )
+    if method is PaymentMethod.CASH:
+        ask_factor(who)  # it records money that nobody else has seen
     if recipient is None and method is not PaymentMethod.CASH:
         raise Invalid(fields={"recipient": _l("填收货人、电话和地址。")})
     if not 0 < len(lines) <= MAX_LINES:

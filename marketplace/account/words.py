@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_babel import gettext as _
 
 BROWSERS = (
-    ("MicroMessenger", "微信"),
+    ("MicroMessenger", "WeChat"),
     ("Edg", "Edge"),
     ("Firefox", "Firefox"),
     ("Chrome", "Chrome"),

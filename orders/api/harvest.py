@@ -193,7 +193,7 @@ def withdraw(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/notice-items/<item_id>/allocation", methods=["POST"])
-@allow(Role.CLERK, Role.STAFF)
+@allow(Role.CLERK, Role.STAFF, factor=True)
 @keyed
 @blueprint.arguments(shapes.AllocationIn)
 @blueprint.response(201, shapes.ItemOut)

@@ -139,7 +139,7 @@ def withdraw(item_id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/seller/harvest/items/<item_id>/allocation")
-@allow(Role.CLERK, Role.STAFF)
+@allow(Role.CLERK, Role.STAFF, factor=True)
 def allocation(item_id: str) -> ResponseReturnValue:
     """Divide the yield among the orders, exactly once."""
 

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from kernel.db import db, transaction
-from kernel.identity import Organisation, OrganisationKind, Role
+from kernel.identity import Organisation, OrganisationKind, Role, issue_token
 from livestream.model import Touch
 from orders.model import CreditKind, Order, OrderEvent, OrderState, Payment, PaymentState
 from sellers.model import Offer, Place
@@ -245,8 +245,12 @@ def test_cash_is_taken_only_at_a_counter(visitor: Visitor) -> None:
     assert (denied.status_code, denied.get_json()["code"]) == (403, "cash_at_counter_only")
     assert orders() == []
     platform = builders.organisation(OrganisationKind.PLATFORM)
-    builders.account(Role.STAFF, platform, login="staff-1")
-    known = {**bearer(visitor, "staff-1"), **key()}
+    staff = builders.account(Role.STAFF, platform, login="staff-1")
+    unproved = {**bearer(visitor, "staff-1"), **key()}
+    asked = visitor.post("/api/v1/orders", json=body, headers=unproved)
+    assert (asked.status_code, asked.get_json()["code"]) == (403, "second_factor_needed")
+    assert orders() == []
+    known = {"Authorization": f"Bearer {issue_token(staff, factor=True)}", **key()}
     taken = visitor.post("/api/v1/orders", json=body, headers=known)
     assert taken.status_code == 201
     assert (taken.get_json()["state"], taken.get_json()["pay_url"]) == ("confirmed", None)
