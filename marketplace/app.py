@@ -18,6 +18,7 @@ from marketplace import (
     locale,
     menu,
     refusals,
+    request_log,
     rooms,
     security,
     sessions,
@@ -61,6 +62,7 @@ def create_app(settings: Settings) -> Flask:
         watch(db.engine)
     Migrate(app, db, directory=str(rooms.MIGRATIONS))
     jobs.bind(app)
+    request_log.init_app(app)
     statics.init_app(app)
     locale.init_app(app)
     sessions.init_app(app)

@@ -204,7 +204,7 @@ def _commands(app: Flask, settings: Settings) -> dict[str, list[str]]:
     web = ["gunicorn", "wsgi:app", "--bind", f"{settings.host}:{settings.port}"]
     web += ["--worker-class", "gthread", "--workers", str(settings.web_workers)]
     web += ["--threads", str(settings.web_threads), "--preload", "--no-control-socket"]
-    web += ["--graceful-timeout", "5", "--access-logfile", "-"]
+    web += ["--graceful-timeout", "5", "--logger-class", "marketplace.server_log.ServerLog"]
     commands = {"web server": web}
     if "worker" in app.cli.commands:
         commands["job worker"] = ["flask", "--app", "wsgi", "worker"]

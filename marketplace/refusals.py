@@ -13,9 +13,11 @@ from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from kernel import logs
 from kernel.db import db
 from kernel.errors import FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
 from marketplace.account import step_up
+from marketplace.request_log import request_id
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ def problem(
         "status": status,
         "code": code,
         "detail": detail,
+        "request_id": request_id(),
         **(extra or {}),
     }
     if fields:
@@ -83,7 +86,7 @@ def problem(
 
 
 def _page(status: int, code: str, message: str) -> ResponseReturnValue:
-    words = {"status": status, "code": code, "message": message}
+    words = {"status": status, "code": code, "message": message, "request_id": request_id()}
     if status < 500:
         return render_template("errors/error.html", **words), status
     # Context processors ask who is signed in, which may be the very thing that has no answer now.
@@ -126,7 +129,7 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
 
 
 def _database_down(error: Exception) -> ResponseReturnValue:
-    log.warning("the database did not answer: %s", type(error).__name__)
+    logs.fault(log, "database_silent", error, **_here())
     db.session.rollback()
     return _refused(Unavailable(_say(503)))
 
@@ -140,14 +143,17 @@ def _unkeepable(error: DataError | OverflowError) -> ResponseReturnValue:
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
     if state is not None and state not in VALUE_STATES:
         return _fault(error)
-    log.warning(
-        "unkeepable value at %s %s: %s", request.method, request.url_rule, state, exc_info=error
-    )
+    logs.say(log, logging.WARNING, "unkeepable_value", reason=state, **_here())
     return _refused(Invalid())
 
 
+def _here() -> dict[str, Any]:
+    """Return what a line of the log says of the request."""
+    return {"request": request_id(), "method": request.method, "endpoint": request.endpoint}
+
+
 def _fault(error: Exception) -> ResponseReturnValue:
-    log.error("fault at %s %s", request.method, request.url_rule, exc_info=error)
+    logs.fault(log, "fault", error, **_here())
     db.session.rollback()
     if wants_problem():
         return problem(500, "internal_error", _say(500))

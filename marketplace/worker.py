@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from types import ModuleType
 
 import click
@@ -12,13 +13,15 @@ from procrastinate import PsycopgConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from kernel import logs
 from kernel.db import db
 from kernel.jobs import jobs, queue
+from marketplace.account import jobs as account_jobs
 from orders import jobs as orders_jobs
 
 log = logging.getLogger(__name__)
 
-ROOMS: tuple[ModuleType, ...] = (orders_jobs,)
+ROOMS: tuple[ModuleType, ...] = (orders_jobs, account_jobs)
 """Importing a room's jobs makes the worker know them."""
 CONCURRENCY = 2
 POLL_S = 2.0
@@ -35,7 +38,7 @@ async def take_up_stalled(timestamp: int) -> None:
             # A periodic job: its next turn waits already, and does what this one left undone.
             await jobs.job_manager.finish_job(job, Status.ABORTED, delete_job=True)
         else:
-            log.warning("job %s of a dead worker runs again", job.id)
+            logs.say(log, logging.WARNING, "job_of_dead_worker", job=job.task_name, job_id=job.id)
 
 
 def connector(app: Flask) -> PsycopgConnector:
@@ -48,9 +51,8 @@ def connector(app: Flask) -> PsycopgConnector:
 
 def run(app: Flask) -> None:
     """Work until SIGTERM or SIGINT; jobs that run then may end."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("procrastinate.periodic", "procrastinate.worker"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.begin()
+    sys.excepthook = logs.uncaught
     with jobs.replace_connector(connector(app)) as working:
         working.run_worker(
             concurrency=CONCURRENCY,

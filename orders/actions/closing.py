@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from kernel import clock
+from kernel import clock, logs
 from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict
@@ -77,9 +77,9 @@ def close_due_rounds(at: datetime) -> int:
     for round_id in due:
         try:
             done += close_round(round_id, at)
-        except Exception:
+        except Exception as error:
             # One round that cannot be processed must not keep the others from their harvest.
-            log.exception("round %s could not be closed; it stays due", round_id)
+            logs.fault(log, "round_not_closed", error, subject=f"round:{round_id}")
     return done
 
 

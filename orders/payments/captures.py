@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
-from logging import getLogger
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kernel import audit, clock, files
+from kernel import audit, clock, files, logs
 from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict
@@ -29,7 +29,7 @@ from orders.model import (
 from orders.payments.dues import lock_payment
 from orders.payments.refunds import refund_unsold
 
-log = getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ def _capture_again(session: Session, payment: Payment, order_id: int, captured: 
     known = select(Refund.id).where(Refund.intent_id == captured.intent_id)
     if session.scalar(known) is not None:
         return
-    log.warning("payment %s was captured twice; the second goes back", payment.public_id)
+    # Two of its pages were paid; the second goes back.
+    logs.say(log, logging.WARNING, "captured_twice", subject=f"payment:{payment.public_id}")
     payment.captured_fen += captured.amount_fen
     refund = refund_unsold(
         payment, order_id, Money(captured.amount_fen), "twice", intent_id=captured.intent_id

@@ -6,14 +6,14 @@ that dies in between loses nothing: the row is due again a minute later.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from logging import getLogger
 
 from sqlalchemy import ColumnElement, and_, extract, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from kernel import clock
+from kernel import clock, logs
 from kernel.db import db, end_read, transaction
 from orders import books
 from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
@@ -21,7 +21,7 @@ from orders.payments import checkout, gateway
 from orders.payments.dues import lock_payment
 from orders.payments.refunds import record_failed, record_sent, record_succeeded
 
-log = getLogger(__name__)
+log = logging.getLogger(__name__)
 
 AGAIN_AFTER = timedelta(minutes=1)
 """The shortest pause between two questions about one row; it grows with the row's age."""
@@ -152,8 +152,9 @@ def _each(ids: Sequence[str], work: Callable[[str], None]) -> int:
         try:
             work(public_id)
         except gateway.StripeBusy:
-            log.warning("Stripe does not answer; the rest waits for the next time")
+            logs.say(log, logging.WARNING, "stripe_silent")  # the rest waits for the next time
             break
         except gateway.StripeRefused as refusal:
-            log.warning("Stripe refused what was asked about %s: %s", public_id, refusal.code)
+            about = f"payment:{public_id}"
+            logs.say(log, logging.WARNING, "stripe_refused", subject=about, reason=refusal.code)
     return len(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -12,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.dialects.postgresql import insert
 
+from kernel import logs
 from kernel.access import allow, signed
 from kernel.db import transaction
 from kernel.errors import NotFound, Refusal
@@ -19,6 +21,8 @@ from orders.model import WebhookEvent
 from orders.payments import gateway
 from orders.payments.captures import Captured, record_capture, record_expiry
 from orders.payments.reconcile import record_refund
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -52,7 +56,7 @@ def stripe() -> ResponseReturnValue:
             told()
     except NotFound:
         # Another installation on the same Stripe account may have made it.
-        current_app.logger.warning("event %s is about nothing of ours", event_id)
+        logs.say(log, logging.WARNING, "event_about_nothing_of_ours", reason=kind)
     # Remembered last: should we die before, Stripe's repeat does the same once more.
     with transaction() as session:
         session.execute(
