@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import MultiFernet
 from flask import current_app
-from sqlalchemy import Text
+from sqlalchemy import Column, Table, Text, bindparam, select, type_coerce, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from kernel.db import metadata, transaction
 
-def _fernet() -> Fernet:
-    fernet: Fernet = current_app.extensions["data_key"]
+RENEWED_AT_ONCE = 500
+
+
+def _fernet() -> MultiFernet:
+    fernet: MultiFernet = current_app.extensions["data_key"]
     return fernet
 
 
@@ -27,6 +32,48 @@ class EncryptedText(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else _fernet().decrypt(str(value).encode()).decode()
+
+
+def encrypted_columns() -> Iterator[tuple[Table, Column[Any]]]:
+    """Yield every encrypted column with its table."""
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, EncryptedText):
+                yield table, column
+
+
+def renew() -> int:
+    """Encrypt everything anew with the first data key; return how many values there were.
+
+    Each batch of rows is a transaction of its own, so it may be stopped and begun again. The
+    older keys may go once it has run to its end.
+    """
+    return sum(_renew_column(table, column) for table, column in encrypted_columns())
+
+
+def _renew_column(table: Table, column: Column[Any]) -> int:
+    [key] = table.primary_key.columns
+    raw = type_coerce(column, Text)
+    after, done = 0, 0
+    change = (
+        update(table).where(key == bindparam("of")).values({column: bindparam("to", type_=Text)})
+    )
+    while True:
+        with transaction() as session:
+            rows = session.execute(
+                select(key, raw)
+                .where(key > after, column.is_not(None))
+                .order_by(key)
+                .limit(RENEWED_AT_ONCE)
+                .with_for_update()
+            ).all()
+            if not rows:
+                return done
+            renewed = [
+                {"of": row[0], "to": _fernet().rotate(row[1].encode()).decode()} for row in rows
+            ]
+            session.connection().execute(change, renewed)
+        after, done = rows[-1][0], done + len(rows)
 
 
 def mask(text: str | None, *, keep_start: int = 1, keep_end: int = 0) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 
 
 class Environment(StrEnum):
@@ -18,6 +18,14 @@ class Environment(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
     TESTING = "testing"
+
+
+def data_keys(text: str) -> MultiFernet:
+    """Return what encrypts with the first of these keys and decrypts with any.
+
+    Raises ValueError for a text that is no key, or keys split by commas.
+    """
+    return MultiFernet([Fernet(one.strip()) for one in text.split(",")])
 
 
 class SettingsInvalid(Exception):
@@ -65,6 +73,7 @@ class Settings:
     # How long a second factor that was shown is good for.
     factor_life: timedelta = timedelta(hours=8)
     secret_key: str = field(repr=False)
+    # The first one encrypts; those after it, split by commas, still decrypt.
     data_key: str = field(repr=False)
 
     @property
@@ -203,11 +212,13 @@ class _Reader:
                 self.problems.append(f"production needs {name}, 32 random characters or more")
 
     def check_data_key(self, key: str) -> None:
-        """Refuse a key that could not encrypt anything."""
+        """Refuse keys that could not encrypt anything."""
         try:
-            Fernet(key)
+            data_keys(key)
         except ValueError:
-            self.problems.append("DATA_KEY must be 32 random bytes in URL-safe base64")
+            self.problems.append(
+                "DATA_KEY must be 32 random bytes in URL-safe base64, or several split by commas"
+            )
 
 
 class _Secrets:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cryptography.fernet import Fernet
 from flask import Flask
 from flask_migrate import Migrate
 
 from kernel import access, jobs
 from kernel.db import CONNECTION_OPTIONS, db, watch
-from kernel.settings import Settings
+from kernel.settings import Settings, data_keys
 from marketplace import (
     api,
     cli,
@@ -56,7 +55,7 @@ def create_app(settings: Settings) -> Flask:
     )
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it
     app.extensions["settings"] = settings
-    app.extensions["data_key"] = Fernet(settings.data_key)
+    app.extensions["data_key"] = data_keys(settings.data_key)
     db.init_app(app)
     with app.app_context():
         watch(db.engine)

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from cabinets import cli as cabinets
-from kernel import factor
+from kernel import crypt, factor
 from kernel.db import db
 from kernel.identity import Account, sign_out_everywhere
 from marketplace import check as laws
@@ -75,10 +75,23 @@ def remove_factor(login: str) -> None:
     click.echo(f"{login} is signed out everywhere and sets up a new second factor")
 
 
+@click.group("data-key")
+def data_key_group() -> None:
+    """The keys that encrypt personal data."""
+
+
+@data_key_group.command("renew")
+@with_appcontext
+def renew_data_key() -> None:
+    """Encrypt everything anew with the first key of DATA_KEY, so that the others may go."""
+    click.echo(f"{crypt.renew()} values are encrypted with the first key")
+
+
 def register(app: Flask) -> None:
     """Add every command to `app`."""
     app.cli.add_command(check)
     app.cli.add_command(demo_group)
     app.cli.add_command(factor_group)
+    app.cli.add_command(data_key_group)
     app.cli.add_command(worker.command)
     app.cli.add_command(cabinets.cabinet)
