@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, Response, abort, current_app, request
+from flask_login import current_user
 from flask_talisman import Talisman
 from flask_wtf.csrf import CSRFProtect
 
@@ -76,13 +77,21 @@ def _check_text() -> None:
 
 def _check_csrf() -> None:
     """Refuse a write that another site could have made this browser send."""
-    if request.method in SAFE_METHODS or request.endpoint is None or not by_cookie():
+    if request.method in SAFE_METHODS or request.endpoint is None:
         return
     if _is_signed():
         return  # webhooks and devices prove themselves by a signature over the body
+    if not by_cookie() and current_user.is_authenticated:
+        return  # a token that works; with one that does not, the cookie would be left to believe
     if request.path.startswith("/api/") and not request.cookies:
         return  # no cookie: nothing that a browser added by itself
     csrf.protect()
+
+
+def _stand_alone(answer: Response) -> Response:
+    """Keep windows of other sites from holding ours."""
+    answer.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    return answer
 
 
 def init_app(app: Flask) -> None:
@@ -97,12 +106,21 @@ def init_app(app: Flask) -> None:
     Talisman(
         app,
         content_security_policy=policy,
+        content_security_policy_nonce_in=["script-src", "style-src"],
+        frame_options="DENY",
         force_https=secure,
         strict_transport_security=secure,
         session_cookie_secure=secure,
         referrer_policy="same-origin",
-        permissions_policy={"geolocation": "()", "camera": "(self)", "microphone": "()"},
+        permissions_policy={
+            "geolocation": "()",
+            "camera": "(self)",
+            "microphone": "()",
+            "payment": "()",
+            "usb": "()",
+        },
     )
+    app.after_request(_stand_alone)
     csrf.init_app(app)
     app.before_request(_check_text)
     app.before_request(_check_csrf)

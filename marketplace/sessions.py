@@ -38,6 +38,8 @@ class SignedIn(UserMixin):
 
 
 def _load(key: str) -> SignedIn | None:
+    if not by_cookie():
+        return None  # whoever sends a token is who the token says, or nobody
     known = web_sessions.find(key)
     if known is None:
         return None
