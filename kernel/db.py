@@ -81,8 +81,9 @@ class SmallKey:
 CONNECTION_OPTIONS: dict[str, Any] = {
     # A read outside `transaction()` is one statement, without BEGIN before and ROLLBACK after.
     "isolation_level": "AUTOCOMMIT",
-    # Compiling a statement takes longer than any of ours runs.
-    "connect_args": {"options": "-c jit=off"},
+    # Compiling a statement takes longer than any of ours runs. A server that accepts and says
+    # nothing is given up after as many seconds as a full pool is.
+    "connect_args": {"options": "-c jit=off", "connect_timeout": 5},
 }
 """How every connection of the application is opened."""
 

@@ -13,6 +13,9 @@ from flask_babel.speaklater import LazyString
 
 Text: TypeAlias = str | LazyString
 
+RETRY_AFTER_S = 5
+"""After what is away had time to come back: a restart of PostgreSQL takes a few seconds."""
+
 
 class Refusal(Exception):
     """A request that is refused. Nothing was changed by it.
@@ -143,8 +146,11 @@ class TooMany(Refusal):
 
 
 class Unavailable(Refusal):
-    """Something that we need does not answer now; trying later can help."""
+    """Something that we need has no answer now; trying after `extra["retry_after_s"]` can help."""
 
     status = 503
     code = "unavailable"
     message = _l("对方暂时没有应答，什么都没有改。过一会儿再试。")
+
+    def __init__(self, message: Text | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code, retry_after_s=RETRY_AFTER_S)

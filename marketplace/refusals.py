@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from typing import Any
 
@@ -18,6 +19,7 @@ from kernel.db import db
 from kernel.errors import FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
 from marketplace.account import step_up
 from marketplace.request_log import request_id
+from marketplace.security import SAFE_METHODS
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +87,16 @@ def problem(
     return answer
 
 
-def _page(status: int, code: str, message: str) -> ResponseReturnValue:
+def _page(
+    status: int, code: str, message: str, retry_after_s: int | None = None
+) -> ResponseReturnValue:
     words = {"status": status, "code": code, "message": message, "request_id": request_id()}
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
     if status < 500:
-        return render_template("errors/error.html", **words), status
+        return render_template("errors/error.html", **words), status, headers
     # Context processors ask who is signed in, which may be the very thing that has no answer now.
-    return current_app.jinja_env.get_template("errors/error.html").render(words), status
+    page = current_app.jinja_env.get_template("errors/error.html").render(words)
+    return page, status, headers
 
 
 def _refused(refusal: Refusal) -> ResponseReturnValue:
@@ -104,7 +110,7 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
         return redirect(url_for("account.sign_in", next=after))
     if isinstance(refusal, FactorNeeded):
         return step_up.ask()
-    return _page(refusal.status, refusal.code, message)
+    return _page(refusal.status, refusal.code, message, refusal.extra.get("retry_after_s"))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -131,7 +137,19 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
 def _database_down(error: Exception) -> ResponseReturnValue:
     logs.fault(log, "database_silent", error, **_here())
     db.session.rollback()
+    if request.method not in SAFE_METHODS and getattr(error, "connection_invalidated", False):
+        # It may have been lost after it had committed and before it could say so.
+        return _refused(Unavailable(_("暂时忙不过来。先看看刚才那一步做成了没有，没有再做一次。")))
     return _refused(Unavailable(_say(503)))
+
+
+def _disk(error: OSError) -> ResponseReturnValue:
+    """Answer when a file could not be written because there is no room for it."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _fault(error)
+    logs.fault(log, "disk_full", error, **_here())
+    words = _("存放文件的地方满了，什么都没有改。请告诉平台，过一会儿再试。")
+    return _refused(Unavailable(words, code="disk_full"))
 
 
 # Out of range, not a date, not text: what the database says of values, not of our statements.
@@ -169,4 +187,5 @@ def register(app: Flask) -> None:
     app.register_error_handler(OverflowError, _unkeepable)
     app.register_error_handler(OperationalError, _database_down)
     app.register_error_handler(PoolTimeout, _database_down)
+    app.register_error_handler(OSError, _disk)
     app.register_error_handler(Exception, _fault)

@@ -50,7 +50,7 @@ def go(public_id: str) -> ResponseReturnValue:
         return redirect(checkout.open_checkout(public_id, back_url), 303)
     except gateway.StripeBusy as busy:
         page = render_template("orders/pay_later.html", refusal=busy, number=number, again=True)
-        return page, busy.status
+        return page, busy.status, {"Retry-After": str(busy.extra["retry_after_s"])}
     except Conflict as refusal:
         if refusal.code == "already_paid":
             return redirect(url_for("orders.show", number=number), 303)
