@@ -169,9 +169,10 @@ class Shop:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
-    def log_of(self, name: str) -> str:
-        """Everything that a child has logged."""
-        return self._children[name].log.read_text(errors="replace")
+    def has_replaced(self, pid: int) -> bool:
+        """Whether gunicorn has seen its worker's end and runs as many as it should."""
+        now = self.web_workers()
+        return pid not in now and len(now) == self.settings.web_workers
 
     def postgres_log(self) -> str:
         """Everything that PostgreSQL has logged."""
