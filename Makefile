@@ -11,7 +11,7 @@ VENDOR := marketplace/static/vendor/.complete
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo bench bench-big setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo kills bench bench-big setup vendor translations lock
 
 help: ## list every task
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \
@@ -55,6 +55,9 @@ bench-big: setup ## the same with 100,000 offers and a million past lines (10 mi
 
 code: setup ## print the code with which the demo's staff confirm money
 	@$(FLASK) demo code
+
+kills: setup .venv/.tests ## kill web workers, job worker and PostgreSQL 50 times while buyers buy (8 minutes)
+	@exec $(RUN) tests.death
 
 setup: .venv/.app $(VENDOR) translations
 
