@@ -56,7 +56,7 @@ def test_no_write_by_cookie_is_believed_without_its_token(shop: Flask, insider: 
     believed = []
     for method, _endpoint, path in every:
         for body in ({"data": {"a": "b"}}, {"json": {"a": "b"}}):
-            answer = insider.open(path, method=method, **body)  # type: ignore[arg-type]
+            answer = insider.open(path, method=method, **body)
             code = answer.get_json()["code"] if answer.is_json else ""
             if answer.status_code != 400 or (path.startswith("/api/") and code != "csrf"):
                 believed.append((method, path, body, answer.status_code, code))
