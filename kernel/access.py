@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,14 +114,23 @@ def viewer() -> Viewer:
     return current
 
 
-def visitor_key() -> str:
-    """Return this browser's visitor key, made and kept in the session when first needed."""
+def visitor_key(sent: str = "") -> str:
+    """Return this browser's visitor key, made and kept in the session when first needed.
+
+    With `sent`, which only this guest knows, whoever sends the same again gets the same key:
+    so a first answer that was lost, and its cookie with it, can be asked for once more.
+    """
     if not session.get("visitor"):
-        session["visitor"] = public_code(20)
+        session["visitor"] = _code_of(sent) if sent else public_code(20)
         session.permanent = True
         g.pop("viewer", None)
     key: str = session["visitor"]
     return key
+
+
+def _code_of(sent: str) -> str:
+    secret = str(current_app.secret_key).encode()
+    return hmac.new(secret, f"visitor {sent}".encode(), hashlib.sha256).hexdigest()[:20]
 
 
 class _Allow:

@@ -42,6 +42,7 @@ READY_TIMEOUT_S = 120.0
 # After a killed copy, its last processes need a moment to let go of the port.
 PORT_PATIENCE_S = 5.0
 TEND_EVERY_S = 0.5
+POSTGRES_PAUSE_S = 5.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -106,10 +107,19 @@ def _run(settings: Settings, stop: threading.Event) -> None:
             _greet(settings)
         while not stop.wait(TEND_EVERY_S):
             if cluster is not None and cluster.pid() is None:
-                _say("PostgreSQL ended and starts again")
-                cluster.start()
+                _bring_back(cluster, stop)
             family.tend()
         _say("Stopping")
+
+
+def _bring_back(cluster: Cluster, stop: threading.Event) -> None:
+    """Start PostgreSQL again. Where it cannot, as on a full disk, it is tried again and again."""
+    _say("PostgreSQL ended and starts again")
+    try:
+        cluster.start()
+    except PostgresFailed as failure:
+        _say(f"{failure}; the next try comes in {POSTGRES_PAUSE_S:.0f} s")
+        stop.wait(POSTGRES_PAUSE_S)
 
 
 def _check_disk(var_dir: Path) -> None:

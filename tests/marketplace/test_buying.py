@@ -194,6 +194,37 @@ def test_the_same_key_gets_the_same_answer_and_another_body_is_refused(visitor: 
     assert len(orders()) == 1
 
 
+def test_a_guest_whose_first_answer_was_lost_with_its_cookie_has_one_order_and_can_see_it(
+    shop: Flask, visitor: Visitor
+) -> None:
+    offer = builders.offer()
+    header, body = key("a-key-nobody-guesses"), order_body(offer)
+
+    def newcomer() -> Visitor:
+        return Visitor(shop, shop.response_class, use_cookies=True)
+
+    first = newcomer().post("/api/v1/orders", json=body, headers=header)
+    again = newcomer()
+    assert again.post("/api/v1/orders", json=body, headers=header).json == first.json
+    assert len(orders()) == 1
+    assert again.get(f"/api/v1/orders/{orders()[0].number}").status_code == 200
+
+    other = newcomer().post("/api/v1/orders", json=order_body(offer, quantity=1), headers=header)
+    assert other.status_code == 201  # another guest, as far as anybody knows
+    assert newcomer().get(f"/api/v1/orders/{orders()[0].number}").status_code == 404
+
+
+def test_a_key_that_many_would_choose_makes_nobody_the_same_guest(
+    shop: Flask, visitor: Visitor
+) -> None:
+    body = order_body(builders.offer())
+    for _ in range(2):
+        newcomer = Visitor(shop, shop.response_class, use_cookies=True)
+        assert newcomer.post("/api/v1/orders", json=body, headers=key("1")).status_code == 201
+    assert len(orders()) == 2
+    assert len({order.visitor for order in orders()}) == 2
+
+
 def test_a_purchase_without_a_key_is_refused(visitor: Visitor) -> None:
     answer = visitor.post("/api/v1/orders", json=order_body(builders.offer()))
     assert (answer.status_code, answer.get_json()["code"]) == (400, "idempotency_key_missing")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from kernel.postgres import Cluster
+from kernel.postgres import Cluster, PostgresFailed
 from marketplace import launch
 from tests.processes import processes_of, wait_for_end
 
@@ -136,6 +136,25 @@ def test_a_copy_outlives_killed_parts_starts_after_its_own_killing_and_ends_whol
     for pid in processes_of(folder):
         wait_for_end(pid)
     assert processes_of(folder) == {}
+
+
+def test_a_postgresql_that_cannot_start_yet_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(cluster: Cluster) -> None:
+        raise PostgresFailed("pg_ctl failed: No space left on device")
+
+    monkeypatch.setattr(launch, "POSTGRES_PAUSE_S", 0.01)
+    cluster, stop = Cluster(folder), threading.Event()
+    with monkeypatch.context() as full:
+        full.setattr(Cluster, "start", refuse)
+        launch._bring_back(cluster, stop)
+    assert "No space left on device; the next try comes in" in capsys.readouterr().out
+    launch._bring_back(cluster, stop)
+    try:
+        assert cluster.pid() is not None
+    finally:
+        cluster.stop()
 
 
 def test_a_killed_copy_leaves_no_process_behind(folder: Path) -> None:
