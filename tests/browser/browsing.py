@@ -9,7 +9,11 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect
+from sqlalchemy import update
 
+from kernel import clock, factor
+from kernel.db import transaction
+from kernel.web_sessions import WebSession
 from tests.builders import PASSWORD
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -84,6 +88,25 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     page.fill("input[name=password]", password)
     page.click("main form button[type=submit]")
     page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def set_up_factor(page: Page, password: str = PASSWORD) -> None:
+    """On the page that asks for a second factor, set one up with the secret it shows."""
+    secret = page.locator("main code").inner_text().replace(" ", "")
+    page.fill("input[name=second_factor]", factor.code_now(secret))
+    page.fill("input[name=present_password]", password)
+    page.get_by_role("button", name="设置好了").click()
+    expect(page.get_by_role("heading", name="备用码")).to_be_visible()
+
+
+def show_factor(account_id: int) -> None:
+    """Let every session of an account have shown its second factor just now."""
+    with transaction() as session:
+        session.execute(
+            update(WebSession)
+            .where(WebSession.account_id == account_id)
+            .values(factor_at=clock.now())
+        )
 
 
 def check_axe(page: Page) -> None:

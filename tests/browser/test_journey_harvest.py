@@ -15,7 +15,7 @@ from orders import books
 from orders.model import HouseholdQuota, OrderLine, Refund
 from sellers.model import Category, Product
 from tests import builders
-from tests.browser.browsing import check_axe, check_width, shot, sign_in
+from tests.browser.browsing import check_axe, check_width, shot, show_factor, sign_in
 from tests.browser.conftest import Live
 from tests.laws import assert_laws_hold
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
@@ -49,8 +49,8 @@ def test_a_cooperative_harvests_ten_percent_short_and_sees_the_money(
 ) -> None:
     closed = closed_round(60, 60)
     clerk, steward, coordinator = visit("desktop"), visit("phone"), visit("phone")
-    staff = visit("desktop")
-    boss = builders.account(Role.STAFF)
+    staff, second = visit("desktop"), visit("phone")
+    boss, colleague = builders.account(Role.STAFF), builders.account(Role.STAFF)
     sign_in(clerk, closed.clerk.login)
     _split(clerk)
     sign_in(steward, closed.steward.login)
@@ -62,8 +62,10 @@ def test_a_cooperative_harvests_ten_percent_short_and_sees_the_money(
     _pack_and_send(clerk)
     sign_in(coordinator, closed.coordinator.login)
     _sign(coordinator)
-    sign_in(staff, boss.login)
-    _settle(staff)
+    for page, person in ((staff, boss), (second, colleague)):
+        sign_in(page, person.login)
+        show_factor(person.id)
+    _settle(staff, second)
     _see_the_money(clerk)
     assert balance(books.BOOK, AccountKind.HOUSEHOLD_PAYABLE).fen == 0
     assert balance(books.BOOK, AccountKind.BUYER_PREPAID).fen == 0
@@ -161,14 +163,23 @@ def _sign(coordinator: Page) -> None:
     look(coordinator, "signed")
 
 
-def _settle(staff: Page) -> None:
+def _settle(staff: Page, second: Page) -> None:
     staff.goto("/staff/settlements")
     look(staff, "settle")
     staff.click("main button:has-text('结算')")
     staff.fill("input[name=reference]", "BANK-20261122-01")
+    staff.fill("input[name=reason]", "签收单齐了，账号核对过")
     look(staff, "payout")
-    staff.click("main button:has-text('已打款')")
-    staff.wait_for_selector("text=流水号 BANK-20261122-01")
+    staff.click("main button:has-text('提交打款')")
+    staff.wait_for_selector("text=等另一位同事批准")
+    assert staff.locator("button:has-text('批准打款')").count() == 0
+    look(staff, "payout-waits")
+    second.goto("/staff/settlements")
+    second.wait_for_selector("text=签收单齐了，账号核对过")
+    look(second, "payout-approve")
+    second.click("main button:has-text('批准打款')")
+    second.wait_for_selector("text=流水号 BANK-20261122-01")
+    look(second, "payout-done")
 
 
 def _see_the_money(clerk: Page) -> None:

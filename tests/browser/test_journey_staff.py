@@ -19,7 +19,7 @@ from orders.model import Order, OrderState, Payment, PaymentState, Refund, Refun
 from sellers import actions
 from sellers.model import Seller, SellerKind, SellerState
 from tests import builders
-from tests.browser.browsing import Watch, check_axe, check_width, shot, sign_in
+from tests.browser.browsing import Watch, check_axe, check_width, set_up_factor, shot, sign_in
 from tests.browser.conftest import Live
 from tests.laws import assert_laws_hold
 
@@ -147,6 +147,12 @@ def find_transfer(page: Page, code: str) -> None:
     expect(picture).not_to_have_js_property("naturalWidth", 0)
     page.get_by_label("到账金额（元）").fill("5.90")
     page.get_by_role("button", name="核对").click()
+    # What was typed waits while the second factor is set up, and goes on by itself then.
+    expect(page.get_by_role("heading", name="设置第二重验证")).to_be_visible()
+    seen(page, "factor")
+    set_up_factor(page)
+    seen(page, "recovery-codes")
+    page.get_by_role("button", name="收好了，继续").click()
     expect(page.get_by_text("到账金额和应付的不一样")).to_be_visible()
     seen(page, "transfer-differs")
     db.session.rollback()
