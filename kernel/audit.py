@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import ForeignKey, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
-from kernel.db import Base, SmallKey, transaction
+from kernel.db import Base, SmallKey, db, transaction
+from kernel.errors import Invalid
+from kernel.identity import Account
+from kernel.paging import Page, decode, page_of
 
 
 class AuditEntry(SmallKey, Base):
@@ -23,7 +28,43 @@ class AuditEntry(SmallKey, Base):
     reason: Mapped[str] = mapped_column(String(200), default="")
 
 
+LEAST_REASON = 4
+"""Characters that a reason for looking at personal data must have."""
+
+
 def note(act: str, subject: str, *, account_id: int | None, reason: str = "") -> None:
     """Remember that `account_id` did `act` to `subject` (a kind and a public id, no person)."""
     with transaction() as session:
         session.add(AuditEntry(account_id=account_id, act=act, subject=subject, reason=reason))
+
+
+def reveal(act: str, subject: str, *, account_id: int | None, reason: str) -> None:
+    """Remember that personal data was looked at, before it is shown. Raises Invalid for no reason.
+
+    The caller shows the data only after this returned, in the same transaction.
+    """
+    words = reason.strip()
+    if len(words) < LEAST_REASON:
+        raise Invalid(fields={"reason": _l("写明为什么要看，如 打电话通知采收。会留下记录。")})
+    note(act, subject, account_id=account_id, reason=words[:200])
+
+
+def entries(act: str, cursor: str | None, page_size: int) -> Page[tuple[AuditEntry, str]]:
+    """Return what is remembered with the login of who did it, newest first. Raises Invalid."""
+    query = (
+        select(AuditEntry, func.coalesce(Account.login, ""))
+        .outerjoin(Account, Account.id == AuditEntry.account_id)
+        .order_by(AuditEntry.id.desc())
+        .limit(page_size + 1)
+    )
+    if act:
+        query = query.where(AuditEntry.act == act)
+    if cursor:
+        query = query.where(AuditEntry.id < decode(cursor, int)[0])
+    rows = [(row[0], row[1]) for row in db.session.execute(query)]
+    return page_of(rows, page_size, lambda row: (row[0].id,))
+
+
+def acts() -> Sequence[str]:
+    """Return the kinds of act that there are."""
+    return db.session.scalars(select(AuditEntry.act).distinct().order_by(AuditEntry.act)).all()

@@ -219,6 +219,8 @@ class Cluster:
         self._give(socket_dir)
         (socket_dir / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
         settings = ["listen_addresses=", f"unix_socket_directories={socket_dir}", "timezone=UTC"]
+        # Its words about a failed statement hold values; the application logs what failed.
+        settings.append("log_min_messages=log")
         settings += () if self._durable else NOT_DURABLE
         options = " ".join(f"-c {shlex.quote(setting)}" for setting in settings)
         command: list[str | Path] = [

@@ -101,12 +101,14 @@ RAILS: dict[Role, tuple[Item, ...]] = {
         Item("cabinets.desk", _l("智能柜"), "fridge", ("cabinets.",)),
     ),
     Role.AUDITOR: (
-        Item("ledger.index", _l("总账"), "book-2", ("ledger.",)),
+        Item("ledger.index", _l("总账"), "book-2"),
+        Item("ledger.acts", _l("留痕"), "eye"),
         Item("report.channels", _l("渠道报表"), "chart-bar", ("report.channels",)),
     ),
     Role.ADMIN: (
         Item("report.channels", _l("渠道报表"), "chart-bar", ("report.channels",)),
-        Item("ledger.index", _l("总账"), "book-2", ("ledger.",)),
+        Item("ledger.index", _l("总账"), "book-2"),
+        Item("ledger.acts", _l("留痕"), "eye"),
     ),
 }
 

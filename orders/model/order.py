@@ -74,7 +74,8 @@ class Order(SmallKey, Base):
     group_order_id: Mapped[int | None] = mapped_column(ForeignKey("group_order.id"))
     state: Mapped[OrderState] = mapped_column(choice(OrderState, 12))
     total_fen: Mapped[int]
-    recipient: Mapped[str | None] = mapped_column(EncryptedText)
+    # Read, and so decrypted, only by what shows it.
+    recipient: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
     city: Mapped[str] = mapped_column(String(40), default="")
     note: Mapped[str] = mapped_column(String(200), default="")
     placed_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -158,6 +158,7 @@ def _views(query: Select[Consignment]) -> list[ConsignmentView]:
             selectinload(Consignment.lines)
             .selectinload(ConsignmentLine.line)
             .selectinload(OrderLine.order)
+            .undefer(Order.recipient)
         ).order_by(Consignment.id.desc())
     )
     return [_view(row) for row in rows]

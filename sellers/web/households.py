@@ -11,7 +11,7 @@ from kernel.crypt import mask, mask_phone
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import HouseholdForm, PlanForm, RevealForm
-from sellers.model import Household
+from sellers.model import Household, Seller
 from sellers.queries import workspace
 from sellers.web.room import attempt, blueprint, cursor, form_page, my_account, my_seller
 
@@ -26,6 +26,12 @@ def masked_name(household: Household) -> str:
 def masked_phone(household: Household) -> str:
     """Return a household's phone with its middle hidden."""
     return mask_phone(household.phone)
+
+
+@blueprint.app_template_filter("masked_contact")
+def masked_contact(seller: Seller) -> str:
+    """Return a seller's phone with its middle hidden."""
+    return mask_phone(seller.contact_phone)
 
 
 def known_household(public_id: str) -> Household:

@@ -11,6 +11,7 @@ from kernel.access import allow
 from kernel.errors import Conflict
 from kernel.identity import Role
 from sellers import actions
+from sellers.forms.households import RevealForm
 from sellers.forms.registration import ReturnForm
 from sellers.model import CertificateState, SellerState
 from sellers.queries import staff
@@ -99,14 +100,34 @@ def show(public_id: str) -> ResponseReturnValue:
     return _page(public_id, ReturnForm())
 
 
-def _page(public_id: str, form: ReturnForm) -> ResponseReturnValue:
+def _page(
+    public_id: str,
+    form: ReturnForm,
+    why: RevealForm | None = None,
+    phone: str | None = None,
+) -> ResponseReturnValue:
     return form_page(
         "sellers/dossier.html",
         form,
+        why=why or RevealForm(),
+        phone=phone,
         dossier=staff.dossier(public_id),
         today=clock.today(),
         states=SellerState,
     )
+
+
+@blueprint.post("/<public_id>/phone")
+@allow(Role.STAFF)
+def phone(public_id: str) -> ResponseReturnValue:
+    """Show the seller's phone once, for a reason that is remembered."""
+    seller, why, shown = staff.dossier(public_id).seller, RevealForm(), [""]
+    if why.validate_on_submit() and attempt(
+        why, lambda: shown.append(actions.reveal_phone(seller.id, my_account(), why.reason.data))
+    ):
+        return _page(public_id, ReturnForm(formdata=None), phone=shown[-1])
+    page = _page(public_id, ReturnForm(formdata=None), why)
+    return page[0], 422  # type: ignore[index]  # a page and its status
 
 
 @blueprint.post("/<public_id>/verify")

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -29,7 +30,7 @@ WHOLE_PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<<>>\nstartxref\n
 PLACE = "51.5007"
 
 
-def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 24), **more: object) -> bytes:
+def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 24), **more: Any) -> bytes:
     out = io.BytesIO()
     pixels = random.Random(4).randbytes(size[0] * size[1] * 3)
     Image.frombytes("RGB", size, pixels).save(out, kind, **more)
@@ -50,7 +51,7 @@ def claimed(width: int, height: int) -> bytes:
     )
 
 
-def workbook(*lines: list[object]) -> bytes:
+def workbook(*lines: list[Any]) -> bytes:
     book, out = Workbook(), io.BytesIO()
     for line in lines or ([["产品名称", "数量"], ["春橙", 3]]):
         book.worksheets[0].append(line)
@@ -153,7 +154,7 @@ def with_secrets(kind: str) -> bytes:
     exif[0x0112] = 6  # turned by a quarter
     exif[0x013B] = "Somebody"
     exif.get_ifd(0x8825)[29] = PLACE
-    more: dict[str, object] = {"exif": exif}
+    more: dict[str, Any] = {"exif": exif}
     if kind == "JPEG":
         more |= {"comment": PLACE.encode(), "icc_profile": b"profile " + PLACE.encode()}
     if kind == "WEBP":
