@@ -63,6 +63,23 @@ LAWS: tuple[Law, ...] = (
         """,
     ),
     by_sql(
+        "two-people",
+        "a payout was proposed by one person and approved by another, with that reference",
+        "SELECT count(*) FROM settlement WHERE state = 'paid'",
+        # What was paid before payouts took two people has no proposal.
+        """
+        SELECT format('settlement %s: paid out without a second person', s.public_id)
+        FROM settlement s
+        WHERE s.state = 'paid' AND s.paid_at >= (SELECT min(proposed_at) FROM proposal)
+            AND NOT EXISTS (
+                SELECT FROM proposal p
+                WHERE p.kind = 'payout' AND p.subject = s.public_id AND p.state = 'approved'
+                    AND p.decided_by <> p.proposed_by AND p.decided_by = s.paid_by
+                    AND p.facts ->> 'reference' = s.payout_reference)
+        ORDER BY s.id
+        """,
+    ),
+    by_sql(
         "settled-once",
         "a delivered line has one settlement line, over what was delivered at its price",
         "SELECT count(*) FROM settlement_line",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from kernel import clock
 from kernel.access import Viewer, viewer_of
 from kernel.db import db, transaction
 from kernel.identity import (
@@ -84,10 +85,10 @@ class World:
         return self.accounts[login]
 
     def viewer(self, login: str) -> Viewer:
-        """Return the viewer that this account is."""
+        """Return the viewer that this account is, with its second factor shown."""
         account = db.session.scalars(
             select(Account)
             .where(Account.id == self.accounts[login])
             .options(selectinload(Account.memberships))
         ).one()
-        return viewer_of(account, "")
+        return viewer_of(account, "", factor_at=clock.now())

@@ -73,6 +73,7 @@ HARMS = {
         "UPDATE consignment SET signed_at = NULL",
         "UPDATE orders SET state = 'confirmed'",
     ],
+    "two-people": ["UPDATE proposal SET proposed_by = decided_by"],
     "settlement-total": ["UPDATE settlement SET total_fen = total_fen + 1"],
     "consigned-lines": ["UPDATE consignment_line SET quantity = quantity + 100"],
 }
