@@ -53,7 +53,8 @@ def claimed(width: int, height: int) -> bytes:
 
 def workbook(*lines: list[Any]) -> bytes:
     book, out = Workbook(), io.BytesIO()
-    for line in lines or ([["产品名称", "数量"], ["春橙", 3]]):
+    default: list[list[Any]] = [["产品名称", "数量"], ["春橙", 3]]
+    for line in lines or default:
         book.worksheets[0].append(line)
     book.save(out)
     return out.getvalue()

@@ -10,9 +10,11 @@ from kernel import ledger
 from kernel.db import db
 from kernel.identity import Role, issue_token
 from orders import books
-from orders.model import Order, OrderState
+from orders.model import Order, OrderState, PaymentMethod
+from orders.placing import Recipient, place
 from tests import builders
 from tests.marketplace import market_day
+from tests.visitors import Visitor
 
 
 def bearer(app: Flask, role: Role) -> dict[str, str]:
@@ -48,6 +50,37 @@ def test_an_order_shows_where_its_money_went(app: Flask, client: FlaskClient) ->
     for words in ("付款", "应退款", "在线收款", "应退买家", "¥236.00"):
         assert words in page.text
     assert client.get("/office/orders/XNONE", headers=bearer(app, Role.STAFF)).status_code == 404
+
+
+def test_where_an_order_goes_is_shown_for_a_reason_that_the_auditor_reads(shop: Flask) -> None:
+    offer = builders.offer()
+    to = Recipient("某收货人", "13800000001", "重庆市", "某路 1 号")
+    credited = builders.credited_to_shop(offer)
+    number = place(builders.buyer(), {offer.id: 1}, credited, PaymentMethod.STRIPE, to).number
+
+    def sent(role: Role) -> Visitor:
+        visitor = Visitor(shop, shop.response_class)
+        visitor.enter(builders.account(role).login)
+        return visitor
+
+    staff, auditor = sent(Role.STAFF), sent(Role.AUDITOR)
+    at = f"/office/orders/{number}"
+    for page in (staff.page(at), auditor.page(at)):
+        assert "138****0001" in page
+        assert "某路 1 号" not in page
+    assert "某路 1 号" not in staff.page(f"/orders/{number}")
+    told = staff.send(f"{at}/recipient", reason=" x ")
+    assert told.status_code == 422
+    assert "某路 1 号" not in told.text
+    for who in (auditor, sent(Role.CONSUMER)):
+        assert who.send(f"{at}/recipient", reason="快递退回了").status_code == 403
+    assert "快递退回了" not in auditor.page("/ledger/acts")
+    assert "某路 1 号" in staff.send(f"{at}/recipient", reason="快递退回了").text
+    page = auditor.page("/ledger/acts?act=order.reveal")
+    assert "快递退回了" in page
+    assert f"order:{number}" in page
+    assert "某收货人" not in page
+    assert staff.get("/ledger/acts").status_code == 403
 
 
 def test_only_staff_and_auditors_see_everybodys_orders(app: Flask, client: FlaskClient) -> None:
