@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import g, has_app_context
 from flask_babel import get_locale
 
 
 def reads_english() -> bool:
     """Tell whether this page is read in English; outside a request it is Chinese."""
-    locale = get_locale()
-    return locale is not None and locale.language == "en"
+    if not has_app_context():
+        return False
+    if "reads_english" not in g:
+        locale = get_locale()
+        g.reads_english = locale is not None and locale.language == "en"
+    return bool(g.reads_english)
 
 
 def local(thing: Any, name: str = "name") -> str:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Row, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from kernel.db import db
 from orders.model import CreditKind
@@ -90,13 +89,14 @@ _WARES = text(
         ) AS place_source_id,
         (SELECT id FROM credit_source WHERE kind = 'shop' AND code = :shop) AS shop_source_id,
         (SELECT jsonb_agg(jsonb_build_array(kind, code, source_id, at)) FROM seen) AS touches
-    FROM offer o WHERE o.public_id = ANY(:offers)
+    FROM offer o WHERE o.public_id IN :offers
     """
 ).bindparams(
     bindparam("at", type_=DateTime(timezone=True)),
     bindparam("visitor", type_=Text),
     bindparam("account", type_=BigInteger),
-    bindparam("offers", type_=ARRAY(Text)),
+    # Each id by itself: only then a plan that was made once is as good as a new one.
+    bindparam("offers", type_=Text, expanding=True),
     shop=SHOP_CODE,
 )
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -119,15 +119,14 @@ def board(broadcast: Broadcast) -> Board:
 def _sums(source_id: int) -> dict[str, Any]:
     sold = paid_lines().where(OrderLine.credit_source_id == source_id).subquery()
     buyer = tuple_(sold.c.account_id, sold.c.visitor)
-    before = (
-        select(Order.id)
-        .where(
-            Order.paid_at < sold.c.paid_at,
-            Order.id != sold.c.order_id,
-            Order.account_id.is_not_distinct_from(sold.c.account_id),
-            Order.visitor == sold.c.visitor,
-        )
-        .exists()
+    earlier = select(Order.id).where(Order.paid_at < sold.c.paid_at, Order.id != sold.c.order_id)
+    # An account or a guest: each has an index of its own, both at once would have none.
+    before = or_(
+        earlier.where(Order.account_id == sold.c.account_id).exists(),
+        and_(
+            sold.c.account_id.is_(None),
+            earlier.where(Order.account_id.is_(None), Order.visitor == sold.c.visitor).exists(),
+        ),
     )
     row = db.session.execute(
         select(

@@ -11,6 +11,7 @@ from kernel import access, jobs
 from kernel.db import CONNECTION_OPTIONS, db, watch
 from kernel.settings import Settings, data_keys
 from marketplace import (
+    addresses,
     api,
     cli,
     filters,
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
     app.before_request(access.guard)
     refusals.register(app)
     filters.register(app)
+    addresses.register(app)
     rooms.register(app)
     api.init_app(app)
     menu.register(app)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask, has_request_context, request, session
-from flask_babel import Babel
+from typing import Any
+
+from flask import Flask, g, has_request_context, request, session
+from flask_babel import Babel, get_translations
 
 from marketplace import rooms
 
@@ -21,6 +23,13 @@ def language() -> str:
     return request.accept_languages.best_match(list(LANGUAGES), default="zh") or "zh"
 
 
+def _words() -> Any:
+    """Return the catalogue in which this request is answered."""
+    if "words" not in g:
+        g.words = get_translations()
+    return g.words
+
+
 def init_app(app: Flask) -> None:
     """Set up translations from every package's own catalogue."""
     app.config.update(
@@ -29,4 +38,10 @@ def init_app(app: Flask) -> None:
         BABEL_TRANSLATION_DIRECTORIES=";".join(str(path) for path in rooms.TRANSLATIONS),
     )
     Babel(app, locale_selector=language, timezone_selector=lambda: "Asia/Shanghai")
+    # A page says some hundred things: its language is found out once, not for each of them.
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # jinja2.ext.i18n has it
+        gettext=lambda one: _words().gettext(one),
+        ngettext=lambda one, many, number: _words().ngettext(one, many, number),
+        newstyle=True,
+    )
     app.context_processor(lambda: {"language": language(), "languages": LANGUAGES})

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import Row, TextClause, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import joinedload
 from sqlalchemy.types import BigInteger, Text
@@ -51,13 +52,12 @@ class Promised:
 # One statement: lots first, then offers, then the buyer's own count. Each step runs only
 # after the one before found room for every row, and each UPDATE checks its rule again on
 # the newest version of the row, so two buyers can never both take the last unit.
-_PROMISE = text(
-    """
+_PROMISE = """
     WITH wanted AS (
         SELECT offer_id, units, (SELECT lot_id FROM offer WHERE id = offer_id) AS lot_id
-        FROM unnest(:offers, :units) AS w (offer_id, units)
+        FROM (VALUES %s) AS w (offer_id, units)
     ), lot_wanted AS (
-        SELECT lot_id, sum(units) AS units FROM wanted GROUP BY lot_id
+        SELECT lot_id, CAST(sum(units) AS bigint) AS units FROM wanted GROUP BY lot_id
     ), lot_locked AS (
         SELECT lot.id, lot_wanted.units FROM lot JOIN lot_wanted ON lot.id = lot_wanted.lot_id
         ORDER BY lot.id FOR UPDATE OF lot
@@ -107,9 +107,19 @@ _PROMISE = text(
     WHERE o.limit_per_buyer IS NULL OR o.id IN (SELECT offer_id FROM taken)
     ORDER BY o.id
     """
-).bindparams(
-    bindparam("offers", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
-)
+
+
+@cache
+def _promise_of(count: int) -> TextClause:
+    """Return the statement for that many offers.
+
+    Each stands in it by itself, so that PostgreSQL knows how many there are, whatever their
+    values, and plans the statement once: planning takes longer than all the rest.
+    """
+    numbers = range(count)
+    rows = ", ".join(f"(:offer_{n}, :units_{n})" for n in numbers)
+    names = (f"{name}_{n}" for n in numbers for name in ("offer", "units"))
+    return text(_PROMISE % rows).bindparams(*(bindparam(name, type_=BigInteger) for name in names))
 
 
 def lock(offer_ids: Collection[int]) -> None:
@@ -145,10 +155,10 @@ def promise(
         raise ValueError("units are whole and at least one")
     with transaction() as session:
         rows = session.execute(
-            _PROMISE,
+            _promise_of(len(wanted)),
             {
-                "offers": list(wanted.keys()),
-                "units": list(wanted.values()),
+                **{f"offer_{n}": offer_id for n, offer_id in enumerate(wanted)},
+                **{f"units_{n}": units for n, units in enumerate(wanted.values())},
                 "buyer": buyer,
                 "at": at,
                 "day": at.date(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -44,17 +46,14 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/offers")
 @allow.everyone
 def offers() -> ResponseReturnValue:
-    """The list, narrowed by words and chips; htmx asks for the next rows only."""
+    """The list, narrowed by words and chips."""
     filters = _filters()
     page = shelf(filters, request.args.get("cursor") or None)
-    template = (
-        "storefront/rows.html" if "HX-Request" in request.headers else "storefront/offers.html"
-    )
     return render_template(
-        template,
+        "storefront/offers.html",
         page=page,
         filters=filters,
-        link=lambda **changes: _link(filters, **changes),
+        link=_links(filters),
         categories=list(Category),
         modes=list(LotMode),
         price_steps_fen=[yuan * 100 for yuan in PRICE_STEPS_YUAN],
@@ -99,12 +98,12 @@ def _one_of(kind: type[Choice], value: str | None) -> Choice | None:
     return kind(value) if value in list(kind) else None
 
 
-def _link(filters: ShelfFilters, **changes: Any) -> str:
-    """Return the address of the list with some filters changed, from its first page."""
-    cursor = changes.pop("cursor", None)
-    asked = asdict(replace(filters, **changes))
-    return url_for(
-        "storefront.offers",
-        **{name: value for name, value in asked.items() if value},
-        cursor=cursor,
-    )
+def _links(filters: ShelfFilters) -> Callable[..., str]:
+    """Return what gives the address of the list with some filters changed, from its first page."""
+    path, asked = url_for("storefront.offers"), asdict(filters)
+
+    def link(**changes: Any) -> str:
+        words = {name: value for name, value in {**asked, **changes}.items() if value}
+        return f"{path}?{urlencode(words)}" if words else path
+
+    return link

@@ -186,7 +186,7 @@ def test_the_facts_of_an_offer_hold_its_accepted_and_valid_certificates_only() -
         assert facts.seller.name_zh == facts.card.seller_name_zh
         assert facts.product.name_zh == "春橙"
         assert facts.lot.left == facts.card.left
-    assert len(sent) == 4
+    assert len(sent) == 3
 
 
 def test_an_offer_of_a_seller_who_is_not_verified_does_not_exist() -> None:
