@@ -65,6 +65,8 @@ class Settings:
     stripe_api_base: str | None = None
     sandbox_port: int = 8001
     redis_url: str | None = None
+    # How many proxies in front of the shop tell the truth about who asks.
+    trusted_proxies: int = 0
     # Where buyers transfer to, as they read it: name; bank; number.
     transfer_account: str | None = None
     limits: SignInLimits = SignInLimits(timedelta(days=7), timedelta(days=30))
@@ -127,6 +129,7 @@ class Settings:
             stripe_api_base=reader.web_address("STRIPE_API_BASE") or sandbox_base,
             sandbox_port=sandbox_port,
             redis_url=reader.text("REDIS_URL"),
+            trusted_proxies=reader.whole("TRUSTED_PROXIES", 0, low=0, high=5),
             transfer_account=reader.text("TRANSFER_ACCOUNT"),
             limits=SignInLimits(
                 reader.hours("SESSION_IDLE_HOURS", 7 * 24), reader.hours("SESSION_HOURS", 30 * 24)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel import access, jobs
 from kernel.db import CONNECTION_OPTIONS, db, watch
@@ -57,6 +58,10 @@ def create_app(settings: Settings) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # the default provider has it
     app.extensions["settings"] = settings
     app.extensions["data_key"] = data_keys(settings.data_key)
+    if count := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's own way to wrap
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count
+        )
     db.init_app(app)
     with app.app_context():
         watch(db.engine)
