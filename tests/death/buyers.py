@@ -26,16 +26,19 @@ class Unanswered(Exception):
 
 @dataclass
 class Intent:
-    """One thing that a buyer wants once, and what the buyer was told of it."""
+    """One thing that a buyer wants once, and what the buyer was told of it.
 
-    account_id: int
+    `cookies` came with the answer: a guest shows them at the payment's page.
+    """
+
+    account_id: int | None
     lines: dict[str, int]
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
     answer: dict[str, Any] | None = None
     refused: str | None = None
     tries: int = 0
     sessions: list[str] = field(default_factory=list)
-    given_back: bool = False
+    cookies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -50,8 +53,9 @@ class Witness:
 
 
 class Buyer(threading.Thread):
-    """One account with its token, buying until it is told to stop; what it began it ends.
+    """Somebody who buys until told to stop; what was begun is ended.
 
+    With a `token` an account; without, a new guest for each order, who cannot give back.
     `fresh_keys` is a buyer who does it wrong: another key for each try. One that never
     `comes_back` leaves it to others to tell the shop of a payment.
     """
@@ -59,8 +63,8 @@ class Buyer(threading.Thread):
     def __init__(
         self,
         url: str,
-        token: str,
-        account_id: int,
+        token: str | None,
+        account_id: int | None,
         offers: list[str],
         sandbox: SandboxServer,
         witness: Witness,
@@ -72,7 +76,7 @@ class Buyer(threading.Thread):
     ) -> None:
         super().__init__(name=f"buyer-{seed}")
         self._url, self._account_id, self._offers = url, account_id, offers
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._sandbox, self._witness = sandbox, witness
         self._fresh_keys, self._comes_back, self._pause_s = fresh_keys, comes_back, pause_s
         self._chance = random.Random(seed)
@@ -101,7 +105,7 @@ class Buyer(threading.Thread):
             self._order_again(intent)
         if self._chance.random() < 0.85:
             self.pay(intent)
-        if self._chance.random() < 0.45:
+        if self._account_id is not None and self._chance.random() < 0.45:
             self.give_back(intent)
             if self._chance.random() < 0.3:
                 self._pay_late(intent)
@@ -127,6 +131,7 @@ class Buyer(threading.Thread):
         told = answer.json()
         if answer.status_code == 201:
             intent.answer = told
+            intent.cookies = {name: str(value) for name, value in answer.cookies.items()}
         elif answer.status_code == 409 and told["code"] in ("out_of_stock", "limit_reached"):
             intent.refused = told["code"]
         else:
@@ -143,7 +148,7 @@ class Buyer(threading.Thread):
         """Open the payment's page, pay in the sandbox, and come back, or not."""
         assert intent.answer is not None
         page: str = intent.answer["pay_url"]
-        answer = self._until_answered("pay", lambda: self._get(page))
+        answer = self._until_answered("pay", lambda: self._get(page, intent))
         if answer.status_code == 409:
             return  # it lapsed meanwhile, and the page says so
         to = answer.headers.get("Location", "")
@@ -157,7 +162,7 @@ class Buyer(threading.Thread):
         if self._chance.random() < 0.8:
             self._pay_at(session_id)
         if self._comes_back and self._chance.random() < 0.6:
-            self._until_answered("back", lambda: self._get(f"{page}/back"))
+            self._until_answered("back", lambda: self._get(f"{page}/back", intent))
 
     def _pay_at(self, session_id: str) -> None:
         try:
@@ -186,13 +191,16 @@ class Buyer(threading.Thread):
                 timeout=ANSWER_TIMEOUT_S,
             ),
         )
-        intent.given_back = answer.status_code == 302
         if answer.status_code not in (302, 409):
             self._witness.faults.append(f"give back: {answer.status_code} {answer.text[:200]}")
 
-    def _get(self, url: str) -> requests.Response:
+    def _get(self, url: str, intent: Intent) -> requests.Response:
         return requests.get(
-            url, headers=self._headers, allow_redirects=False, timeout=ANSWER_TIMEOUT_S
+            url,
+            headers=self._headers,
+            cookies=intent.cookies,
+            allow_redirects=False,
+            timeout=ANSWER_TIMEOUT_S,
         )
 
     def _until_answered(

@@ -120,8 +120,7 @@ SHORT = (
     Kill(Victim.STANDING, WEB, AFTER_CALL, PAY),
     Kill(Victim.STANDING, WEB, BEFORE_RESPONSE, HOOK),
     Kill(Victim.BACKEND, WEB, BEFORE_COMMIT, GIVE_UP),
-    Kill(Victim.STANDING, JOBS, BEFORE_CALL, LEARN),
     Kill(Victim.STANDING, WEB, BEFORE_RESPONSE, PLACE),
-    Kill(Victim.STANDING, JOBS, AFTER_COMMIT, SEAL),
+    Kill(Victim.STANDING, JOBS, AFTER_COMMIT, LEARN),
 )
-"""Every victim and every point once, in an order in which one comes back while others die."""
+"""Every victim and every point, in an order in which one comes back while others die."""

@@ -27,13 +27,13 @@ from tests.death.moments import JOBS, WEB
 from tests.death.plan import Kill, Victim
 from tests.death.shop import Shop, ask_for, until
 
-BUYERS = 6
+ACCOUNTS, GUESTS = 4, 2
 STOCK = (12, 25, 50, 100_000, 100_000, 100_000)
 """How many units of each offer there are: some sell out, some never do."""
 MOMENT_PATIENCE_S = 60.0
 ASK_AGAIN_S = 2.0
 WITNESS_PATIENCE_S = 20.0
-QUIET_PATIENCE_S = 150.0
+QUIET_PATIENCE_S = 240.0
 LATER = timedelta(hours=1)
 
 _DUE_NOW = {
@@ -75,8 +75,8 @@ class Buying:
             lots = [builders.lot(builders.product(builders.seller()), units) for units in STOCK]
             self.offers = [builders.offer(lot).public_id for lot in lots]
             builders.credit_source()
-            people = [builders.account() for _ in range(BUYERS)]
-            self.people = [(one.id, issue_token(one)) for one in people]
+            people = [builders.account() for _ in range(ACCOUNTS)]
+            self.people = [(one.id, issue_token(one)) for one in people] + [(None, None)] * GUESTS
             db.session.remove()
 
     @contextmanager
