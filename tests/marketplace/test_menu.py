@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
+from flask import Flask, url_for
 from flask.testing import FlaskClient
 from flask_babel import lazy_gettext
 
 from kernel.access import Seat, Viewer, may_enter
 from kernel.identity import Role
 from marketplace.menu import RAIL_LIMIT, RAILS, SHOP, TABBAR, Item, came_from, can, shop_nav
+from tests import builders
+from tests.visitors import Visitor
 
 EVERY_ITEM = {item.endpoint: item for items in (SHOP, TABBAR, *RAILS.values()) for item in items}
 
@@ -68,3 +70,16 @@ def test_only_a_page_of_this_site_is_gone_back_to(
     headers = {"Referer": referrer} if referrer else {}
     with application.test_request_context("/cart", headers=headers):
         assert came_from() == path
+
+
+def test_on_the_phone_the_words_of_the_rail_stand_on_the_pages_they_lead_to(
+    shop: Flask, visitor: Visitor
+) -> None:
+    who = builders.account(Role.STAFF)
+    visitor.enter(who.login)
+    with shop.test_request_context():
+        paths = [url_for(item.endpoint) for item in RAILS[Role.STAFF]]
+    top = visitor.page(paths[0])
+    strip = top[top.index('class="chips phone-only"') :]
+    assert [path for path in paths if f'href="{path}"' not in strip] == []
+    assert 'class="chips phone-only"' not in visitor.page("/staff/rounds/new")

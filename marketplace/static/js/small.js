@@ -2,6 +2,10 @@
 (() => {
   document.querySelectorAll("[data-toast]").forEach((one) => setTimeout(() => one.remove(), 6000));
   document.querySelector("[data-focus]")?.focus();
+  // The chip of this page may lie beyond the edge of a phone.
+  document.querySelectorAll(".chips [aria-current]").forEach((one) => {
+    one.parentElement.scrollLeft = one.offsetLeft - (one.parentElement.clientWidth - one.offsetWidth) / 2;
+  });
   document.addEventListener("click", async (event) => {
     if (event.target.closest("[data-print]")) print();
     const share = event.target.closest("[data-share]");
