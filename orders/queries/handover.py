@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import selectinload
 
 from kernel.access import Viewer, found
@@ -165,6 +166,16 @@ def _views(query: Select[Consignment]) -> list[ConsignmentView]:
 
 
 @dataclass(frozen=True)
+class Goods:
+    """So many sale units of one product."""
+
+    name_zh: str
+    name_en: str
+    unit_name: str
+    units: int
+
+
+@dataclass(frozen=True)
 class ToPack:
     """What of one group order, or of one order, could be packed now."""
 
@@ -173,6 +184,7 @@ class ToPack:
     lines: int
     units: int
     first_order_id: int
+    goods: Sequence[Goods]
 
 
 def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
@@ -208,6 +220,7 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
         .order_by(func.min(Order.id))
         .limit(most)
     ).all()
+    goods = _goods_to_pack(packable)
     return [
         ToPack(
             db.session.get(GroupOrder, group_id) if group_id else None,
@@ -215,9 +228,32 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
             lines,
             int(units),
             order_id,
+            goods[(group_id, None if group_id else order_id)],
         )
         for group_id, order_id, lines, units in rows
     ]
+
+
+def _goods_to_pack(packable: Select[OrderLine]) -> dict[tuple[int | None, int | None], list[Goods]]:
+    """Return what goes into each place's boxes: (group order, or else order) → its products."""
+    chosen = packable.order_by(None).subquery()
+    group_id, order_id = Order.group_order_id, case((Order.group_order_id.is_(None), Order.id))
+    about = [chosen.c[name] for name in ("product_id", "name_zh", "name_en", "unit_name")]
+    rows = db.session.execute(
+        select(
+            group_id,
+            order_id,
+            func.sum(func.coalesce(chosen.c.allocated, chosen.c.quantity)),
+            *about[1:],
+        )
+        .join(chosen, chosen.c.order_id == Order.id)
+        .group_by(group_id, order_id, *about)
+        .order_by(chosen.c.product_id)
+    )
+    goods: dict[tuple[int | None, int | None], list[Goods]] = {}
+    for group, order, units, name_zh, name_en, unit_name in rows:
+        goods.setdefault((group, order), []).append(Goods(name_zh, name_en, unit_name, int(units)))
+    return goods
 
 
 def recipients(view: ConsignmentView) -> dict[int, str]:

@@ -101,6 +101,18 @@ def packed_and_sent(clerk: Caller, number: str) -> str:
     return str(packed["id"])
 
 
+def test_a_clerk_sees_what_goes_into_each_box_before_packing_it(shop: Flask) -> None:
+    of = builders.seller()
+    first = builders.offer(builders.lot(builders.product(of, name_zh="红薯干")))
+    second = builders.offer(builders.lot(builders.product(of, name_zh="大米")))
+    number = bought(Caller(shop, builders.account()), first, second)
+    paid(Caller(shop, builders.account(Role.STAFF)), number)
+    page = Visitor(shop, shop.response_class)
+    page.enter(clerk_of(first).login)
+    words = re.sub(r"<[^>]+>|\s", "", page.page("/seller/consignments"))
+    assert f"订单{number}红薯干2箱，大米2箱" in words
+
+
 def test_a_shop_order_by_programs_from_paying_to_the_payout(shop: Flask) -> None:
     offer = builders.offer()
     buyer = Caller(shop, builders.account())
