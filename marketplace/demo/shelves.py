@@ -109,9 +109,7 @@ def _households(world: World, code: str, seller_id: int) -> None:
                 steward_id=steward,
             ),
         )
-    actions.plan_benefits(
-        seller_id, kind="delivery", basis_points=7000, note_zh="按交货算", note_en="By delivery"
-    )
+    actions.plan_benefits(seller_id, kind="delivery", basis_points=7000)
     if code == "yb-qinglong":
         actions.plan_benefits(
             seller_id,

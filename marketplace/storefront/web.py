@@ -18,6 +18,7 @@ from marketplace.storefront import queries
 from marketplace.storefront.picture import houses
 from sellers.model import Category, LotMode, Place
 from sellers.queries import ShelfFilters, offer_by_public_id, shelf
+from sellers.words import CERTIFICATES
 
 blueprint = Blueprint("storefront", __name__)
 
@@ -76,6 +77,7 @@ def offer(public_id: str) -> ResponseReturnValue:
         open=card.is_open(at),
         most=cart.most_of(card),
         round=queries.round_of(card.offer_id) if in_round else None,
+        certificate_words=CERTIFICATES,
         houses=houses(facts.seller.households_count, facts.seller.registered_count),
     )
 
