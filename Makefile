@@ -11,7 +11,7 @@ VENDOR := marketplace/static/vendor/.complete
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo kills bench bench-big setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo kills histories bench bench-big setup vendor translations lock
 
 help: ## list every task
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \
@@ -58,6 +58,9 @@ code: setup ## print the code with which the demo's staff confirm money
 
 kills: setup .venv/.tests ## kill web workers, job worker and PostgreSQL 50 times while buyers buy (8 minutes)
 	@exec $(RUN) tests.death
+
+histories: setup .venv/.tests ## tell new random histories of a whole market and check the laws (10 minutes)
+	@HISTORIES_MINUTES=$${HISTORIES_MINUTES:-10} $(RUN) pytest -q tests/histories
 
 setup: .venv/.app $(VENDOR) translations
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 """For all answers, also on a machine that has much else to do."""
 
 
