@@ -61,6 +61,8 @@ def change(offer: str) -> ResponseReturnValue:
     """Set how many units are wanted; 0 takes the offer out, which can be undone."""
     before = cart.wanted().get(offer, 0)
     units = _units(least=0)
+    if units and not before and not cards([offer]):
+        raise NotFound(code="offer_not_found")
     cart.put(offer, units)
     if units == 0 and before:
         # The page offers to put it back: what, and how much.

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from kernel import clock
+from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from orders.lifecycle import move
@@ -66,14 +67,21 @@ def packable(seller_id: int) -> Select[OrderLine]:
 def pack(seller_id: int, group_order_id: int) -> Consignment:
     """Pack a seller's allocated and paid lines of a group order into one consignment.
 
-    Whoever pays later is packed by a later call. Raises Conflict when there is nothing.
+    Whoever pays later is packed by a later call. Raises Conflict when there is nothing now, and
+    NotFound for a group order in which nobody ordered of this seller.
     """
     return _pack(seller_id, Order.group_order_id == group_order_id, group_order_id, None)
 
 
 def pack_order(seller_id: int, order_id: int) -> Consignment:
-    """Pack a seller's lines of one order. Raises Conflict when there is nothing to pack."""
+    """Pack a seller's lines of one order. Raises Conflict when there is nothing, or NotFound."""
     return _pack(seller_id, Order.id == order_id, None, order_id)
+
+
+def _lines_of(seller_id: int) -> Select[int]:
+    """Select a seller's lines, whatever became of them: what has none is no order of its."""
+    lines = select(OrderLine.id).join(Order, OrderLine.order_id == Order.id)
+    return lines.where(OrderLine.seller_id == seller_id)
 
 
 def _pack(
@@ -86,6 +94,7 @@ def _pack(
             packable(seller_id).where(which).execution_options(populate_existing=True)
         ).all()
         if not lines:
+            found(session.scalar(_lines_of(seller_id).where(which).limit(1)))
             raise Conflict(
                 _l("现在没有可以装的货：还没分配、还没付款，或者已经装好了。"),
                 code="nothing_to_pack",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, case, func, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload, undefer
 
 from kernel.access import Viewer, found
-from kernel.db import db
+from kernel.db import db, rows_by_id
 from kernel.identity import Account, Membership, Role
 from kernel.paging import Page, decode, page_of
 from orders.model import (
@@ -65,7 +65,7 @@ class ConsignmentView:
 
 def may_send(consignment: Consignment, who: Viewer) -> bool:
     """Tell whether `who` handles the consignment on the seller's side."""
-    return who.has(Role.STAFF, Role.ADMIN) or who.belongs(consignment.seller_id, Role.CLERK)
+    return who.has(Role.STAFF) or who.belongs(consignment.seller_id, Role.CLERK)
 
 
 def may_sign(view: ConsignmentView, who: Viewer) -> bool:
@@ -90,17 +90,28 @@ def consignment(public_id: str, who: Viewer) -> ConsignmentView:
         .where(Consignment.public_id == public_id)
         .options(selectinload(Consignment.lines).selectinload(ConsignmentLine.line))
     )
-    view = _view(found(row))
+    [view] = _seen([found(row)])
     return found(view if may_send(view.consignment, who) or may_sign(view, who) else None)
 
 
-def _view(row: Consignment) -> ConsignmentView:
-    return ConsignmentView(
-        row,
-        db.session.get_one(Seller, row.seller_id),
-        db.session.get(GroupOrder, row.group_order_id) if row.group_order_id else None,
-        db.session.get(Order, row.order_id) if row.order_id else None,
-    )
+def _seen(rows: Sequence[Consignment]) -> list[ConsignmentView]:
+    sellers = rows_by_id(Seller, (row.seller_id for row in rows))
+    groups = _groups(row.group_order_id for row in rows)
+    # A page that shows where a parcel goes reads every address at once.
+    orders = rows_by_id(Order, (row.order_id for row in rows), undefer(Order.recipient))
+    return [
+        ConsignmentView(
+            row,
+            sellers[row.seller_id],
+            groups[row.group_order_id] if row.group_order_id else None,
+            orders[row.order_id] if row.order_id else None,
+        )
+        for row in rows
+    ]
+
+
+def _groups(ids: Iterable[int | None]) -> dict[int, GroupOrder]:
+    return rows_by_id(GroupOrder, ids, joinedload(GroupOrder.round), joinedload(GroupOrder.unit))
 
 
 def of_seller(seller_id: int, most: int = 50) -> list[ConsignmentView]:
@@ -159,10 +170,9 @@ def _views(query: Select[Consignment]) -> list[ConsignmentView]:
             selectinload(Consignment.lines)
             .selectinload(ConsignmentLine.line)
             .selectinload(OrderLine.order)
-            .undefer(Order.recipient)
         ).order_by(Consignment.id.desc())
     )
-    return [_view(row) for row in rows]
+    return _seen(rows.all())
 
 
 @dataclass(frozen=True)
@@ -221,10 +231,12 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
         .limit(most)
     ).all()
     goods = _goods_to_pack(packable)
+    groups = _groups(row.group_order_id for row in rows)
+    orders = rows_by_id(Order, (None if row.group_order_id else row.order_id for row in rows))
     return [
         ToPack(
-            db.session.get(GroupOrder, group_id) if group_id else None,
-            None if group_id else db.session.get(Order, order_id),
+            groups[group_id] if group_id else None,
+            None if group_id else orders[order_id],
             lines,
             int(units),
             order_id,

@@ -75,7 +75,7 @@ def pack() -> ResponseReturnValue:
 
 
 @blueprint.post("/seller/consignments/<public_id>/sent")
-@allow(Role.CLERK, Role.STAFF)
+@allow(Role.CLERK)
 def send(public_id: str) -> ResponseReturnValue:
     """Record that it left."""
     view = queries.consignment(public_id, viewer())

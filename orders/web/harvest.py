@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from kernel.access import allow, viewer
 from kernel.db import public_code
-from kernel.errors import Conflict, Invalid, Refusal
+from kernel.errors import Conflict, Invalid, NotFound, Refusal
 from kernel.identity import Role
 from kernel.quantity import parse_jin, parse_units
 from orders.actions import harvest as actions
@@ -97,7 +97,7 @@ def answer(item_id: str, quota_id: str) -> ResponseReturnValue:
     def act(view: ItemView) -> None:
         chosen = [one for one in view.quotas if one.public_id == quota_id]
         if not chosen:
-            raise Conflict()
+            raise NotFound()
         accept = request.form.get("answer") == "accept"
         actions.answer(chosen[0].id, accept=accept, account_id=viewer().account_id, by_proxy=False)
 
