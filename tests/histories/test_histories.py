@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import text
 
-from sellers import supply
+from sellers.supply import releasing
 from tests.histories.market import Market, seen
 
 MINUTES = float(os.environ.get("HISTORIES_MINUTES", "0"))
@@ -62,8 +62,8 @@ def test_a_fault_in_the_stock_rule_is_found(
 ) -> None:
     """The control: units that are given back to their lot and not to their offer."""
     forgets = text("SELECT count(*) FROM unnest(:offers, :units)").bindparams(
-        *supply._RELEASE_OFFERS._bindparams.values()
+        *releasing._RELEASE_OFFERS._bindparams.values()
     )
-    monkeypatch.setattr(supply, "_RELEASE_OFFERS", forgets)
+    monkeypatch.setattr(releasing, "_RELEASE_OFFERS", forgets)
     with pytest.raises(AssertionError, match="offer-sold"):
         run_state_machine_as_test(market, settings=SHORT)
