@@ -5,18 +5,22 @@ from __future__ import annotations
 import enum
 import secrets
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 from sqlalchemy import BigInteger, DateTime, Engine, Enum, Identity, MetaData, String, event
+from sqlalchemy import select as select_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
+from sqlalchemy.sql.base import ExecutableOption
+
+Row = TypeVar("Row")
 
 metadata = MetaData(
     naming_convention={
@@ -120,6 +124,18 @@ def _only_in_a_transaction(session: Session, *_: object) -> None:
 def _only_reads_outside(state: ORMExecuteState) -> None:
     if state.is_insert or state.is_update or state.is_delete:
         _only_in_a_transaction(state.session)
+
+
+def rows_by_id(
+    table: type[Row], ids: Iterable[int | None], *options: ExecutableOption
+) -> dict[int, Row]:
+    """Return the rows of `table` with these keys, by key, read in one statement; None is no key."""
+    wanted = {key for key in ids if key is not None}
+    if not wanted:
+        return {}
+    identity: Any = table
+    chosen = select_rows(identity.id, table).where(identity.id.in_(wanted)).options(*options)
+    return dict(db.session.execute(chosen).tuples().all())
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from kernel import clock, second_person
@@ -33,8 +33,8 @@ from orders.model import (
 from sellers.model import BenefitPlan, Household, HouseholdStatus, Seller
 
 
-def unsettled(seller_id: int) -> Select[OrderLine]:
-    """Select a seller's lines that were handed over and are in no settlement yet.
+def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
+    """Select the lines of certain sellers that were handed over and are in no settlement yet.
 
     A line is handed over once its consignment is signed, or its order is (a cabinet's
     sale has no consignment). Some may be waiting for a unit's transfer still.
@@ -52,7 +52,7 @@ def unsettled(seller_id: int) -> Select[OrderLine]:
         .join(Order, OrderLine.order_id == Order.id)
         .outerjoin(RoundOffer, RoundOffer.offer_id == OrderLine.offer_id)
         .where(
-            OrderLine.seller_id == seller_id,
+            whose,
             handed,
             func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0,
             ~exists().where(SettlementLine.line_id == OrderLine.id),
@@ -80,7 +80,7 @@ def state_settlement(
         if seller is None:
             raise NotFound()
         where = RoundOffer.round_id == round_id if round_id else RoundOffer.id.is_(None)
-        delivered = unsettled(seller_id).where(where)
+        delivered = unsettled(OrderLine.seller_id == seller_id).where(where)
         lines = session.scalars(delivered.where(Order.paid_at.is_not(None))).all()
         if not lines and session.scalar(delivered.limit(1)):
             raise Conflict(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from kernel.access import Viewer, found
 from kernel.db import db
@@ -195,7 +195,11 @@ def quotas_of_steward(account_id: int, most: int = 100) -> list[HouseholdQuota]:
     return list(
         db.session.scalars(
             select(HouseholdQuota)
-            .join(Household, HouseholdQuota.household_id == Household.id)
+            .join(HouseholdQuota.household)
+            .options(
+                contains_eager(HouseholdQuota.household),
+                joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
+            )
             .where(Household.steward_id == account_id)
             .order_by(HouseholdQuota.id.desc())
             .limit(most)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import selectinload
 
 from kernel import second_person
 from kernel.access import Viewer, found
-from kernel.db import db
+from kernel.db import db, rows_by_id
 from kernel.identity import Role
 from kernel.money import Money, total
 from kernel.paging import Page, decode, page_of
@@ -103,10 +103,11 @@ def settlement(public_id: str, who: Viewer) -> SettlementView:
 
 def _views(rows: Sequence[Settlement]) -> list[SettlementView]:
     proposals = second_person.latest(PAYOUT, [row.public_id for row in rows])
+    rounds = rows_by_id(Round, (row.round_id for row in rows))
     return [
         SettlementView(
             row,
-            db.session.get(Round, row.round_id) if row.round_id else None,
+            rounds[row.round_id] if row.round_id else None,
             proposals.get(row.public_id),
         )
         for row in rows
@@ -129,28 +130,27 @@ class ToSettle:
 
 def to_settle(seller_ids: list[int] | None = None) -> list[ToSettle]:
     """Return what waits for a settlement, of these sellers or of all who sold something."""
-    sellers = select(OrderLine.seller_id).distinct()
-    if seller_ids is not None:
-        sellers = sellers.where(OrderLine.seller_id.in_(seller_ids))
+    seller = OrderLine.seller_id
+    waiting = unsettled(true() if seller_ids is None else seller.in_(seller_ids))
     amount = OrderLine.price_fen * func.coalesce(OrderLine.allocated, OrderLine.quantity)
     arrived = Order.paid_at.is_not(None)
-    made = []
-    for seller_id in db.session.scalars(sellers.order_by(OrderLine.seller_id)):
-        rows = db.session.execute(
-            unsettled(seller_id)
-            .with_only_columns(RoundOffer.round_id, arrived, func.count(), func.sum(amount))
-            .order_by(None)
-            .group_by(RoundOffer.round_id, arrived)
-            .order_by(RoundOffer.round_id, arrived.desc())
+    rows = db.session.execute(
+        waiting.with_only_columns(
+            seller, RoundOffer.round_id, arrived, func.count(), func.sum(amount)
         )
-        for round_id, has_arrived, lines, fen in rows:
-            made.append(
-                ToSettle(
-                    db.session.get_one(Seller, seller_id),
-                    db.session.get(Round, round_id) if round_id else None,
-                    has_arrived,
-                    lines,
-                    Money(int(fen)),
-                )
-            )
-    return made
+        .order_by(None)
+        .group_by(seller, RoundOffer.round_id, arrived)
+        .order_by(seller, RoundOffer.round_id, arrived.desc())
+    ).all()
+    sellers = rows_by_id(Seller, (row.seller_id for row in rows))
+    rounds = rows_by_id(Round, (row.round_id for row in rows))
+    return [
+        ToSettle(
+            sellers[seller_id],
+            rounds[round_id] if round_id else None,
+            has_arrived,
+            lines,
+            Money(int(fen)),
+        )
+        for seller_id, round_id, has_arrived, lines, fen in rows
+    ]

@@ -271,18 +271,25 @@ def history(unit_id: int) -> list[PastGroupOrder]:
 
 def payments_of(group_order_id: int) -> list[Payment]:
     """Return the payments that cover a group order's orders, unpaid first."""
-    ids = (
-        select(PaymentShare.payment_id)
+    return payments_by_group([group_order_id])[group_order_id]
+
+
+def payments_by_group(group_order_ids: Sequence[int]) -> dict[int, list[Payment]]:
+    """Return for each of these group orders what `payments_of` does, read at once."""
+    unpaid = Payment.state == PaymentState.DUE
+    rows = db.session.execute(
+        select(GroupOrder.id, Payment, unpaid)
+        .join(PaymentShare, PaymentShare.payment_id == Payment.id)
         .join(Order, Order.id == PaymentShare.order_id)
-        .where(Order.group_order_id == group_order_id)
-    )
-    return list(
-        db.session.scalars(
-            select(Payment)
-            .where(Payment.id.in_(ids))
-            .order_by((Payment.state == PaymentState.DUE).desc(), Payment.id)
-        )
-    )
+        .join(GroupOrder, GroupOrder.id == Order.group_order_id)
+        .where(GroupOrder.id.in_(group_order_ids))
+        .distinct()
+        .order_by(unpaid.desc(), Payment.id)
+    ).all()
+    payments: dict[int, list[Payment]] = {one: [] for one in group_order_ids}
+    for group_order_id, payment, _ in rows:
+        payments[group_order_id].append(payment)
+    return payments
 
 
 def print_rows(group_order_id: int) -> list[tuple[Order, str, str]]:

@@ -204,10 +204,10 @@ def history() -> ResponseReturnValue:
 @allow(Role.COORDINATOR)
 def payments() -> ResponseReturnValue:
     """What is to be paid for the newest closed group orders, and what was paid."""
-    rows = queries.history(_unit())[:6]
+    closed = [row for row in queries.history(_unit()) if row.group.closed_at][:6]
+    payments = queries.payments_by_group([row.group.id for row in closed])
     return render_template(
-        "orders/unit_payments.html",
-        rows=[(row, queries.payments_of(row.group.id)) for row in rows if row.group.closed_at],
+        "orders/unit_payments.html", rows=[(row, payments[row.group.id]) for row in closed]
     )
 
 
