@@ -1,7 +1,8 @@
 """`make bench`: measure every phase in interleaved rounds, show the medians, write them down.
 
-BENCH_SECONDS is how long each phase lasts, BENCH_ROUNDS how often each is measured, BENCH_OFFERS
-and BENCH_PAST_LINES how much the shop holds, BENCH_ONLY which phases (their keys, by commas).
+BENCH_SECONDS is how long each phase lasts, BENCH_ROUNDS how often each is measured, BENCH_WARM_S
+how long each is warmed up, BENCH_OFFERS and BENCH_PAST_LINES how much the shop holds, BENCH_ONLY
+which phases (their keys, by commas), BENCH_JSON where the figures are written.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from bench.phases import CROWD, IN_FLIGHT, PHASES, Floor, Phase, same_json
 from bench.rig import Rig
 from bench.world import Size
 
-COLD_STARTS = 3
-TRIES = 4
+TRIES = 3
 
 
 def _say(text: str) -> None:
@@ -37,8 +37,9 @@ def main() -> int:
     """Run the bench; return the exit code. No figure makes it fail, a wrong answer does."""
     # Whoever ends the bench lets it end all that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    seconds = int(os.environ.get("BENCH_SECONDS", "6"))
+    seconds = float(os.environ.get("BENCH_SECONDS", "6"))
     rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
+    warm_s = float(os.environ.get("BENCH_WARM_S", "1"))
     size = Size(
         int(os.environ.get("BENCH_OFFERS", "10000")),
         int(os.environ.get("BENCH_PAST_LINES", "10000")),
@@ -50,8 +51,9 @@ def main() -> int:
         same_json(rig)
         asked = _statements(rig, phases)
         single = {"order_statements": float(asked.get("order_hot", {}).get("statements", 0))}
-        single["cold_start_s"] = median(rig.cold_start_s() for _ in range(COLD_STARTS))
-        _warm(rig, phases)
+        single["cold_start_s"] = median(rig.cold_start_s() for _ in range(rounds))
+        if warm_s:
+            _warm(rig, phases, warm_s)
         measured = _rounds(rig, phases, rounds, seconds)
         single["worker_mib"] = memory_mib(rig.workers())
         _compare_stock(rig)
@@ -61,7 +63,7 @@ def main() -> int:
     single["p99_crowd_ms"] = told.get("order_crowd", {}).get("p99_ms", 0.0)
     names = {phase.key: phase.name for phase in PHASES}
     found = figures.ratios(measured) if not only else {}
-    _say(f"\nMedians of {rounds} interleaved rounds of {seconds} s, {IN_FLIGHT} in flight")
+    _say(f"\nMedians of {rounds} interleaved rounds of {seconds:g} s, {IN_FLIGHT} in flight")
     _say(f"(the crowd {CROWD}), {size.offers:,} offers, {size.past_lines:,} past lines.\n")
     _say(figures.table(names, told))
     if found:
@@ -96,15 +98,15 @@ def _asked(rig: Rig, phase: Phase, counting: Statements) -> list[str]:
     return words
 
 
-def _warm(rig: Rig, phases: list[Phase | Floor]) -> None:
+def _warm(rig: Rig, phases: list[Phase | Floor], seconds: float) -> None:
     """Let every worker meet every page once: templates compiled, statements prepared."""
     _say("Warming up")
     for phase in phases:
-        phase.measure(rig, 1)
+        phase.measure(rig, seconds)
 
 
 def _rounds(
-    rig: Rig, phases: list[Phase | Floor], rounds: int, seconds: int
+    rig: Rig, phases: list[Phase | Floor], rounds: int, seconds: float
 ) -> list[dict[str, dict[str, Any]]]:
     measured = []
     for number in range(1, rounds + 1):
@@ -135,7 +137,7 @@ def _compare_stock(rig: Rig) -> None:
         raise RuntimeError(f"{wrong} offers sold something else than their lines say")
 
 
-def _kept(size: Size, seconds: int, measured: Any, told: Any, found: Any, single: Any) -> Any:
+def _kept(size: Size, seconds: float, measured: Any, told: Any, found: Any, single: Any) -> Any:
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},

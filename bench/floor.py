@@ -83,14 +83,15 @@ def program() -> str:
     return found
 
 
-def measure(url: str, offers: int, seconds: int, folder: Path) -> dict[str, Any]:
+def measure(url: str, offers: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Run pgbench for some seconds over that many offers, and return what it saw."""
     script = folder / "order.sql"
     script.write_text(_SCRIPT)
     for old in folder.glob("order.log*"):
         old.unlink()
     command = [program(), "--no-vacuum", "--protocol=prepared", f"--file={script}", "--log"]
-    command += [f"--client={CLIENTS}", "--jobs=2", f"--time={seconds}", f"--define=offers={offers}"]
+    command += [f"--client={CLIENTS}", "--jobs=2", f"--define=offers={offers}"]
+    command.append(f"--time={max(1, round(seconds))}")  # it knows whole seconds only
     command += [f"--log-prefix={folder / 'order.log'}", url]
     begun = time.perf_counter()
     before = os.times()
@@ -104,7 +105,7 @@ def measure(url: str, offers: int, seconds: int, folder: Path) -> dict[str, Any]
         for line in log.read_text().splitlines()
     )
     return {
-        "seconds": min(lasted, float(seconds)),
+        "seconds": lasted,
         "requests": len(latencies),
         "p50_ms": latencies[len(latencies) // 2] / 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] / 1000,

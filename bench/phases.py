@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import floor, gauges
+from bench.load import Load
 from bench.rig import HOST, ROOT, Rig, Site, fetch
 from bench.world import BOARD_CODE
 
@@ -41,9 +42,9 @@ class Phase:
         one = {**self.streams(rig)[0], "connections": 1}
         site = self.site(rig)
         plan = {"host": HOST, "port": site.port, "warm_s": 0, "seconds": 0, "streams": [one]}
-        _load(plan)
+        Load(plan).run()
 
-    def measure(self, rig: Rig, seconds: int) -> dict[str, Any]:
+    def measure(self, rig: Rig, seconds: float) -> dict[str, Any]:
         """Ask for some seconds and return rates, times and use of CPU per request."""
         site = self.site(rig)
         plan = {
@@ -72,7 +73,7 @@ class Floor:
     name: str
     offers: int
 
-    def measure(self, rig: Rig, seconds: int) -> dict[str, Any]:
+    def measure(self, rig: Rig, seconds: float) -> dict[str, Any]:
         """Run pgbench and return rates, times and the database's CPU per order."""
         done, used = _watched(
             rig, None, lambda: floor.measure(rig.floor_url, self.offers, seconds, rig.folder)
