@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -126,8 +126,9 @@ def phone(public_id: str) -> ResponseReturnValue:
         why, lambda: shown.append(actions.reveal_phone(seller.id, my_account(), why.reason.data))
     ):
         return _page(public_id, ReturnForm(formdata=None), phone=shown[-1])
-    page = _page(public_id, ReturnForm(formdata=None), why)
-    return page[0], 422  # type: ignore[index]  # a page and its status
+    page = make_response(_page(public_id, ReturnForm(formdata=None), why))
+    page.status_code = 422
+    return page
 
 
 @blueprint.post("/<public_id>/verify")

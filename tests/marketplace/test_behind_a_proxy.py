@@ -13,16 +13,16 @@ from tests.conftest import settings_for
 CLAIMED = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}
 
 
-def shop(tmp_path: Path, **changed: object) -> Flask:
+def shop(tmp_path: Path, proxies: int, address: str = "http://localhost") -> Flask:
     settings = settings_for("postgresql://nobody@127.0.0.1:9/none", tmp_path)
-    return create_app(dataclasses.replace(settings, **changed))
+    return create_app(dataclasses.replace(settings, trusted_proxies=proxies, public_url=address))
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "198.51.100.7")])
 def test_only_as_many_proxies_are_believed_as_there_are(
     tmp_path: Path, proxies: int, seen: str
 ) -> None:
-    app = shop(tmp_path, trusted_proxies=proxies)
+    app = shop(tmp_path, proxies)
 
     @app.get("/who")
     @allow.everyone
@@ -33,7 +33,7 @@ def test_only_as_many_proxies_are_believed_as_there_are(
 
 
 def test_with_https_browsers_are_told_to_stay_with_it(tmp_path: Path) -> None:
-    app = shop(tmp_path, public_url="https://shop.example", trusted_proxies=1)
+    app = shop(tmp_path, 1, "https://shop.example")
     client = app.test_client()
     plain = client.get("/healthz")
     assert plain.status_code == 302

@@ -205,6 +205,24 @@ def test_only_staff_verifies(app: Flask) -> None:
     assert "执照看不清" in signed_in(app, clerk_of(kept)).get("/seller").get_data(as_text=True)
 
 
+def test_staff_see_a_sellers_phone_for_a_reason_that_the_auditor_reads(app: Flask) -> None:
+    seller = builders.seller(contact_phone="02312345678")
+    at = f"/staff/sellers/{seller.organisation.public_id}"
+    staff = signed_in(app, builders.account(Role.STAFF))
+    assert "02312345678" not in staff.get(at).get_data(as_text=True)
+    refused = send(staff, at, f"{at}/phone", reason=" ")
+    assert refused.status_code == 422
+    assert "02312345678" not in refused.get_data(as_text=True)
+    shown = send(staff, at, f"{at}/phone", reason="证书看不清，打电话问")
+    assert "02312345678" in shown.get_data(as_text=True)
+    auditor = signed_in(app, builders.account(Role.AUDITOR))
+    acts = auditor.get("/ledger/acts").get_data(as_text=True)
+    assert "证书看不清，打电话问" in acts
+    assert "02312345678" not in acts
+    clerk = signed_in(app, clerk_of(seller))
+    assert send(clerk, "/seller", f"{at}/phone", reason="看看").status_code == 403
+
+
 def test_a_household_is_masked_until_a_reason_is_given(app: Flask) -> None:
     seller, steward = builders.seller(), builders.account(Role.STEWARD)
     household = builders.household(
