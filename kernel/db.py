@@ -135,7 +135,7 @@ def rows_by_id(
         return {}
     identity: Any = table
     chosen = select_rows(identity.id, table).where(identity.id.in_(wanted)).options(*options)
-    return dict(db.session.execute(chosen).tuples().all())
+    return {key: row for key, row in db.session.execute(chosen)}
 
 
 @contextmanager
