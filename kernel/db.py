@@ -135,7 +135,8 @@ def rows_by_id(
         return {}
     identity: Any = table
     chosen = select_rows(identity.id, table).where(identity.id.in_(wanted)).options(*options)
-    return {key: row for key, row in db.session.execute(chosen)}
+    rows: Any = db.session.execute(chosen)
+    return dict(rows.all())
 
 
 @contextmanager

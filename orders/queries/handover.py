@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, case, func, select
-from sqlalchemy.orm import joinedload, selectinload, undefer
+from sqlalchemy.orm import joinedload, selectinload
 
 from kernel.access import Viewer, found
 from kernel.db import db, rows_by_id
@@ -83,12 +83,19 @@ def receivable(number: str, who: Viewer) -> Order:
     return found(order if mine else None)
 
 
+_WITH_LINES = (
+    selectinload(Consignment.lines)
+    .selectinload(ConsignmentLine.line)
+    .selectinload(OrderLine.order)
+    # A page that shows where a parcel goes reads every address at once.
+    .undefer(Order.recipient)
+)
+
+
 def consignment(public_id: str, who: Viewer) -> ConsignmentView:
     """Return one consignment that `who` sends, signs or oversees. Raises NotFound."""
     row = db.session.scalar(
-        select(Consignment)
-        .where(Consignment.public_id == public_id)
-        .options(selectinload(Consignment.lines).selectinload(ConsignmentLine.line))
+        select(Consignment).where(Consignment.public_id == public_id).options(_WITH_LINES)
     )
     [view] = _seen([found(row)])
     return found(view if may_send(view.consignment, who) or may_sign(view, who) else None)
@@ -97,14 +104,12 @@ def consignment(public_id: str, who: Viewer) -> ConsignmentView:
 def _seen(rows: Sequence[Consignment]) -> list[ConsignmentView]:
     sellers = rows_by_id(Seller, (row.seller_id for row in rows))
     groups = _groups(row.group_order_id for row in rows)
-    # A page that shows where a parcel goes reads every address at once.
-    orders = rows_by_id(Order, (row.order_id for row in rows), undefer(Order.recipient))
     return [
         ConsignmentView(
             row,
             sellers[row.seller_id],
             groups[row.group_order_id] if row.group_order_id else None,
-            orders[row.order_id] if row.order_id else None,
+            row.lines[0].line.order if row.order_id else None,
         )
         for row in rows
     ]
@@ -165,13 +170,7 @@ def _page(query: Select[Consignment], cursor: str | None, page_size: int) -> Pag
 
 
 def _views(query: Select[Consignment]) -> list[ConsignmentView]:
-    rows = db.session.scalars(
-        query.options(
-            selectinload(Consignment.lines)
-            .selectinload(ConsignmentLine.line)
-            .selectinload(OrderLine.order)
-        ).order_by(Consignment.id.desc())
-    )
+    rows = db.session.scalars(query.options(_WITH_LINES).order_by(Consignment.id.desc()))
     return _seen(rows.all())
 
 
