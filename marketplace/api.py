@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from apispec import BasePlugin
 from flask import Flask
 from flask_smorest import Api
 
 from kernel.access import EVERYONE
 from marketplace import rooms
+from marketplace.refusals import CODES, PROBLEM_TYPE
+
+REFUSED = tuple(status for status in CODES if status != HTTPStatus.INTERNAL_SERVER_ERROR)
+"""Every status with which a call can be refused; each comes as a problem document."""
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "fields": {"type": "object"},
+    },
+}
+
+
+class Refusals(BasePlugin):
+    """Documents every operation's refusals, in one place for all rooms."""
+
+    def operation_helper(
+        self, path: str | None = None, operations: dict[Any, Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Name each status with which an operation can be refused, in place of a default."""
+        for operation in (operations or {}).values():
+            answers = operation.setdefault("responses", {})
+            answers.pop("default", None)
+            answers.update({str(status): "Problem" for status in REFUSED})
 
 
 class ProblemApi(Api):
@@ -27,7 +59,12 @@ def init_app(app: Flask) -> None:
         OPENAPI_URL_PREFIX="/api",
         OPENAPI_JSON_PATH="openapi.json",
     )
-    api = ProblemApi(app)
+    api = ProblemApi(app, spec_kwargs={"extra_plugins": [Refusals()]})
+    api.spec.components.schema("Problem", _PROBLEM)
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    api.spec.components.response(
+        "Problem", {"description": "Refused, RFC 9457", "content": {PROBLEM_TYPE: problem}}
+    )
     api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     for blueprint in rooms.api_blueprints():
         api.register_blueprint(blueprint)

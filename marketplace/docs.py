@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, current_app, render_template
@@ -81,7 +82,7 @@ def _operation(path: str, method: str, item: Mapping[str, Any]) -> Operation:
         [
             (status, _content(answer))
             for status, answer in described.get("responses", {}).items()
-            if status.isdecimal()
+            if int(status) < HTTPStatus.BAD_REQUEST  # the page says once how refusals look
         ],
     )
 

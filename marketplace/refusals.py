@@ -23,6 +23,7 @@ from marketplace.security import SAFE_METHODS
 
 log = logging.getLogger(__name__)
 
+PROBLEM_TYPE = "application/problem+json"
 CODES = {
     400: "bad_request",
     401: "sign_in_needed",
@@ -81,7 +82,7 @@ def problem(
         body["fields"] = fields
     answer = jsonify(body)
     answer.status_code = status
-    answer.mimetype = "application/problem+json"
+    answer.mimetype = PROBLEM_TYPE
     if extra and "retry_after_s" in extra:
         answer.headers["Retry-After"] = str(extra["retry_after_s"])
     return answer

@@ -84,8 +84,8 @@ class RegisteredSellerOut(Schema):
     name_en = fields.String()
     places = fields.List(fields.String())
     return_reason = fields.String()
-    submitted_at = fields.AwareDateTime()
-    verified_at = fields.AwareDateTime()
+    submitted_at = fields.AwareDateTime(allow_none=True)
+    verified_at = fields.AwareDateTime(allow_none=True)
 
 
 class OwnPageIn(_In):
