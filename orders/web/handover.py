@@ -194,7 +194,7 @@ def sign(public_id: str) -> ResponseReturnValue:
         )
     except (Conflict, Invalid) as refusal:
         return _sign_page(public_id, refusal)
-    flash(_("签收好了。少了坏了，在订单里说。"), "done")
+    flash(_("签收好了。少了坏了，给供货方打电话。"), "done")
     return redirect(url_for("handover.show", public_id=public_id))
 
 
