@@ -21,7 +21,8 @@ from livestream import actions, queries
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
 from livestream.model import Broadcast
 from livestream.queries import Board
-from livestream.web.public import blueprint, links
+from livestream.web.public import address_of, blueprint, links
+from sellers.model import Lot
 
 # The routes below stand on the blueprints of the public pages: one room, one name.
 __all__ = ["blueprint", "links"]
@@ -69,27 +70,33 @@ def manage(code: str) -> ResponseReturnValue:
     return _manage(code)
 
 
+def _lot_words(lot: Lot) -> str:
+    words: str = _(
+        "%(product)s · %(seller)s · 还有 %(left)s %(unit)s",
+        product=local(lot.product),
+        seller=local(lot.seller),
+        left=lot.left,
+        unit=lot.product.unit_name,
+    )
+    if lot.harvest_from is None or lot.harvest_to is None:
+        return words
+    # A seller has one lot of a product per harvest: the days alone tell them apart.
+    first, last = (f"{day.month}/{day.day}" for day in (lot.harvest_from, lot.harvest_to))
+    return f"{words} · {_('%(first)s–%(last)s 采收', first=first, last=last)}"
+
+
 def _manage(code: str, form: PinForm | None = None, status: int = 200) -> ResponseReturnValue:
     broadcast = actions.hosted(viewer(), code)
     figures = queries.board(broadcast)
     form = form or PinForm(formdata=None)
     form.lot.choices = [
-        SelectChoice(
-            lot.public_id,
-            _(
-                "%(product)s · %(seller)s · 还有 %(left)s %(unit)s",
-                product=local(lot.product),
-                seller=local(lot.seller),
-                left=lot.left,
-                unit=lot.product.unit_name,
-            ),
-        )
-        for lot in queries.lots_to_pin()
+        SelectChoice(lot.public_id, _lot_words(lot)) for lot in queries.lots_to_pin()
     ]
     page = render_template(
         "livestream/manage.html",
         broadcast=broadcast,
         board=figures,
+        address=address_of(url_for("livestream.show", code=broadcast.code)),
         form=form,
         views_form=ViewsForm(formdata=None),
         key=public_code(16),

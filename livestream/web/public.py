@@ -62,10 +62,15 @@ def link_qr(code: str) -> Response:
     return qr_picture(url_for("links.follow", code=found(queries.link_by_code(code)).code))
 
 
+def address_of(path: str) -> str:
+    """Return this installation's own address with `path`, as people share it."""
+    public_url: str = current_app.extensions["settings"].public_url
+    return public_url + path
+
+
 def qr_picture(path: str) -> Response:
     """Return a QR code of this installation's own address with `path`, as SVG."""
-    address = current_app.extensions["settings"].public_url + path
-    svg = segno.make(address, error="m").svg_inline(scale=4, border=2, dark="#18261e")
+    svg = segno.make(address_of(path), error="m").svg_inline(scale=4, border=2, dark="#18261e")
     # The inline form leaves out the namespace that a picture of its own needs.
     svg = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     return Response(svg, mimetype="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
