@@ -168,7 +168,8 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
             account_id=viewer().account_id,
             by_proxy=by_proxy,
         )
-        return item_json(queries.item_view(item))
+        answer = item_json(queries.item_view(item))
+        return _of_one(answer, body["household_id"]) if by_proxy else answer
 
     return _once("harvest.yield", {"item": item_id, **body}, act)
 
@@ -206,6 +207,15 @@ def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         return item_json(queries.item_view(view.item))
 
     return _once("harvest.allocate", {"item": item_id, **body}, act)
+
+
+def _of_one(answer: dict[str, Any], household_id: str) -> dict[str, Any]:
+    """Leave in an item only what is about one household: a steward acts for it, not its seller."""
+    kept = {
+        name: [one for one in answer[name] if one["household_id"] == household_id]
+        for name in ("quotas", "yields")
+    }
+    return {**answer, **kept}
 
 
 def _household(item: NoticeItem, public_id: str) -> Household:

@@ -166,6 +166,21 @@ def test_a_steward_acts_only_for_the_households_entrusted_to_them(app: Flask) ->
     assert db.session.scalars(select(YieldEntry)).all() == []
 
 
+def test_a_steward_reads_nothing_of_other_households_in_the_answer(app: Flask) -> None:
+    closed = closed_round(60)
+    clerk, steward = Caller(app, closed.clerk), Caller(app, closed.steward)
+    item = item_id(closed, clerk)
+    proposal = clerk.ask("GET", f"/notice-items/{item}/proposal")[1]
+    quotas = clerk.ask("PUT", f"/notice-items/{item}/quotas", proposal)[1]["quotas"]
+    for quota in quotas:
+        body = {"household_id": quota["household_id"], "quantity": quota["quantity"]}
+        status, answer = steward.ask("PUT", f"/notice-items/{item}/yields", body)
+        assert status == 200
+        shown = [one["household_id"] for one in (*answer["quotas"], *answer["yields"])]
+        assert shown == [quota["household_id"]] * 2
+    assert len(quotas) == len(closed.households)
+
+
 def test_unknown_fields_and_a_missing_key_are_refused(app: Flask) -> None:
     closed = closed_round(50)
     clerk = Caller(app, closed.clerk)
