@@ -16,13 +16,10 @@ from kernel.identity import Role
 from orders.model import PaymentMethod
 from orders.payments.sandbox.courier import signature
 from tests import builders
-from tests.races import moves_harvest, moves_orders, moves_supply
+from tests.races import moves_orders
 from tests.races.moves import MOVES
 from tests.town.visits import counting
 from tests.visitors import Visitor
-
-assert moves_harvest
-assert moves_supply
 
 
 @pytest.fixture(autouse=True)
