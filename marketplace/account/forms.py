@@ -47,7 +47,11 @@ class RegisterForm(SignInForm):
         ],
     )
     again = PasswordField(
-        _l("再填一次密码"), validators=[EqualTo("password", _l("两次填的不一样，再填一次。"))]
+        _l("再填一次密码"),
+        validators=[
+            InputRequired(_l("填密码。")),
+            EqualTo("password", _l("两次填的不一样，再填一次。")),
+        ],
     )
 
 

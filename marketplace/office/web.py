@@ -90,7 +90,7 @@ def acts() -> ResponseReturnValue:
     """Who looked at what is masked, who confirmed, corrected or acted for whom, and why."""
     act = request.args.get("act", "")[:40]
     page = audit.entries(act, request.args.get("cursor") or None, queries.PAGE_SIZE)
-    return render_template("office/acts.html", page=page, act=act, kinds=audit.acts())
+    return render_template("office/acts.html", page=page, act=act, kinds=audit.acts(), words=words)
 
 
 @ledger.get("")

@@ -22,6 +22,43 @@ MOVEMENTS: dict[str, LazyString] = {
     "payout": _l("付供货方"),
     "household_payout": _l("付农户"),
 }
+ACTS: dict[str, LazyString] = {
+    "seller.verify": _l("认证供货方"),
+    "seller.return": _l("退回供货方"),
+    "seller.reveal": _l("看供货方电话和账号"),
+    "order.reveal": _l("看收货人"),
+    "household.reveal": _l("看农户资料"),
+    "certificate.accepted": _l("通过证书"),
+    "certificate.returned": _l("退回证书"),
+    "quota_answered_by_proxy": _l("替农户答复"),
+    "yield_by_proxy": _l("替农户填实收"),
+    "confirm_transfer": _l("确认转账到账"),
+    "repay_debt": _l("记转账退款"),
+    "payout_proposed": _l("提交打款"),
+    "payout_approved": _l("批准打款"),
+    "payout_declined": _l("退回打款"),
+    "payout_withdrawn": _l("撤回打款"),
+    "new_device_key": _l("换设备密钥"),
+    "explain_difference": _l("说明差异"),
+    "factor_enrolled": _l("设第二重验证"),
+    "recovery_code": _l("用备用码"),
+    "factor_taken_away": _l("取消第二重验证"),
+}
+"""What somebody did that has to leave a trace; kernel.audit keeps these words."""
+SUBJECTS: dict[str, LazyString] = {
+    "seller": _l("供货方"),
+    "household": _l("农户"),
+    "certificate": _l("证书"),
+    "order": _l("订单"),
+    "quota": _l("采收任务"),
+    "payment": _l("付款"),
+    "payout": _l("打款"),
+    "refund": _l("退款"),
+    "cabinet": _l("柜子"),
+    "difference": _l("差异"),
+    "account": _l("账号"),
+}
+"""To what it was done, by the word before the colon."""
 ACCOUNTS: dict[AccountKind, LazyString] = {
     AccountKind.PROVIDER_CLEARING: _l("在线收款"),
     AccountKind.PROVIDER_FEES: _l("支付手续费"),

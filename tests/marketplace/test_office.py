@@ -78,7 +78,7 @@ def test_where_an_order_goes_is_shown_for_a_reason_that_the_auditor_reads(shop: 
     assert "某路 1 号" in staff.send(f"{at}/recipient", reason="快递退回了").text
     page = auditor.page("/ledger/acts?act=order.reveal")
     assert "快递退回了" in page
-    assert f"order:{number}" in page
+    assert f"订单 {number}" in page
     assert "某收货人" not in page
     assert staff.get("/ledger/acts").status_code == 403
 

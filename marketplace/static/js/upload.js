@@ -2,8 +2,9 @@
 (() => {
   const name = (input) => {
     const chosen = input.closest("[data-drop]")?.querySelector("[data-chosen]");
-    const mb = (file) => (file.size / 1048576).toFixed(1);
-    if (chosen) chosen.textContent = [...input.files].map((f) => `${f.name} (${mb(f)} MB)`).join("，");
+    // A small file is told in kilobytes: 0.0 MB would read as nothing at all.
+    const size = ({ size: bytes }) => bytes < 104858 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+    if (chosen) chosen.textContent = [...input.files].map((f) => `${f.name} (${size(f)})`).join("，");
   };
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-drop] input")) name(event.target);
