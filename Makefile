@@ -11,7 +11,7 @@ VENDOR := marketplace/static/vendor/.complete
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo kills histories bench bench-big setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo kills histories fuzz bench bench-big setup vendor translations lock
 
 help: ## list every task
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \
@@ -61,6 +61,9 @@ kills: setup .venv/.tests ## kill web workers, job worker and PostgreSQL 50 time
 
 histories: setup .venv/.tests ## tell new random histories of a whole market and check the laws (10 minutes)
 	@HISTORIES_MINUTES=$${HISTORIES_MINUTES:-10} $(RUN) pytest -q tests/histories
+
+fuzz: setup .venv/.tests ## fuzz the API from its own document, and every form (10 minutes)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(RUN) pytest -q -s tests/fuzz
 
 setup: .venv/.app $(VENDOR) translations
 

@@ -72,8 +72,7 @@ def hold(people: People, households: list[Household], rows: int) -> None:
     add_offer(planned.id, lots[0].id, 4700)
     past(people, households, lots, inside, rows)
     for _ in range(rows):
-        _, offers, group = opened(people, lots[:1])
-        need(group, [people.official], {offers[0].id: 1})
+        add_offer(create_round(plan(timedelta(days=5))).id, lots[0].id, 4700)
 
 
 def need(group: GroupOrder, people: list[Account], wanted: Mapping[int, int]) -> None:
@@ -95,14 +94,11 @@ def past(
 ) -> None:
     """Rounds that have closed: one to harvest, others on their way, settled, or to be paid."""
     soon = timedelta(hours=1)
-    sent: list[Opened] = []
-    settled: list[Opened] = []
-    unpaid: list[Opened] = []
     with clock.moved(-2 * soon):
-        for kept, mode in ((sent, "members"), (settled, "members"), (unpaid, "unit")):
-            for _ in range(rows):
-                kept.append(opened(people, lots[:1], PayMode(mode), after=soon))
-        for _, offered, group in (*sent, *settled, *unpaid):
+        settled = [opened(people, lots[:1], after=soon) for _ in range(rows)]
+        sent = opened(people, lots[:1], after=soon)
+        unpaid = opened(people, lots[:1], PayMode.UNIT, after=soon)
+        for _, offered, group in (*settled, sent, unpaid):
             need(group, [people.official], {offered[0].id: 1})
         # The last, so that a list that shows the newest shows it.
         to_harvest, offers, group = opened(people, lots, after=soon)
@@ -112,7 +108,7 @@ def past(
         for order in orders_of(to_harvest):
             pay(order)
         _split(to_harvest, households)
-        for done, _, group in (*settled, *sent):
+        for done, _, group in (*settled, sent):
             _deliver(people, done, group)
     for done, _, group in settled:
         _settle(people, done, group)
