@@ -3,14 +3,13 @@
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from kernel import web_sessions
@@ -50,21 +49,6 @@ def send(client: FlaskClient, page: str, to: str | None = None, **values: Any) -
     shown = client.get(page).get_data(as_text=True)
     tokens = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', shown))
     return client.post(to or page, data={**tokens, **values}, follow_redirects=True)
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """Collect the statements that are sent meanwhile."""
-    sent: list[str] = []
-
-    def note(*arguments: object) -> None:
-        sent.append(str(arguments[2]))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 STOCK = {
@@ -274,41 +258,6 @@ def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: 
     assert shown.count("许多") == 50
     assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
     assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
-
-
-@pytest.mark.parametrize("path", ["products", "lots", "offers", "households", "import"])
-def test_a_list_takes_as_many_statements_for_30_rows_as_for_one(app: Flask, path: str) -> None:
-    seller_id = builders.seller().id
-    client = signed_in(app, clerk_of(db.session.get_one(Seller, seller_id)))
-    taken, page = [], client.get("/seller")
-    for rows in (1, 29):
-        seller = db.session.get_one(Seller, seller_id)
-        for _ in range(rows):
-            product = builders.product(seller)
-            builders.offer(builders.lot(product))
-            builders.household(seller)
-            jobs.upload(seller.id, builders.account().id, workbook(RIGHT), "a.xlsx")
-        db.session.remove()
-        with counting() as sent:
-            page = client.get(f"/seller/{path}")
-        assert page.status_code == 200
-        taken.append(len(sent))
-    assert taken[0] == taken[1] <= 8
-    assert "cursor=" in page.get_data(as_text=True)
-
-
-def test_the_queue_of_sellers_takes_as_many_statements_for_30_as_for_one(app: Flask) -> None:
-    client = signed_in(app, builders.account(Role.STAFF))
-    taken, page = [], ""
-    for rows in (1, 29):
-        for _ in range(rows):
-            builders.seller(SellerState.SUBMITTED)
-        db.session.remove()
-        with counting() as sent:
-            page = client.get("/staff/sellers").get_data(as_text=True)
-        taken.append(len(sent))
-    assert taken[0] == taken[1] <= 6
-    assert "cursor=" in page
 
 
 def test_staff_finds_a_paper_that_came_later_and_its_clerk_reads_what_became_of_it(

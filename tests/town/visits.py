@@ -93,6 +93,6 @@ def visit(app: Flask, people: People, rule: Rule, account: Account) -> Visit:
     with client.session_transaction() as session:
         session["cart"] = dict.fromkeys(names(people, "/cart/lines"), 1)
     with counting() as sent:
-        answer = Context().run(client.get, path, headers=headers)
+        answer = Context().run(client.get, path, headers=headers, buffered=True)
         answer.get_data()
     return Visit(path, answer.status_code, list(sent))
