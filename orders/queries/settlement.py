@@ -16,7 +16,15 @@ from kernel.money import Money, total
 from kernel.paging import Page, decode, page_of
 from kernel.second_person import Proposal, ProposalState
 from orders.actions.settlement import PAYOUT, unsettled
-from orders.model import HouseholdShare, Order, OrderLine, Round, RoundOffer, Settlement
+from orders.model import (
+    HouseholdShare,
+    Order,
+    OrderLine,
+    Round,
+    RoundOffer,
+    Settlement,
+    SettlementLine,
+)
 from sellers.model import Seller
 
 
@@ -51,6 +59,12 @@ class SettlementView:
         return self.total - self.households
 
     @property
+    def unit_name(self) -> str:
+        """The sale unit of all its lines, or '' where they differ: a sum would mean nothing."""
+        names = {one.line.unit_name for one in self.settlement.lines}
+        return names.pop() if len(names) == 1 else ""
+
+    @property
     def by_household(self) -> list[tuple[str, int, Money, Money, Money]]:
         """Number, units, by delivery or shares, by second distribution, and together."""
         rows: dict[str, list[HouseholdShare]] = {}
@@ -71,7 +85,9 @@ class SettlementView:
 def _scoped(who: Viewer) -> Select[Settlement]:
     query = select(Settlement).options(
         selectinload(Settlement.shares).selectinload(HouseholdShare.household),
-        selectinload(Settlement.lines),
+        selectinload(Settlement.lines)
+        .joinedload(SettlementLine.line)
+        .load_only(OrderLine.unit_name),
     )
     if who.has(Role.STAFF, Role.ADMIN, Role.AUDITOR):
         return query
