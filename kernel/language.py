@@ -12,10 +12,12 @@ def reads_english() -> bool:
     """Tell whether this page is read in English; outside a request it is Chinese."""
     if not has_app_context():
         return False
-    if "reads_english" not in g:
+    try:
+        return bool(g.reads_english)
+    except AttributeError:
         locale = get_locale()
         g.reads_english = locale is not None and locale.language == "en"
-    return bool(g.reads_english)
+        return bool(g.reads_english)
 
 
 def local(thing: Any, name: str = "name") -> str:

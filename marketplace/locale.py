@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_translations
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from marketplace import rooms
 
 LANGUAGES = {"zh": "中文", "en": "English"}
 COOKIE = "language"
+SAYINGS_KEPT = 4096
+"""How many sayings a worker remembers, in both languages: more than all templates have."""
 
 
 def language() -> str:
@@ -25,9 +30,30 @@ def language() -> str:
 
 def _words() -> Any:
     """Return the catalogue in which this request is answered."""
-    if "words" not in g:
+    try:
+        return g.words
+    except AttributeError:
         g.words = get_translations()
-    return g.words
+        return g.words
+
+
+def _remembering(say: Callable[..., str]) -> Callable[..., str]:
+    """Return `_` for templates: Jinja's own `say`, remembered for what has no values to put in."""
+    known: dict[tuple[Any, str], str] = {}
+
+    @pass_context
+    def said(context: Context, one: str, /, **values: Any) -> str:
+        if values or not context.eval_ctx.autoescape:
+            return say(context, one, **values)
+        key = (_words(), one)
+        if key in known:
+            return known[key]
+        text = say(context, one)
+        if len(known) < SAYINGS_KEPT:
+            known[key] = text
+        return text
+
+    return said
 
 
 def init_app(app: Flask) -> None:
@@ -44,4 +70,7 @@ def init_app(app: Flask) -> None:
         ngettext=lambda one, many, number: _words().ngettext(one, many, number),
         newstyle=True,
     )
+    # Jinja's own goes through three calls, and formats what has nothing to be put in.
+    say: Any = app.jinja_env.globals["gettext"]
+    app.jinja_env.globals["_"] = _remembering(say)
     app.context_processor(lambda: {"language": language(), "languages": LANGUAGES})
