@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from kernel import clock
 from kernel.access import Viewer, found
-from kernel.db import public_code, transaction
+from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
 from kernel.money import MAX_FEN
@@ -79,25 +79,26 @@ def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
 
 
 def hosted(viewer: Viewer, code: str, *, lock: bool = False) -> Broadcast:
-    """Return the broadcast `code` for its host, its organiser or staff; NotFound for others."""
-    with transaction() as session:
-        query = select(Broadcast).where(Broadcast.code == code)
-        if not viewer.has(Role.STAFF):
-            query = query.where(
-                (Broadcast.host_id == viewer.account_id)
-                | Broadcast.organiser_id.in_(viewer.organisations(Role.HOST))
-            )
-        if lock:
-            query = query.with_for_update()
-        return found(session.scalar(query))
+    """Return the broadcast `code` for its host, its organiser or staff; NotFound for others.
+
+    With `lock` its row is locked until the end of the surrounding transaction().
+    """
+    query = select(Broadcast).where(Broadcast.code == code)
+    if not viewer.has(Role.STAFF):
+        query = query.where(
+            (Broadcast.host_id == viewer.account_id)
+            | Broadcast.organiser_id.in_(viewer.organisations(Role.HOST))
+        )
+    if lock:
+        query = query.with_for_update()
+    return found(db.session.scalar(query))
 
 
 def readable(viewer: Viewer, code: str) -> Broadcast:
     """Return the broadcast `code` for whoever may see its figures; NotFound for others."""
     if not viewer.has(Role.AUDITOR, Role.ADMIN):
         return hosted(viewer, code)
-    with transaction() as session:
-        return found(session.scalar(select(Broadcast).where(Broadcast.code == code)))
+    return found(db.session.scalar(select(Broadcast).where(Broadcast.code == code)))
 
 
 @dataclass(frozen=True)

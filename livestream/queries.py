@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -82,23 +82,18 @@ class Board:
         """The pinned offer that is before the viewers now."""
         return next((pin for pin in self.pins if pin.shown), None)
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """A tag that changes only when a figure does (the time of asking does not count)."""
-        body = asdict(self) | {"as_of": None}
-        return hashlib.sha256(json.dumps(body, default=str).encode()).hexdigest()[:32]
+        told = [getattr(self, one.name) for one in fields(self) if one.name != "as_of"]
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def board(broadcast: Broadcast) -> Board:
     """Read every figure of a broadcast, in six statements."""
     now = clock.now()
     sums = _sums(broadcast.credit_source_id)
-    views = db.session.scalar(
-        select(ReportedFigure)
-        .where(ReportedFigure.broadcast_id == broadcast.id, ReportedFigure.name == "views")
-        .order_by(ReportedFigure.reported_at.desc(), ReportedFigure.id.desc())
-        .limit(1)
-    )
+    views = db.session.scalar(_VIEWS, {"broadcast_id": broadcast.id})
     return Board(
         code=broadcast.code,
         live=broadcast.is_live,
@@ -116,8 +111,8 @@ def board(broadcast: Broadcast) -> Board:
     )
 
 
-def _sums(source_id: int) -> dict[str, Any]:
-    sold = paid_lines().where(OrderLine.credit_source_id == source_id).subquery()
+def _sums_of_a_source() -> Select[Any]:
+    sold = paid_lines().where(OrderLine.credit_source_id == bindparam("source_id")).subquery()
     buyer = tuple_(sold.c.account_id, sold.c.visitor)
     earlier = select(Order.id).where(Order.paid_at < sold.c.paid_at, Order.id != sold.c.order_id)
     # An account or a guest: each has an index of its own, both at once would have none.
@@ -128,37 +123,32 @@ def _sums(source_id: int) -> dict[str, Any]:
             earlier.where(Order.account_id.is_(None), Order.visitor == sold.c.visitor).exists(),
         ),
     )
-    row = db.session.execute(
-        select(
-            func.coalesce(func.sum(sold.c.paid_fen), 0).label("paid_fen"),
-            func.coalesce(func.sum(sold.c.refunded_fen), 0).label("refunded_fen"),
-            func.coalesce(func.sum(sold.c.settled_fen), 0).label("settled_fen"),
-            func.count(sold.c.order_id.distinct()).label("orders"),
-            func.count(sold.c.line_id).label("lines"),
-            func.coalesce(func.sum(sold.c.quantity), 0).label("units"),
-            func.count(buyer.distinct()).label("buyers"),
-            func.count(buyer.distinct()).filter(~before).label("first_time_buyers"),
-        )
-    ).one()
+    return select(
+        func.coalesce(func.sum(sold.c.paid_fen), 0).label("paid_fen"),
+        func.coalesce(func.sum(sold.c.refunded_fen), 0).label("refunded_fen"),
+        func.coalesce(func.sum(sold.c.settled_fen), 0).label("settled_fen"),
+        func.count(sold.c.order_id.distinct()).label("orders"),
+        func.count(sold.c.line_id).label("lines"),
+        func.coalesce(func.sum(sold.c.quantity), 0).label("units"),
+        func.count(buyer.distinct()).label("buyers"),
+        func.count(buyer.distinct()).filter(~before).label("first_time_buyers"),
+    )
+
+
+def _sums(source_id: int) -> dict[str, Any]:
+    row = db.session.execute(_SUMS, {"source_id": source_id}).one()
     return {name: int(value) for name, value in row._mapping.items()}
 
 
 def _created(source_id: int) -> int:
-    return (
-        db.session.scalar(
-            select(func.count(OrderLine.order_id.distinct())).where(
-                OrderLine.credit_source_id == source_id
-            )
-        )
-        or 0
-    )
+    return db.session.scalar(_CREATED, {"source_id": source_id}) or 0
 
 
-def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
+def _pins_of_a_broadcast() -> Select[Any]:
     sold = (
         paid_lines()
         .join(BroadcastOffer, BroadcastOffer.offer_id == OrderLine.offer_id)
-        .where(BroadcastOffer.broadcast_id == broadcast.id)
+        .where(BroadcastOffer.broadcast_id == bindparam("broadcast_id"))
         .subquery()
     )
     paid = (
@@ -171,15 +161,19 @@ def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
         .group_by(sold.c.offer_id)
         .subquery()
     )
-    rows = db.session.execute(
+    return (
         select(BroadcastOffer, Offer, Lot, Product, paid)
         .join(Offer, BroadcastOffer.offer_id == Offer.id)
         .join(Lot, Offer.lot_id == Lot.id)
         .join(Product, Offer.product_id == Product.id)
         .outerjoin(paid, paid.c.offer_id == Offer.id)
-        .where(BroadcastOffer.broadcast_id == broadcast.id)
+        .where(BroadcastOffer.broadcast_id == bindparam("broadcast_id"))
         .order_by(BroadcastOffer.position)
-    ).all()
+    )
+
+
+def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
+    rows = db.session.execute(_PINS, {"broadcast_id": broadcast.id}).all()
     shown = max(
         (r.BroadcastOffer.shown_at for r in rows if r.BroadcastOffer.shown_at), default=None
     )
@@ -231,23 +225,42 @@ def _flow(broadcast: Broadcast, now: datetime) -> tuple[tuple[datetime, int], ..
     return tuple((start + step * i, counted.get(start + step * i, 0)) for i in range(steps))
 
 
-def _latest(source_id: int) -> tuple[tuple[datetime, str, str, int, str], ...]:
-    """The latest paid lines: time, city, product, units, unit. No person."""
+def _latest_of_a_source() -> Select[Any]:
     # The lines of this source first: else all orders are walked through, the newest first.
     lines = (
         select(OrderLine)
-        .where(OrderLine.credit_source_id == source_id)
+        .where(OrderLine.credit_source_id == bindparam("source_id"))
         .cte("lines")
         .prefix_with("MATERIALIZED")
     )
-    rows: Sequence[Any] = db.session.execute(
+    return (
         select(Order.paid_at, Order.city, lines.c.name_zh, lines.c.quantity, lines.c.unit_name)
         .join(lines, lines.c.order_id == Order.id)
         .where(Order.paid_at.is_not(None))
         .order_by(Order.paid_at.desc(), lines.c.id.desc())
         .limit(LATEST)
-    ).all()
+    )
+
+
+def _latest(source_id: int) -> tuple[tuple[datetime, str, str, int, str], ...]:
+    """The latest paid lines: time, city, product, units, unit. No person."""
+    rows: Sequence[Any] = db.session.execute(_LATEST, {"source_id": source_id}).all()
     return tuple((r[0], r[1], r[2], r[3], r[4]) for r in rows)
+
+
+# Watchers ask every second: what is asked is put together once, and only the values differ.
+_SUMS = _sums_of_a_source()
+_PINS = _pins_of_a_broadcast()
+_LATEST = _latest_of_a_source()
+_CREATED = select(func.count(OrderLine.order_id.distinct())).where(
+    OrderLine.credit_source_id == bindparam("source_id")
+)
+_VIEWS = (
+    select(ReportedFigure)
+    .where(ReportedFigure.broadcast_id == bindparam("broadcast_id"), ReportedFigure.name == "views")
+    .order_by(ReportedFigure.reported_at.desc(), ReportedFigure.id.desc())
+    .limit(1)
+)
 
 
 def listed() -> Sequence[Broadcast]:
