@@ -43,7 +43,7 @@ class HouseholdForm(FlaskForm):
 class RevealForm(FlaskForm):
     """Why personal data is looked at."""
 
-    reason = text(_l("为什么要看"), 200, needed=_l("写明为什么要看，会留下记录。"))
+    reason = text(_l("为什么要看"), 200, needed=_l("写明为什么要看，会留下记录。"), anchor="why")
 
 
 class PlanForm(FlaskForm):

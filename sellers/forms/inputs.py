@@ -94,9 +94,14 @@ _WRONG_WHOLE = _l("写整数，最少 %(least)s，不带单位。")
 _WRONG_DAY = _l("日期写成 2026-12-01 这样。")
 
 
-def text(label: LazyString, most: int, *, needed: LazyString | None = None) -> TextField:
-    """Return a line of text of at most `most` characters; `needed` is said when it is empty."""
-    return TextField(label, validators=_text_rules(most, needed), filters=[_stripped])
+def text(
+    label: LazyString, most: int, *, needed: LazyString | None = None, anchor: str | None = None
+) -> TextField:
+    """Return a line of text of at most `most` characters; `needed` is said when it is empty.
+
+    `anchor` is its id on a page where another form has a field of the same name.
+    """
+    return TextField(label, validators=_text_rules(most, needed), filters=[_stripped], id=anchor)
 
 
 def long_text(label: LazyString, most: int, *, needed: LazyString | None = None) -> LongTextField:

@@ -93,10 +93,10 @@ def test_a_seller_is_returned_with_a_reason_and_verified_the_second_time(
     shown = page.request.get(f"{live.url}{licence}")
     assert (shown.status, shown.headers["content-type"]) == (200, "image/webp")
     page.get_by_role("button", name="退回", exact=True).click()
-    expect(page.locator("#reason-wrong, .field .wrong").first).to_be_visible()
+    expect(page.locator("#reason-wrong")).to_be_visible()
     seen(page, "no-reason")
     assert state_of(seller) is SellerState.SUBMITTED
-    page.fill("[name=reason]", "执照照片看不清，重新拍一张。")
+    page.get_by_label("退回原因").fill("执照照片看不清，重新拍一张。")
     page.get_by_role("button", name="退回", exact=True).click()
     expect(page.get_by_text("已退回，原因会显示给对方。")).to_be_visible()
     assert state_of(seller) is SellerState.RETURNED
