@@ -82,6 +82,7 @@ def _config(*, seconds: int, seed: int) -> SchemathesisConfig:
         {
             "seed": seed,
             "max-time": seconds,
+            "cache": {"enabled": False},
             "continue-on-failure": True,
             "suppress-health-check": ["all"],
             "generation": {"deterministic": True, "database": "none", "no-shrink": True},
