@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 from sqlalchemy import func, select
 
-from kernel.db import db
+from kernel.db import db, transaction
 from kernel.identity import Role
 from kernel.ledger import AccountKind, balance
 from orders import books
@@ -216,7 +216,7 @@ def test_a_household_with_only_its_link_answers_and_weighs_in_jin(live: Live, vi
 
 
 def _by_the_jin(closed: Closed) -> None:
-    product = db.session.get_one(Product, closed.lot.product_id)
-    product.name_zh, product.unit_name, product.unit_g = "马蹄", "斤", 500
-    product.picture, product.category = "chestnut.webp", Category.VEGETABLE
-    db.session.commit()
+    with transaction() as session:
+        product = session.get_one(Product, closed.lot.product_id)
+        product.name_zh, product.unit_name, product.unit_g = "马蹄", "斤", 500
+        product.picture, product.category = "chestnut.webp", Category.VEGETABLE
