@@ -199,6 +199,8 @@ class Rig:
         self._running.remove(one)
 
     def _stop(self) -> None:
+        for one in self._running:
+            one.terminate()  # all at once: none of them needs another one to end
         for one in reversed(self._running[:]):
             self._end(one)
         home = self.folder / "postgres.home"
