@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, false, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import selectinload, undefer
 
 from kernel.access import Viewer, found
 from kernel.db import db
@@ -98,7 +98,7 @@ def order_for(number: str, who: Viewer) -> Order:
         .options(selectinload(Order.lines), selectinload(Order.events))
     )
     if not who.has(Role.STAFF, Role.AUDITOR):
-        statement = statement.where(owned_by(who))
+        statement = statement.where(owned_by(who)).options(undefer(Order.recipient))
     return found(db.session.scalar(statement))
 
 

@@ -85,7 +85,7 @@ STATEMENTS = {
     "office.order": 13,
     "office.orders": 4,
     "orders.index": 3,
-    "orders.show": 10,
+    "orders.show": 9,
     "orders_api.show_order": 8,
     "pay.back": 6,
     "pay.go": 3,
