@@ -40,6 +40,7 @@ from orders.placing import (
     place,
 )
 from sellers import supply
+from sellers.model import Offer
 from sellers.supply import GivenBack
 
 
@@ -181,8 +182,9 @@ def _lock_member(session: Session, unit_id: int, account_id: int) -> None:
 
 def _cutoffs(session: Session, round_id: int) -> dict[int, datetime]:
     rows = session.execute(
-        select(RoundOffer.offer_id, RoundLeg.cutoff_at)
+        select(RoundOffer.offer_id, RoundOffer.cut_off().label("cutoff_at"))
         .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
+        .join(Offer, Offer.id == RoundOffer.offer_id)
         .where(RoundOffer.round_id == round_id)
     )
     return {row.offer_id: row.cutoff_at for row in rows}

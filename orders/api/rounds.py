@@ -63,7 +63,8 @@ def group_json(group: GroupOrder) -> dict[str, Any]:
     """Return a group order as `GroupOrderOut` writes it for this viewer."""
     who = viewer()
     own = queries.order_of_member(group.id, who.account_id) if who.account_id else None
-    names = {item.offer.id: item.offer.public_id for item in queries.items_of(group.round_id)}
+    lines = own.lines if own else []
+    names = queries.offer_codes([line.offer_id for line in lines])
     leads = who.belongs(group.unit_id, Role.COORDINATOR)
     progress = units.progress(group) if leads else None
     by_unit = leads and group.pay_mode is PayMode.UNIT
@@ -82,8 +83,7 @@ def group_json(group: GroupOrder) -> dict[str, Any]:
         "totals": None if progress is None else [_total(need) for need in progress.needs],
         "payment_id": owed[0].public_id if owed else None,
         "my_needs": [
-            {"offer_id": names[line.offer_id], "quantity": line.quantity}
-            for line in (own.lines if own else ())
+            {"offer_id": names[line.offer_id], "quantity": line.quantity} for line in lines
         ],
     }
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock
@@ -71,6 +79,23 @@ class RoundOffer(SmallKey, Base):
 
     round: Mapped[Round] = relationship()
     offer: Mapped[Offer] = relationship()
+
+    @staticmethod
+    def cut_off() -> ColumnElement[datetime]:
+        """Return when orders for it end: at its leg's cut-off, or when its seller withdrew it.
+
+        An expression over joined `round_leg` and `offer`; LEAST passes over a null.
+        """
+        return func.least(RoundLeg.cutoff_at, Offer.withdrawn_at)
+
+    @staticmethod
+    def stands() -> ColumnElement[bool]:
+        """Tell whether it is part of its round, over joined `round` and `offer`.
+
+        What was withdrawn before anybody ordered it is not. What was ordered is still delivered;
+        and a processed round's offers are all withdrawn, and stood in it nevertheless.
+        """
+        return Offer.withdrawn_at.is_(None) | (Offer.sold > 0) | Round.processed_at.is_not(None)
 
 
 class PayMode(enum.StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -129,9 +129,7 @@ def _rows(condition: object, order: object, most: int = SHOWN_ROUNDS) -> list[Ro
         .outerjoin(RoundOffer, RoundOffer.round_id == Round.id)
         .outerjoin(
             Offer,
-            # A processed round's offers are all withdrawn; they stood in it nevertheless.
-            (Offer.id == RoundOffer.offer_id)
-            & (Offer.withdrawn_at.is_(None) | Round.processed_at.is_not(None)),
+            (Offer.id == RoundOffer.offer_id) & RoundOffer.stands(),
         )
         .where(condition)  # type: ignore[arg-type]  # a column expression
         .group_by(Round.id)
@@ -149,7 +147,8 @@ def round_by_public_id(public_id: str) -> Round | None:
 def items_of(round_id: int) -> list[RoundItem]:
     """Return the round's offers with product, lot, seller and cut-off, in one statement.
 
-    Offers that were taken out of the round before anybody ordered them are left out.
+    Offers that were taken out before anybody ordered them are left out. One that its seller
+    withdrew after that stays, cut off at that moment: what was ordered is still delivered.
     """
     return items_of_rounds([round_id])[round_id]
 
@@ -157,20 +156,17 @@ def items_of(round_id: int) -> list[RoundItem]:
 def items_of_rounds(round_ids: Sequence[int]) -> dict[int, list[RoundItem]]:
     """Return round id → offers, as `items_of`, for several rounds in one statement."""
     rows = db.session.execute(
-        select(Offer, RoundLeg.cutoff_at, RoundOffer.round_id)
+        select(Offer, RoundOffer.cut_off().label("cutoff_at"), RoundOffer.round_id)
         .join(RoundOffer, RoundOffer.offer_id == Offer.id)
         .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
         .join(Round, Round.id == RoundOffer.round_id)
-        .where(
-            RoundOffer.round_id.in_(round_ids),
-            Offer.withdrawn_at.is_(None) | Round.processed_at.is_not(None),
-        )
+        .where(RoundOffer.round_id.in_(round_ids), RoundOffer.stands())
         .options(
             joinedload(Offer.product),
             joinedload(Offer.lot),
             joinedload(Offer.seller).joinedload(Seller.organisation),
         )
-        .order_by(RoundLeg.cutoff_at, RoundOffer.id)
+        .order_by("cutoff_at", RoundOffer.id)
     )
     items: dict[int, list[RoundItem]] = {round_id: [] for round_id in round_ids}
     for row in rows:
@@ -221,6 +217,12 @@ def order_of_member(group_order_id: int, account_id: int) -> Order | None:
         .order_by(Order.id.desc())
         .limit(1)
     )
+
+
+def offer_codes(offer_ids: Collection[int]) -> dict[int, str]:
+    """Return offer id → public id, in one statement."""
+    rows = db.session.execute(select(Offer.id, Offer.public_id).where(Offer.id.in_(offer_ids)))
+    return {row.id: row.public_id for row in rows}
 
 
 def legs_of(round_id: int) -> list[tuple[RoundLeg, HarvestNotice | None]]:

@@ -24,6 +24,9 @@ from orders.actions.rounds import create_round, set_leg
 from orders.lifecycle import cancel
 from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderState, PayMode
 from orders.queries.mine import orders_of
+from orders.queries.rounds import items_of
+from orders.queries.units import progress
+from sellers.actions.stock import withdraw_offer
 from tests import builders
 from tests.orders.fairs import fair, plan, promised
 
@@ -174,6 +177,27 @@ def test_a_seller_cut_off_earlier_keeps_its_lines_while_others_still_change() ->
     assert live_orders() == [(member, 4500)]
     assert promised(at.eggs) == (30, 30)
     assert promised(at.ginger) == (0, 0)
+
+
+def test_an_offer_its_seller_withdraws_is_cut_off_then_and_what_was_ordered_stands() -> None:
+    at = fair()
+    member = at.members[0].id
+    set_needs(at.group.id, member, {at.eggs.id: 30, at.ginger.id: 2})
+    withdraw_offer(at.eggs.id)
+    withdraw_offer(at.ginger.id)
+    with pytest.raises(OfferClosed):
+        set_needs(at.group.id, member, {at.eggs.id: 31, at.ginger.id: 2})
+    assert {item.offer.id for item in items_of(at.round.id)} == {at.eggs.id, at.ginger.id}
+    assert progress(at.group).total == Money(30 * 150 + 2 * 900)
+    assert promised(at.eggs) == (30, 30)
+
+
+def test_an_offer_withdrawn_before_anybody_ordered_it_is_out_of_the_round() -> None:
+    at = fair()
+    withdraw_offer(at.eggs.id)
+    with pytest.raises(OfferClosed):
+        set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    assert [item.offer.id for item in items_of(at.round.id)] == [at.ginger.id]
 
 
 def test_a_closed_group_order_takes_no_change() -> None:

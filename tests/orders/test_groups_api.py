@@ -9,7 +9,9 @@ from flask.testing import FlaskClient
 
 from kernel.identity import Account, Role, issue_token
 from kernel.paging import encode
+from orders.actions.group_orders import set_needs
 from orders.actions.rounds import create_round
+from sellers.actions.stock import close_lot
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair, plan, promised
@@ -70,6 +72,20 @@ def test_from_opening_to_closing(client: FlaskClient) -> None:
     assert late.status_code == 409
     assert late.get_json()["code"] == "group_order_closed"
     assert promised(at.eggs) == (60, 60)
+
+
+def test_a_member_sees_its_needs_of_a_lot_that_its_seller_closed(client: FlaskClient) -> None:
+    at = fair()
+    member = at.members[0]
+    set_needs(at.group.id, member.id, {at.eggs.id: 30})
+    close_lot(at.eggs.lot_id)
+    path = f"/api/v1/group-orders/{at.group.public_id}"
+    needs = [{"offer_id": at.eggs.public_id, "quantity": 30}]
+    assert client.get(path, headers=bearer(member)).get_json()["my_needs"] == needs
+    kept = client.put(f"{path}/needs", json={"needs": needs}, headers=bearer(member, "same"))
+    assert (kept.status_code, kept.get_json()["needs"]) == (200, needs)
+    less = client.put(f"{path}/needs", json={"needs": []}, headers=bearer(member, "less"))
+    assert (less.status_code, less.get_json()["code"]) == (409, "offer_closed")
 
 
 def test_writes_need_a_key_and_known_fields(client: FlaskClient) -> None:
