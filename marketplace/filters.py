@@ -231,6 +231,11 @@ def _plain_place(name: str) -> str:
     return name[:-1] if len(name) > 2 and name[-1] in "省市区县" else name
 
 
+def comma() -> str:
+    """Return what stands between two parts of one line: '，', in English ', '."""
+    return str(_("，"))
+
+
 FILTERS: tuple[Callable[..., Any], ...] = (
     yuan, fen_parts, wan, count, percent, weekday, day, full_day, short_day, clock_time, moment,
     span_days, jin, jin_figure, kilograms, unit, of_unit, per_unit, net_weight, price_of, local,
@@ -256,5 +261,6 @@ def register(app: Flask) -> None:
     for one in FILTERS:
         app.add_template_filter(_when_read(one), one.__name__)
     app.add_template_global(reads_english, "reads_english")
+    app.add_template_global(comma, "comma")
     app.add_template_global(clock.now, "clock_now")
     app.add_template_global(clock.today, "clock_today")

@@ -101,9 +101,9 @@ def _chart(period: Period) -> dict[str, Any]:
         for kind, fens in net.items()
         if max(fens) > 0
     ]
-    finding = "；".join(peaks) or _("这段时间没有付款。")
+    finding = str(_("；")).join(peaks) or _("这段时间没有付款。")
     return {
-        "finding": _("各渠道每周净额。%(finding)s。数字见下表。", finding=finding.rstrip("。")),
+        "finding": _("各渠道每周净额。%(finding)s。数字见下表。", finding=finding.rstrip("。.")),
         "data": {
             "labels": weeks,
             "series": [

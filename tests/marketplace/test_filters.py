@@ -200,6 +200,14 @@ def test_places_lose_their_endings_only_where_they_stay_clear(
     assert filters.region(names) == words
 
 
+def test_parts_of_a_line_are_divided_as_the_reader_writes(application: Flask) -> None:
+    page = "春橙{{ comma() }}{{ ['X1', 'X2']|join(comma()) }}"
+    with reading(application, "zh"):
+        assert render_template_string(page) == "春橙，X1，X2"
+    with reading(application, "en"):
+        assert render_template_string(page) == "春橙, X1, X2"
+
+
 def test_a_filter_of_a_constant_still_follows_the_reader(application: Flask) -> None:
     template = "{{ 450|price_of('斤') }}"
     with reading(application, "zh"):

@@ -10,6 +10,9 @@ from marketplace.rooms import ROOT
 
 PACKAGES = ("kernel", "sellers", "orders", "livestream", "cabinets", "marketplace")
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
+# What a template says through `_`, and what it only says to whoever reads the template.
+TRANSLATED = re.compile(r"\{#.*?#\}|\b_\(\s*(?:'[^']*'|\"[^\"]*\")", re.DOTALL)
+CHINESE_STOPS = re.compile("[，。、；：（）“”！？]")
 
 
 def said(package: str) -> set[str]:
@@ -44,3 +47,18 @@ def test_english_keeps_every_placeholder(package: str) -> None:
         != set(PLACEHOLDER.findall(str(message.string)))
     ]
     assert changed == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_template_writes_a_chinese_stop_that_english_would_keep(package: str) -> None:
+    folder = ROOT / package
+    pages = {
+        path: path.read_text(encoding="utf-8") for path in folder.glob("**/templates/**/*.html")
+    }
+    left = [
+        f"{path.relative_to(ROOT)}: {stop}"
+        for path, page in pages.items()
+        if "sandbox" not in path.parts
+        for stop in CHINESE_STOPS.findall(TRANSLATED.sub("", page))
+    ]
+    assert left == []
