@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
 
 from kernel import clock
 from kernel.access import allow, viewer, visitor_key
@@ -43,14 +44,17 @@ def show() -> ResponseReturnValue:
 @blueprint.post("/cart/lines")
 @allow.everyone
 def add() -> ResponseReturnValue:
-    """Put an offer into the cart, on top of what is there; `then=buy` goes on to pay."""
-    offer, units = request.form.get("offer", ""), _units(least=1)
+    """Put an offer into the cart, on top of what is there.
+
+    With `then=buy` it goes past the cart, which stays as it is: on to pay for this alone.
+    """
+    offer, units = request.form.get("offer", ""), _units(request.form, least=1)
     card = cards([offer]).get(offer)
     if card is None:
         raise NotFound(code="offer_not_found")
-    cart.add(offer, units)
     if request.form.get("then") == "buy":
-        return redirect(url_for("checkout.show_checkout"))
+        return redirect(url_for("checkout.show_checkout", offer=offer, quantity=units))
+    cart.add(offer, units)
     flash(_("加了 %(n)s%(name)s", n=of_unit(units, card.unit_name), name=local(card)), "toast")
     return redirect(same_site(request.form.get("next"), url_for("cart.show")))
 
@@ -60,7 +64,7 @@ def add() -> ResponseReturnValue:
 def change(offer: str) -> ResponseReturnValue:
     """Set how many units are wanted; 0 takes the offer out, which can be undone."""
     before = cart.wanted().get(offer, 0)
-    units = _units(least=0)
+    units = _units(request.form, least=0)
     if units and not before and not cards([offer]):
         raise NotFound(code="offer_not_found")
     cart.put(offer, units)
@@ -79,10 +83,10 @@ def again(number: str) -> ResponseReturnValue:
     return redirect(url_for("cart.show"))
 
 
-def _units(*, least: int) -> int:
+def _units(sent: MultiDict[str, str], *, least: int) -> int:
     """Read the units that were typed or the button that was pressed. Raises Invalid."""
     # A pressed button sends its value beside the input's: the last one counts.
-    typed = request.form.getlist("quantity") or ["1"]
+    typed = sent.getlist("quantity") or ["1"]
     try:
         return parse_units(typed[-1], least=least)
     except ValueError as problem:
@@ -99,22 +103,31 @@ def show_checkout() -> ResponseReturnValue:
     """Where it goes, how it is paid, one look over all, and one button."""
     visitor_key()
     who = viewer()
-    form = CheckoutForm()
-    wanted = form.wanted() if request.method == "POST" else cart.wanted()
+    form, alone = CheckoutForm(), _alone()
+    wanted = form.wanted() if request.method == "POST" else alone or cart.wanted()
     if not wanted:
         return redirect(url_for("cart.show"))
     if request.method == "GET":
         form.begin(wanted, last_recipient(who))
     elif form.validate():
         try:
-            return redirect(_buy(form, wanted))
+            paying = _buy(form, wanted)
+            if not alone:
+                cart.drop(list(wanted))
+            return redirect(paying)
         except Refusal as refusal:
             return _review(form, wanted, refusal), refusal.status
     return _review(form, wanted, None), 422 if form.errors else 200
 
 
+def _alone() -> dict[str, int]:
+    """Return what is bought past the cart, as the address says: offer → units, or nothing."""
+    offer = request.args.get("offer", "")
+    return {offer: _units(request.args, least=1)} if offer else {}
+
+
 def _buy(form: CheckoutForm, wanted: dict[str, int]) -> str:
-    """Buy, empty the cart of it, and return where to pay."""
+    """Buy, and return where to pay."""
     method = PaymentMethod(form.payment.data)
     answer: dict[str, Any] = purchase(
         viewer(),
@@ -125,13 +138,14 @@ def _buy(form: CheckoutForm, wanted: dict[str, int]) -> str:
         form.idempotency_key.data,
         expected_total_fen=form.total_fen.data,
     )
-    cart.drop(list(wanted))
     payment_id = answer["pay_url"].split("/pay/")[1].split("/")[0]
     return pay_path(payment_id, method)
 
 
 def _review(form: CheckoutForm, wanted: dict[str, int], refusal: Refusal | None) -> str:
     seen = cart.seen(wanted, clock.now())
+    if not seen.lines:
+        raise NotFound(code="offer_not_found")
     form.total_fen.data = seen.total.fen
     return render_template(
         "cart/checkout.html", form=form, cart=seen, refusal=refusal, total=Money(seen.total.fen)

@@ -114,6 +114,21 @@ def test_a_guest_buys_on_the_page_and_is_sent_to_pay(visitor: Visitor) -> None:
     assert visitor.get(f"/orders/{order.number}").status_code == 200
 
 
+def test_what_is_bought_at_once_leaves_the_cart_as_it_is(visitor: Visitor) -> None:
+    kept, wanted = builders.offer(price_fen=180), builders.offer()
+    visitor.send("/cart/lines", offer=kept.public_id, quantity=10)
+    visitor.send("/cart/lines", offer=wanted.public_id, quantity=1)
+    checkout = visitor.send("/cart/lines", offer=wanted.public_id, quantity=2, then="buy").location
+    form = hidden(page := visitor.page(checkout))
+    assert ("去付款 ¥118.00" in page, "回产品页改" in page) == (True, True)
+    visitor.post(checkout, data={**form, **ADDRESS, "payment": "stripe"})
+    [order] = orders()
+    assert [(line.offer_id, line.quantity) for line in order.lines] == [(wanted.id, 2)]
+    assert "去结算 ¥77.00" in visitor.page("/cart")
+    assert visitor.get("/checkout?offer=nonesuch").status_code == 404
+    assert visitor.get(f"/checkout?offer={kept.public_id}&quantity=0").status_code == 422
+
+
 def test_sending_the_form_again_does_nothing_again(visitor: Visitor) -> None:
     offer = builders.offer()
     visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
