@@ -42,6 +42,10 @@ class OrderSheet:
         """What was or will be given back of the total, in fen."""
         return sum(one.amount_fen for one in self.refunds if one.line_id is not None)
 
+    def line_of(self, refund: Refund) -> OrderLine | None:
+        """Return the line that a refund pays back; None for what never paid for goods."""
+        return next((line for line in self.order.lines if line.id == refund.line_id), None)
+
     @property
     def recipient(self) -> Recipient | None:
         """Where the goods go, None when the order is handed over at the unit."""
