@@ -32,8 +32,8 @@ def notices() -> ResponseReturnValue:
 @blueprint.get("/seller/harvest/<public_id>")
 @allow(Role.CLERK, Role.STAFF)
 def notice(public_id: str) -> ResponseReturnValue:
-    """One notice: split, yields and allocation of each item."""
-    return _page(public_id)
+    """One notice: split, yields and allocation of each item; `item` stands open."""
+    return _page(public_id, at=request.args.get("item", ""))
 
 
 def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> ResponseReturnValue:
@@ -55,7 +55,7 @@ def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> Respo
         },
         by_shares=by_shares,
         refusal=refusal,
-        refused_item=at,
+        at=at,
         typed=request.form,
         key=public_code(20),
     )
@@ -71,7 +71,9 @@ def _act(item_id: str, act: Callable[[ItemView], None], done: str) -> ResponseRe
     except (Conflict, Invalid) as refusal:
         return _page(public_id, refusal, item_id)
     flash(done, "done")
-    return redirect(url_for("harvest.notice", public_id=public_id, _anchor=f"i-{item_id}"))
+    return redirect(
+        url_for("harvest.notice", public_id=public_id, item=item_id, _anchor=f"i-{item_id}")
+    )
 
 
 @blueprint.post("/seller/harvest/items/<item_id>/split")

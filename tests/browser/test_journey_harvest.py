@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
 from kernel.db import db, transaction
@@ -197,6 +197,8 @@ def test_a_household_with_only_its_link_answers_and_weighs_in_jin(live: Live, vi
     clerk.click("main >> text=打开")
     clerk.click("text=分给 3 户")
     clerk.wait_for_selector("text=还没回复")
+    # What waits for the households stands open, the rest is folded.
+    expect(clerk.locator("details.sheet[open] > summary")).to_contain_text("3 户还没回复")
     look(clerk, "notice")
     link = clerk.locator("text=他的页面").first.get_attribute("href")
     assert link is not None
