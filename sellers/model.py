@@ -109,6 +109,12 @@ class Seller(Base):
         names = [self.city, self.county, self.township + self.village]
         return list(dict.fromkeys(name for name in names if name))
 
+    @property
+    def address(self) -> str:
+        """From province to village in one word; a city that is a province stands once."""
+        city = "" if self.city == self.province else self.city
+        return self.province + city + self.county + self.township + self.village
+
 
 class CertificateState(enum.StrEnum):
     """Buyers see only what staff accepted; `moves` lists what may follow."""

@@ -88,6 +88,7 @@ def test_a_seller_is_returned_with_a_reason_and_verified_the_second_time(
     page.goto("/staff/sellers")
     seen(page, "sellers")
     page.get_by_role("link", name="黄陵村柑橘合作社").click()
+    expect(page.get_by_text("重庆市开州区黄陵村", exact=True)).to_be_visible()
     seen(page, "dossier")
     licence = page.get_by_role("link", name="查看 91500234").get_attribute("href")
     shown = page.request.get(f"{live.url}{licence}")
