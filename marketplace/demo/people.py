@@ -30,7 +30,9 @@ FACTORED = ("staff", "staff2", "admin")
 """Who has the demo's second factor: `flask demo code` tells its code."""
 MEMBERS = {"lc-union": 6, "yb-helper": 4, "dg-dalang": 2}
 """How many colleagues of which units have accounts."""
-DEPARTMENTS = ("办公室", "宣教部", "财务部")
+DEPARTMENTS = ("办公室", "宣教部", "财务部", "组织部", "经济技术部")
+FIRST_NUMBER = 201
+"""The staff number of a unit's coordinator; its other staff follow, one number each."""
 COORDINATORS = {"lc-union": "coordinator"}
 
 
@@ -80,7 +82,8 @@ def _unit(world: World, row: dict[str, str]) -> None:
                 basis_points=int(row["reserved_percent"]) * 100,
             )
         )
-    set_staff_list(unit_id, "\n".join(f"{n:04d} {DEPARTMENTS[n % 3]}" for n in range(201, 241)))
+    numbers = range(FIRST_NUMBER, FIRST_NUMBER + int(row["staff"]))
+    set_staff_list(unit_id, "\n".join(f"{n:04d} {_department(n)}" for n in numbers))
     login = COORDINATORS.get(code, f"coordinator-{code}")
     world.account(
         login,
@@ -88,17 +91,21 @@ def _unit(world: World, row: dict[str, str]) -> None:
         f"Coordinator of {row['name_en']}",
         (Role.COORDINATOR, unit_id),
         (Role.OFFICIAL, unit_id),
-        staff_number="0201",
-        department=DEPARTMENTS[0],
+        staff_number=f"{FIRST_NUMBER:04d}",
+        department=_department(FIRST_NUMBER),
     )
     for n in range(1, MEMBERS.get(code, 0) + 1):
-        number = 201 + n
+        number = FIRST_NUMBER + n
         first = code == "lc-union" and n == 1
         world.account(
             "official" if first else f"official-{code}-{n}",
-            f"{DEPARTMENTS[number % 3]} {number:04d}",
+            f"{_department(number)} {number:04d}",
             f"Staff {number:04d}",
             (Role.OFFICIAL, unit_id),
             staff_number=f"{number:04d}",
-            department=DEPARTMENTS[number % 3],
+            department=_department(number),
         )
+
+
+def _department(number: int) -> str:
+    return DEPARTMENTS[(number - FIRST_NUMBER) % len(DEPARTMENTS)]

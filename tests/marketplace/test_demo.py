@@ -22,6 +22,7 @@ from marketplace.demo.world import World
 from marketplace.report import periods, queries
 from orders import lifecycle
 from orders.model import (
+    BuyingUnit,
     CreditSource,
     HarvestNotice,
     Order,
@@ -33,6 +34,7 @@ from orders.model import (
     Refund,
     RefundState,
     Round,
+    StaffListEntry,
 )
 from orders.payments import gateway
 from orders.payments.captures import Captured, record_capture
@@ -74,6 +76,8 @@ def _rooms_are_full() -> None:
     at = clock.now()
     rounds = session.scalars(select(Round).order_by(Round.closes_at)).all()
     assert [one.is_open(at) for one in rounds] == [False, False, True]
+    listed = select(func.count()).where(StaffListEntry.unit_id == BuyingUnit.id).scalar_subquery()
+    assert session.scalars(select(BuyingUnit.id).where(BuyingUnit.staff != listed)).all() == []
     assert session.scalar(select(func.count()).select_from(HarvestNotice)) == 6
     live = session.scalars(select(Broadcast).where(Broadcast.started_at.is_not(None))).all()
     assert sorted(one.is_live for one in live) == [False, True]
