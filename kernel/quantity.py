@@ -10,6 +10,9 @@ JIN_G = 500
 MAX_UNITS = 10_000_000
 """The most units that one lot, offer or line may hold."""
 
+UNITS_TOGETHER = {"description": "Whole sale units of all products: a box counts as an egg does."}
+"""What an API's document says of a figure that adds units of different products."""
+
 _UNITS = re.compile(r"^\d{1,8}$")
 _JIN = re.compile(r"^(\d{1,7})(?:\.(\d{1,2}))?\s*斤?$")
 

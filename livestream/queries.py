@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
@@ -48,6 +48,17 @@ class PinFigures:
     paid_units: int
 
 
+class LatestLine(NamedTuple):
+    """One of the latest paid lines on a board. No person."""
+
+    at: datetime
+    city: str
+    name_zh: str
+    name_en: str
+    units: int
+    unit_name: str
+
+
 @dataclass(frozen=True)
 class Board:
     """A broadcast's figures as of `as_of`: what was paid by then, later refunds included.
@@ -75,7 +86,7 @@ class Board:
     views_by_en: str
     pins: tuple[PinFigures, ...]
     flow: tuple[tuple[datetime, int], ...]
-    latest: tuple[tuple[datetime, str, str, int, str], ...]
+    latest: tuple[LatestLine, ...]
 
     @property
     def shown(self) -> PinFigures | None:
@@ -234,7 +245,14 @@ def _latest_of_a_source() -> Select[Any]:
         .prefix_with("MATERIALIZED")
     )
     return (
-        select(Order.paid_at, Order.city, lines.c.name_zh, lines.c.quantity, lines.c.unit_name)
+        select(
+            Order.paid_at,
+            Order.city,
+            lines.c.name_zh,
+            lines.c.name_en,
+            lines.c.quantity,
+            lines.c.unit_name,
+        )
         .join(lines, lines.c.order_id == Order.id)
         .where(Order.paid_at.is_not(None))
         .order_by(Order.paid_at.desc(), lines.c.id.desc())
@@ -242,10 +260,9 @@ def _latest_of_a_source() -> Select[Any]:
     )
 
 
-def _latest(source_id: int) -> tuple[tuple[datetime, str, str, int, str], ...]:
-    """The latest paid lines: time, city, product, units, unit. No person."""
+def _latest(source_id: int) -> tuple[LatestLine, ...]:
     rows: Sequence[Any] = db.session.execute(_LATEST, {"source_id": source_id}).all()
-    return tuple((r[0], r[1], r[2], r[3], r[4]) for r in rows)
+    return tuple(LatestLine(*row) for row in rows)
 
 
 # Watchers ask every second: what is asked is put together once, and only the values differ.

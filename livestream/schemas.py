@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.money import MAX_FEN
-from kernel.quantity import MAX_UNITS
+from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
 from livestream.actions import MAX_VIEWS
 from livestream.model import BroadcastKind
 
@@ -135,7 +135,7 @@ class BoardOut(Schema):
     created_orders = fields.Integer()
     orders = fields.Integer()
     lines = fields.Integer()
-    units = fields.Integer()
+    units = fields.Integer(metadata=UNITS_TOGETHER)
     buyers = fields.Integer()
     first_time_buyers = fields.Integer()
     views = fields.Integer(allow_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from kernel.quantity import UNITS_TOGETHER
 from marketplace.report.periods import NAMES
 
 
@@ -23,7 +24,7 @@ class FiguresOut(Schema):
 
     orders = fields.Integer(required=True)
     lines = fields.Integer(required=True)
-    units = fields.Integer(required=True)
+    units = fields.Integer(required=True, metadata=UNITS_TOGETHER)
     paid_fen = fields.Integer(required=True)
     refunded_fen = fields.Integer(required=True)
     net_fen = fields.Integer(required=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from kernel.quantity import MAX_UNITS
+from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
 from orders.allocation import POLICIES
 
 UNITS = validate.Range(min=0, max=MAX_UNITS)
@@ -238,7 +238,7 @@ class ToPackOut(Schema):
     group_order_id = fields.String(allow_none=True)
     order_number = fields.String(allow_none=True)
     lines = fields.Integer()
-    units = fields.Integer()
+    units = fields.Integer(metadata=UNITS_TOGETHER)
 
 
 class PackingOut(Schema):
@@ -260,7 +260,7 @@ class ShareOut(Schema):
 
     household_number = fields.String()
     kind = fields.String()
-    units = fields.Integer()
+    units = fields.Integer(metadata=UNITS_TOGETHER)
     amount_fen = fields.Integer()
 
 

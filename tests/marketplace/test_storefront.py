@@ -276,6 +276,9 @@ def test_the_page_of_the_api_shows_every_path_and_code(visitor: Visitor) -> None
         assert f"<code>{path}</code>" in page
     for code in ("out_of_stock", "idempotency_key_missing", "not_found"):
         assert f'id="problem-{code}"' in page
+    shapes = document["components"]["schemas"]
+    for name in ("BoardOut", "FiguresOut", "ToPackOut", "ShareOut"):
+        assert "of all products" in shapes[name]["properties"]["units"]["description"]
     assert "<script>" not in page
 
 
@@ -321,9 +324,9 @@ def test_an_order_through_the_api_asks_four_times_within_one_transaction(
         assert len(seen) == 4
 
 
-def test_a_product_page_asks_three_times(shop: Flask, visitor: Visitor) -> None:
+def test_a_product_page_asks_once(shop: Flask, visitor: Visitor) -> None:
     [offer] = shelf_of(1)
-    assert counted(shop, visitor, f"/offers/{offer.public_id}") == 3
+    assert counted(shop, visitor, f"/offers/{offer.public_id}") == 1
 
 
 @pytest.mark.parametrize("rows", [1, 30])
