@@ -156,7 +156,7 @@ def transaction() -> Iterator[Session]:
     try:
         # Read or not before: from here on the driver sends BEGIN before the next statement,
         # until the connection is handed out anew.
-        _driver(session).autocommit = False
+        driver(session).autocommit = False
         yield session
         session.commit()
         effects: list[Callable[[], None]] = session.info["effects"]
@@ -173,9 +173,10 @@ def transaction() -> Iterator[Session]:
         effect()
 
 
-def _driver(session: Session) -> Connection[Any]:
-    driver: Any = session.connection().connection.driver_connection
-    return cast("Connection[Any]", driver)
+def driver(session: Session) -> Connection[Any]:
+    """Return the driver's own connection beneath `session`."""
+    beneath: Any = session.connection().connection.driver_connection
+    return cast("Connection[Any]", beneath)
 
 
 def after_commit(effect: Callable[[], None]) -> None:

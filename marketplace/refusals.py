@@ -6,6 +6,7 @@ import errno
 import logging
 from typing import Any
 
+import psycopg
 from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -157,9 +158,9 @@ def _disk(error: OSError) -> ResponseReturnValue:
 VALUE_STATES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
 
 
-def _unkeepable(error: DataError | OverflowError) -> ResponseReturnValue:
+def _unkeepable(error: DataError | psycopg.DataError | OverflowError) -> ResponseReturnValue:
     """Answer for a value that no column can hold and that no form or schema caught."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state is not None and state not in VALUE_STATES:
         return _fault(error)
     logs.say(log, logging.WARNING, "unkeepable_value", reason=state, **_here())
@@ -187,6 +188,9 @@ def register(app: Flask) -> None:
     app.register_error_handler(DataError, _unkeepable)
     app.register_error_handler(OverflowError, _unkeepable)
     app.register_error_handler(OperationalError, _database_down)
+    # What `kernel.reads` asks comes back with the driver's own errors.
+    app.register_error_handler(psycopg.DataError, _unkeepable)
+    app.register_error_handler(psycopg.OperationalError, _database_down)
     app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(OSError, _disk)
     app.register_error_handler(Exception, _fault)

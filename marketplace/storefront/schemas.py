@@ -120,7 +120,7 @@ def shelf_offer_detail(facts: OfferFacts, at: datetime) -> dict[str, Any]:
     """Return an offer's facts as ShelfOfferDetailOut describes them."""
     return {
         **shelf_offer(facts.card),
-        "keeping": facts.product.keeping,
+        "keeping": facts.keeping,
         "open": facts.card.is_open(at) and facts.card.left > 0,
         "certificates": [
             {

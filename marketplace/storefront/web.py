@@ -78,7 +78,7 @@ def offer(public_id: str) -> ResponseReturnValue:
         most=cart.most_of(card),
         round=queries.round_of(card.offer_id) if in_round else None,
         certificate_words=CERTIFICATES,
-        houses=houses(facts.seller.households_count, facts.seller.registered_count),
+        houses=houses(facts.households_count, facts.registered_count),
     )
 
 

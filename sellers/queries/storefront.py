@@ -5,14 +5,15 @@ A list costs one statement however long it is, and everything that a card shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     DateTime,
     Integer,
     Select,
@@ -23,15 +24,15 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import aliased, contains_eager
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.orm import aliased
 
 from kernel import clock
-from kernel.db import db
 from kernel.files import StoredFile
 from kernel.identity import Organisation
 from kernel.money import Money
 from kernel.paging import decode, encode
+from kernel.reads import Read
 from sellers.model import (
     BenefitPlan,
     Category,
@@ -67,17 +68,18 @@ class ShelfFilters:
     max_price_fen: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """Everything that a product card or a cart row shows of one offer.
 
     `offer_id` is the key inside, `public_id` the one outside. `left` is how many units can
     still be bought; `photo` and `seller` are public ids.
     """
 
+    place: Place
+    category: Category
+    mode: LotMode
     offer_id: int
     public_id: str
-    place: Place
     price_fen: int
     left: int
     limit_per_buyer: int | None
@@ -88,14 +90,12 @@ class Card:
     name_en: str
     variety: str
     grade: str
-    category: Category
     picture: str
     photo: str | None
     unit_name: str
     unit_g: int
     case_units: int
     weighed: bool
-    mode: LotMode
     harvest_from: date | None
     harvest_to: date | None
     seller_id: int
@@ -108,6 +108,12 @@ class Card:
     county: str
     township: str
     village: str
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Card:
+        """Return the card of a row of `_cards()`, in which kinds are text."""
+        place, category, mode, *rest = row
+        return cls(Place(place), Category(category), LotMode(mode), *rest)
 
     @property
     def price(self) -> Money:
@@ -143,11 +149,13 @@ def _cards() -> Select[Any]:
     rest = Lot.offered - Lot.promised
     return (
         select(
-            Offer.id.label("offer_id"),
-            Offer.public_id,
             Offer.place,
+            Product.category,
+            Lot.mode,
+            Offer.id,
+            Offer.public_id,
             Offer.price_fen,
-            func.least(rest, Offer.quota - Offer.sold).label("left"),
+            func.least(rest, Offer.quota - Offer.sold),
             Offer.limit_per_buyer,
             Offer.opens_at,
             Offer.closes_at,
@@ -156,21 +164,19 @@ def _cards() -> Select[Any]:
             Product.name_en,
             Product.variety,
             Product.grade,
-            Product.category,
             Product.picture,
-            _PHOTO.public_id.label("photo"),
+            _PHOTO.public_id,
             Product.unit_name,
             Product.unit_g,
             Product.case_units,
             Product.weighed,
-            Lot.mode,
             Lot.harvest_from,
             Lot.harvest_to,
             Offer.seller_id,
-            Organisation.public_id.label("seller"),
-            Organisation.name_zh.label("seller_name_zh"),
-            Organisation.name_en.label("seller_name_en"),
-            (Seller.state == SellerState.VERIFIED).label("seller_verified"),
+            Organisation.public_id,
+            Organisation.name_zh,
+            Organisation.name_en,
+            Seller.state == bindparam("known", SellerState.VERIFIED, literal_execute=True),
             Seller.province,
             Seller.city,
             Seller.county,
@@ -209,12 +215,13 @@ _NARROWED: dict[str, ColumnElement[bool]] = {
 
 
 @cache
-def _page(asked: frozenset[str]) -> Select[Any]:
-    """Return the statement of a page that is narrowed so; built once for each choice."""
+def _page(asked: frozenset[str], length: int) -> Read:
+    """Return the read of a page that is narrowed so; built once for each choice."""
     # The length stands in the statement itself: a plan for any length would read far more.
-    length = bindparam("length", type_=Integer, literal_execute=True)
+    most = bindparam("length", type_=Integer, literal_execute=True)
     narrowed = (_NARROWED[name] for name in sorted(asked))
-    return _cards().where(*_ON_SALE, *narrowed).order_by(Offer.id.desc()).limit(length)
+    page = _cards().where(*_ON_SALE, *narrowed).order_by(Offer.id.desc()).limit(most)
+    return Read(page, length=length)
 
 
 def shelf(
@@ -242,14 +249,12 @@ def shelf(
     if asked.q.strip() and not values["terms"]:
         return Shelf([], None)  # a search of punctuation asks for something that nothing answers
     given = {name: value for name, value in values.items() if value not in (None, "", [])}
-    page = _page(frozenset(given))
-    given |= {"at": at or clock.now(), "length": size + 1}
-    rows = db.session.execute(page, given).all()
-    items = [Card(*row) for row in rows[:size]]
+    rows = _page(frozenset(given), size + 1).rows(at=at or clock.now(), **given)
+    items = [Card.of(row) for row in rows[:size]]
     return Shelf(items, encode(items[-1].offer_id) if len(rows) > size else None)
 
 
-_BY_PUBLIC_ID = _cards().where(Offer.public_id == any_(bindparam("codes", type_=ARRAY(Text))))
+_BY_PUBLIC_ID = Read(_cards().where(Offer.public_id == any_(bindparam("codes", type_=ARRAY(Text)))))
 
 
 def cards(public_ids: Iterable[str]) -> dict[str, Card]:
@@ -260,72 +265,137 @@ def cards(public_ids: Iterable[str]) -> dict[str, Card]:
     wanted = list(public_ids)
     if not wanted:
         return {}
-    rows = db.session.execute(_BY_PUBLIC_ID, {"codes": wanted})
-    return {row.public_id: Card(*row) for row in rows}
+    found = map(Card.of, _BY_PUBLIC_ID.rows(codes=wanted))
+    return {card.public_id: card for card in found}
+
+
+class CertificateFacts(NamedTuple):
+    """A certificate that is accepted and valid today."""
+
+    kind: str
+    number: str
+    issued_by: str
+    valid_until: date | None
+
+
+class PlanFacts(NamedTuple):
+    """How a seller's income reaches households: a benefit plan, as a buyer reads it."""
+
+    kind: str
+    basis_points: int
+    note_zh: str
+    note_en: str
 
 
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
     """What a product page shows beyond the card.
 
-    `certificates` are those accepted and valid today, the product's own first; `plans` say how the
-    seller's income reaches households, the newest first.
+    `promised` and `offered` are units of the lot. `certificates` are those accepted and valid
+    today, the product's own first; `plans` say how the seller's income reaches households, the
+    newest first.
     """
 
     card: Card
-    product: Product
-    lot: Lot
-    seller: Seller
-    certificates: list[Certificate]
-    plans: list[BenefitPlan]
+    certificates: list[CertificateFacts]
+    plans: list[PlanFacts]
+    keeping: str
+    lot_code: str
+    promised: int
+    offered: int
+    households_count: int
+    registered_count: int
+    story_zh: str
+    story_en: str
 
 
-_FACTS = (
-    _cards()
-    .add_columns(Product, Lot, Seller)
-    .where(Offer.public_id == bindparam("code"), Seller.state == SellerState.VERIFIED)
-    # The organisation is joined already, for the card.
-    .options(contains_eager(Seller.organisation))
-)
+_DAY = select(bindparam("day", type_=Date)).scalar_subquery()
 _CERTIFICATES = (
-    select(Certificate)
-    .where(
-        Certificate.seller_id == bindparam("seller_id"),
-        Certificate.state == CertificateState.ACCEPTED,
-        or_(Certificate.product_id.is_(None), Certificate.product_id == bindparam("product_id")),
-        or_(Certificate.valid_until.is_(None), Certificate.valid_until >= bindparam("day")),
+    select(
+        func.json_agg(
+            aggregate_order_by(
+                func.json_build_array(
+                    Certificate.kind,
+                    Certificate.number,
+                    Certificate.issued_by,
+                    Certificate.valid_until,
+                ),
+                Certificate.product_id.nulls_last(),
+                Certificate.id.desc(),
+            )
+        )
     )
-    .order_by(Certificate.product_id.nulls_last(), Certificate.id.desc())
+    .where(
+        Certificate.seller_id == Offer.seller_id,
+        Certificate.state == bindparam("accepted", CertificateState.ACCEPTED, literal_execute=True),
+        or_(Certificate.product_id.is_(None), Certificate.product_id == Offer.product_id),
+        or_(Certificate.valid_until.is_(None), Certificate.valid_until >= _DAY),
+    )
+    .correlate(Offer)
+    .scalar_subquery()
 )
 _PLANS = (
-    select(BenefitPlan)
-    .where(
-        BenefitPlan.seller_id == bindparam("seller_id"), BenefitPlan.starts_on <= bindparam("day")
+    select(
+        func.json_agg(
+            aggregate_order_by(
+                func.json_build_array(
+                    BenefitPlan.kind,
+                    BenefitPlan.basis_points,
+                    BenefitPlan.note_zh,
+                    BenefitPlan.note_en,
+                ),
+                BenefitPlan.starts_on.desc(),
+                BenefitPlan.id.desc(),
+            )
+        )
     )
-    .order_by(BenefitPlan.starts_on.desc(), BenefitPlan.id.desc())
+    .where(BenefitPlan.seller_id == Offer.seller_id, BenefitPlan.starts_on <= _DAY)
+    .correlate(Offer)
+    .scalar_subquery()
+)
+_FACTS = Read(
+    _cards()
+    .add_columns(
+        Product.keeping,
+        Lot.code,
+        Lot.promised,
+        Lot.offered,
+        Seller.households_count,
+        Seller.registered_count,
+        Seller.story_zh,
+        Seller.story_en,
+        _CERTIFICATES,
+        _PLANS,
+    )
+    .where(
+        Offer.public_id == bindparam("code"),
+        Seller.state == bindparam("verified", SellerState.VERIFIED, literal_execute=True),
+    )
 )
 
 
 def offer_by_public_id(public_id: str, day: date | None = None) -> OfferFacts | None:
-    """Return the facts of an offer of a verified seller, on sale or not, in three statements.
+    """Return the facts of an offer of a verified seller, on sale or not, in one statement.
 
     None when there is no such offer, or its seller is not verified. `day` (in Shanghai,
     today unless given) decides which certificates are valid.
     """
-    row = db.session.execute(_FACTS, {"code": public_id}).one_or_none()
-    if row is None:
+    rows = _FACTS.rows(code=public_id, day=day or clock.today())
+    if not rows:
         return None
-    *card, product, lot, seller = row
-    about = {
-        "seller_id": seller.id,
-        "product_id": product.id,
-        "day": day or clock.today(),
-    }
+    width = len(Card._fields)
+    *plain, certificates, plans = rows[0][width:]
     return OfferFacts(
-        card=Card(*card),
-        product=product,
-        lot=lot,
-        seller=seller,
-        certificates=list(db.session.scalars(_CERTIFICATES, about)),
-        plans=list(db.session.scalars(_PLANS, about)),
+        Card.of(rows[0][:width]),
+        [_certificate(*one) for one in certificates or ()],
+        [PlanFacts(*one) for one in plans or ()],
+        *plain,
     )
+
+
+def _certificate(
+    kind: str, number: str, issued_by: str, valid_until: str | None
+) -> CertificateFacts:
+    """Return a certificate that came as JSON, in which days are text."""
+    until = date.fromisoformat(valid_until) if valid_until else None
+    return CertificateFacts(kind, number, issued_by, until)

@@ -183,10 +183,10 @@ def test_the_facts_of_an_offer_hold_its_accepted_and_valid_certificates_only() -
         facts = offer_by_public_id(public_id)
         assert facts is not None
         assert [one.number for one in facts.certificates] == ["its own", "valid"]
-        assert facts.seller.name_zh == facts.card.seller_name_zh
-        assert facts.product.name_zh == "春橙"
-        assert facts.lot.left == facts.card.left
-    assert len(sent) == 3
+        assert [one.valid_until for one in facts.certificates] == [None, today]
+        assert facts.card.name_zh == "春橙"
+        assert facts.offered - facts.promised == facts.card.left
+    assert len(sent) == 1
 
 
 def test_an_offer_of_a_seller_who_is_not_verified_does_not_exist() -> None:
