@@ -54,6 +54,9 @@ def fault(log: logging.Logger, event: str, error: BaseException, **fields: Any) 
     log.error(event, exc_info=error, extra={"said": told}, stacklevel=2)
 
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=lambda one: type(one).__name__)
+
+
 class Lines(logging.Formatter):
     """Makes one line of JSON of a record, whoever wrote it."""
 
@@ -69,7 +72,7 @@ class Lines(logging.Formatter):
             line |= _of_another(record)
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = _causes(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=lambda one: type(one).__name__)
+        return _JSON.encode(line)
 
 
 def _of_another(record: logging.LogRecord) -> dict[str, Any]:

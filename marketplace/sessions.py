@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from functools import cache
 
 from flask import Flask, Request, Response, current_app, g, request, session
+from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
@@ -17,6 +19,15 @@ from kernel.web_sessions import WebSession
 DEVICE_COOKIE = "known"
 DEVICE_LIFE = timedelta(days=180)
 LOGINS_PER_DEVICE = 5
+
+
+class Cookies(SecureCookieSessionInterface):
+    """Flask's own sessions, whose signer is made once and not for every request."""
+
+    @cache  # noqa: B019  # there is one for an application, and both live as long
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Return what signs and reads the cookie."""
+        return super().get_signing_serializer(app)
 
 
 class SignedIn(UserMixin):
@@ -150,6 +161,7 @@ def keep_factor(signed_in: SignedIn) -> None:
 
 def init_app(app: Flask) -> None:
     """Set up Flask-Login and give every page its `viewer`."""
+    app.session_interface = Cookies()
     manager = LoginManager(app)
     manager.session_protection = None
     manager.user_loader(_load)

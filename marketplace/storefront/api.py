@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow, found
@@ -26,7 +27,7 @@ blueprint = Blueprint(
 
 @blueprint.route("", methods=["GET"])
 @allow.everyone
-@blueprint.arguments(ShelfQuery(), location="query")
+@blueprint.arguments(ShelfQuery(), location="query", unknown=RAISE)
 @blueprint.response(200, ShelfOut)
 def list_offers(query: dict[str, Any]) -> Response:
     """List what the shop sells now, newest first."""
