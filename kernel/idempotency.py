@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 
 from flask import request
 from flask_smorest import Blueprint
+from psycopg.errors import UniqueViolation
 from sqlalchemy import BindParameter, String, Text, UniqueConstraint, bindparam, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
 from kernel.db import Base, SmallKey, db, transaction
-from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused, Refusal
+from kernel.errors import Invalid, KeyMissing, KeyReused, Refusal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -88,7 +90,7 @@ class Claim:
     body_hash: str
 
     def values(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of KEEPING: the claim, and the answer that it got."""
+        """Return KEEPING_VALUES: the claim, and the answer that it got."""
         return {
             "key_actor": self.actor,
             "key_endpoint": self.endpoint,
@@ -98,19 +100,29 @@ class Claim:
         }
 
 
-class KeyTaken(Conflict):
-    """Somebody kept the same key while this request was at work: all it did is rolled back."""
+UNKEPT = """
+    (:key_actor IS NULL OR NOT EXISTS (
+        SELECT FROM idempotency_key
+        WHERE actor = :key_actor AND endpoint = :key_endpoint AND key = :key_itself
+    ))
+"""
+"""Holds while nobody has kept the claim, as far as a statement sees that."""
 
 
-KEEPING = """
+def keeping(effect: str) -> str:
+    """Return a part of a WITH that keeps a claim with the row of `effect`, another part.
+
+    Whoever kept the same key meanwhile breaks its uniqueness, and with it the whole statement.
+    """
+    return f"""
     the_key AS (
         INSERT INTO idempotency_key (actor, endpoint, key, body_hash, answer, created_at)
         SELECT :key_actor, :key_endpoint, :key_itself, :key_body_hash, :key_answer, :at
-        WHERE :key_actor IS NOT NULL
-        ON CONFLICT DO NOTHING RETURNING id
+        FROM {effect} WHERE :key_actor IS NOT NULL
     )
-"""
-"""Keeps a claim within a statement that writes something else, too; no row when it is taken."""
+    """  # noqa: S608 - a word of ours
+
+
 KEEPING_VALUES: tuple[BindParameter[Any], ...] = (
     *(
         bindparam(f"key_{name}", value=None, type_=Text)
@@ -127,17 +139,18 @@ def once_within(
     body: Any,
     action: Callable[[Claim], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Like `once`, for an `action` that keeps its claim itself, in a statement of its own.
+    """Like `once`, for an `action` that keeps its claim itself, within a statement that writes.
 
-    Two statements fewer while others wait. `action` raises KeyTaken when the claim was taken.
-    A repeat does its work again and is then rolled back; it gets the stored answer, whatever
-    its own would have been.
+    A repeat does its work again, which the kept claim undoes; it gets the stored answer,
+    whatever its own would have been.
     """
     claim = _claim(actor, endpoint, key, body)
     try:
-        with transaction():
-            return action(claim)
-    except Refusal:
+        return action(claim)
+    except (Refusal, IntegrityError) as error:
+        if isinstance(error, IntegrityError) and not isinstance(error.orig, UniqueViolation):
+            raise
+        db.session.rollback()
         answer = _kept(claim)
         if answer is None:
             raise

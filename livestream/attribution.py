@@ -80,7 +80,7 @@ _WARES = text(
             AND (share_link.owner_id IS NULL OR share_link.owner_id IS DISTINCT FROM :account)
         ORDER BY touch.credit_source_id, touch.at DESC
     )
-    SELECT o.public_id, o.id, o.place,
+    SELECT o.public_id, o.id, o.place, o.price_fen,
         coalesce(
             (SELECT b.credit_source_id FROM broadcast_offer bo
                 JOIN broadcast b ON b.id = bo.broadcast_id WHERE bo.offer_id = o.id),
@@ -103,10 +103,11 @@ _WARES = text(
 
 @dataclass(frozen=True, slots=True)
 class Ware:
-    """An offer that somebody is about to buy: its key inside, its place, whose sale it would be."""
+    """An offer about to be bought: its key inside, place and price, whose sale it would be."""
 
     offer_id: int
     place: Place
+    price_fen: int
     credited: Credited
 
 
@@ -136,4 +137,4 @@ def _ware(row: Row[Any], touch_code: str | None) -> Ware:
         for kind, code, source_id, at in row.touches or ()
     ]
     credited = decide(place, row.place_source_id, row.shop_source_id, touches, touch_code)
-    return Ware(row.id, place, credited)
+    return Ware(row.id, place, row.price_fen, credited)

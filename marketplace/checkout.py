@@ -7,6 +7,7 @@ and waits for nobody: the payment is opened later, through the `pay_url` that it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import current_app
@@ -14,7 +15,8 @@ from flask_babel import lazy_gettext as _l
 
 from kernel import clock
 from kernel.access import Viewer, ask_factor
-from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed
+from kernel.db import transaction
+from kernel.errors import Denied, Invalid, NotFound, OfferClosed
 from kernel.idempotency import Claim, once_within
 from kernel.identity import Role
 from livestream.attribution import Ware, wares
@@ -22,6 +24,7 @@ from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
 from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
 from sellers.model import Place
+from sellers.supply import PriceChanged
 
 ENDPOINT = "orders"
 SOLD_HERE = frozenset({Place.SHOP, Place.BROADCAST})
@@ -42,8 +45,8 @@ def purchase(
 
     Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
     same key and lines return the same answer. Raises Denied for cash away from a counter,
-    FactorNeeded for staff who take it without having shown their second factor, Conflict
-    (`price_changed`) when the total is not the expected one, OfferClosed for what is not
+    FactorNeeded for staff who take it without having shown their second factor, PriceChanged
+    when the total is not the expected one, OfferClosed for what is not
     sold here, and what `orders.placing.place` and `kernel.idempotency.once_within` raise.
     """
     if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
@@ -68,26 +71,27 @@ def purchase(
 
     def answer(draft: Draft) -> dict[str, Any]:
         if expected_total_fen is not None and draft.total.fen != expected_total_fen:
-            raise Conflict(
-                _l("价格刚刚变了，还没有下单。看看新的合计，再点一次。"),
-                code="price_changed",
-                total_fen=draft.total.fen,
-            )
+            raise PriceChanged(total_fen=draft.total.fen)
         return _answer(draft, method)
 
     def act(claim: Claim) -> dict[str, Any]:
         buyer = Buyer(account_id=who.account_id, visitor=who.visitor)
         known = _wares(buyer, lines, touch_code)
-        placed = place(
+        order = partial(
+            place,
             buyer,
             {ware.offer_id: lines[code] for code, ware in known.items()},
             {ware.offer_id: ware.credited for ware in known.values()},
             method,
             recipient,
+            prices={ware.offer_id: ware.price_fen for ware in known.values()},
             keep=Keep(claim, answer),
         )
-        if method is PaymentMethod.CASH and placed.payment_id is not None:
-            record_cash(placed.payment_id)
+        if method is not PaymentMethod.CASH:
+            return _answer(order(), method)
+        with transaction():
+            placed = order()
+            record_cash(placed.payment_id or "")
         return _answer(placed, method)
 
     return once_within(who.actor, ENDPOINT, idempotency_key, body, act)

@@ -1,30 +1,30 @@
 """The one way to place an order: promise the stock, freeze the lines, write what is due.
 
-Pages, API, group orders and benches all come through `place`. It is two statements inside
-one transaction (the stock rule's and one that writes every row), because a hot offer's row
-stays locked from the first to the commit.
+Pages, API, group orders and benches all come through `place`. It is one statement (the stock
+rule's, which goes on to write every row), because a hot offer's row stays locked from the first
+step to the commit: nobody waits there for an answer of ours.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, DateTime, Text, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Text, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel import clock
 from kernel.crypt import EncryptedText
-from kernel.db import public_code, transaction
+from kernel.db import public_code
 from kernel.errors import Invalid
-from kernel.idempotency import KEEPING, KEEPING_VALUES, Claim, KeyTaken
+from kernel.idempotency import KEEPING_VALUES, UNKEPT, Claim, keeping
 from kernel.money import MAX_FEN, Money
 from orders.model import OrderState, PaymentMethod
-from sellers.supply import Promised, promise
+from sellers.supply import Then, prices_of, promise
 
 HOLD = {
     # Stripe's shortest Checkout Session lasts 30 minutes.
@@ -78,7 +78,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An order whose stock is promised, about to be written.
+    """An order that is about to be written.
 
     `payment_id` is the payment's public id, None when nothing is due yet.
     """
@@ -88,7 +88,6 @@ class Draft:
     total: Money
     payment_id: str | None
     expires_at: datetime | None
-    lines: tuple[Promised, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ class Placed(Draft):
 class Keep:
     """The idempotency key that is kept with the order, and the answer that repeats will get.
 
-    `answer` is asked when the stock is promised; what it raises refuses the order.
+    `answer` is asked before anything is written; what it raises refuses the order.
     """
 
     claim: Claim
@@ -110,11 +109,12 @@ class Keep:
 
 
 _ROWS = """
-    , the_order AS (
+    the_order AS (
         INSERT INTO orders (number, account_id, visitor, group_order_id, state, total_fen,
             recipient, city, note, placed_at, expires_at)
-        VALUES (:number, :account_id, :visitor, :group_order_id, :state, :total_fen,
-            :recipient, :city, '', :at, :expires_at)
+        SELECT :number, :account_id, :visitor, :group_order_id, :state, :total_fen,
+            :recipient, :city, '', :at, :expires_at
+        WHERE EXISTS (SELECT FROM promised)
         RETURNING id
     ), the_lines AS (
         INSERT INTO order_line (order_id, offer_id, lot_id, seller_id, product_id,
@@ -122,14 +122,12 @@ _ROWS = """
             picture, category, certificate_number, harvest_from, harvest_to, price_fen, quantity,
             amount_fen, from_slot, released)
         SELECT the_order.id, l.offer_id, l.lot_id, l.seller_id, l.product_id,
-            l.credit_source_id, l.name_zh, l.name_en, l.seller_name_zh, l.seller_name_en,
+            c.source_id, l.name_zh, l.name_en, l.seller_name_zh, l.seller_name_en,
             l.unit_name, l.unit_g, l.picture, l.category, l.certificate_number, l.harvest_from,
             l.harvest_to, l.price_fen, l.units, l.price_fen * l.units, false, 0
-        FROM the_order, jsonb_to_recordset(:lines) AS l (offer_id bigint, lot_id bigint,
-            seller_id bigint, product_id bigint, credit_source_id bigint, name_zh text,
-            name_en text, seller_name_zh text, seller_name_en text, unit_name text,
-            unit_g bigint, picture text, category text, certificate_number text,
-            harvest_from date, harvest_to date, price_fen bigint, units bigint)
+        FROM the_order CROSS JOIN promised l
+        JOIN jsonb_to_recordset(:credits) AS c (offer_id bigint, source_id bigint)
+            ON c.offer_id = l.offer_id
         ORDER BY l.offer_id
         RETURNING id, offer_id
     ), the_assists AS (
@@ -142,7 +140,7 @@ _ROWS = """
             session_try, wallet, fee_fen, transfer_code, created_at, expires_at, unit_id)
         SELECT :payment_id, :method, 'due', :total_fen, 0, 0, 0, '', 0, :transfer_code, :at,
             :expires_at, NULL
-        WHERE :payment_id IS NOT NULL
+        FROM the_order WHERE :payment_id IS NOT NULL
         RETURNING id
     ), the_share AS (
         INSERT INTO payment_share (payment_id, order_id, amount_fen)
@@ -150,18 +148,30 @@ _ROWS = """
     ), the_event AS (
         INSERT INTO order_event (order_id, at, kind, facts)
         SELECT id, :at, :event, '' FROM the_order
-    )
-    SELECT id, :key_actor IS NULL OR EXISTS (SELECT FROM the_key) AS is_first FROM the_order
+    ), done AS (SELECT id FROM the_order)
     """
-_WRITE = text("WITH " + KEEPING + _ROWS).bindparams(
-    *KEEPING_VALUES,
-    bindparam("lines", type_=JSONB),
-    bindparam("assists", type_=JSONB),
-    bindparam("recipient", type_=EncryptedText),
-    bindparam("total_fen", type_=BigInteger),
-    bindparam("at", type_=DateTime(timezone=True)),
-    bindparam("expires_at", type_=DateTime(timezone=True)),
-    *(bindparam(name, type_=Text) for name in ("payment_id", "method", "transfer_code", "event")),
+_WRITE = Then(
+    _ROWS + "," + keeping("the_order"),
+    (
+        *KEEPING_VALUES,
+        *(
+            bindparam(name, type_=BigInteger)
+            for name in ("account_id", "group_order_id", "total_fen")
+        ),
+        *(
+            bindparam(name, type_=Text)
+            for name in (
+                *("number", "visitor", "state", "city"),
+                *("payment_id", "method", "transfer_code", "event"),
+            )
+        ),
+        bindparam("credits", type_=JSONB),
+        bindparam("assists", type_=JSONB),
+        bindparam("recipient", type_=EncryptedText),
+        bindparam("at", type_=DateTime(timezone=True)),
+        bindparam("expires_at", type_=DateTime(timezone=True)),
+    ),
+    provided=UNKEPT,
 )
 
 
@@ -172,47 +182,54 @@ def place(
     method: PaymentMethod,
     recipient: Recipient | None = None,
     *,
+    prices: Mapping[int, int] | None = None,
     group_order_id: int | None = None,
     returning: Mapping[int, int] | None = None,
     keep: Keep | None = None,
 ) -> Placed:
     """Place one order for `wanted` (offer id → whole units) and return what became of it.
 
-    `credited` names the primary credit (and assists) of each offer. With a `group_order_id`
+    `credited` names the primary credit (and assists) of each offer, `prices` what each costs
+    in fen as it was just read (read here without them). With a `group_order_id`
     the order is a member's need: its stock is promised and nothing is charged yet; then
     `returning` says what the member gave back earlier in this transaction. Raises
     what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
-    what the method can take, and KeyTaken when the key of `keep` was kept meanwhile. Nothing is
-    kept of a refused order.
+    what the method can take; the claim of `keep` breaks it if it was kept meanwhile
+    (`kernel.idempotency.once_within`). Nothing is kept of a refused order.
     """
     if not 0 < len(wanted) <= MAX_LINES:
         raise Invalid(
             _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
         )
     at = clock.now()
-    with transaction() as session:
-        lines = tuple(promise(wanted, buyer=buyer.name, at=at, returning=returning))
-        draft = _draft(lines, method, at, is_need=group_order_id is not None)
-        written = session.execute(
-            _WRITE,
-            {
-                **_values(draft, method, at),
-                **(keep.claim.values(keep.answer(draft)) if keep else {}),
-                "account_id": buyer.account_id,
-                "visitor": "" if buyer.account_id else buyer.visitor,
-                "group_order_id": group_order_id,
-                "recipient": recipient.as_text() if recipient else None,
-                "city": recipient.city if recipient else "",
-                "lines": [_row(line, credited[line.offer_id]) for line in lines],
-                "assists": [
-                    {"offer_id": offer_id, "source_id": source}
-                    for offer_id, credit in credited.items()
-                    for source in credit.assists
-                ],
-            },
-        ).one()
-        if not written.is_first:
-            raise KeyTaken()
+    prices = prices if prices is not None else prices_of(wanted.keys())
+    draft = _draft(wanted, prices, method, at, is_need=group_order_id is not None)
+    [written] = promise(
+        wanted,
+        buyer=buyer.name,
+        at=at,
+        prices=prices,
+        returning=returning,
+        then=_WRITE,
+        values={
+            **_values(draft, method),
+            **(keep.claim.values(keep.answer(draft)) if keep else {}),
+            "account_id": buyer.account_id,
+            "visitor": "" if buyer.account_id else buyer.visitor,
+            "group_order_id": group_order_id,
+            "recipient": recipient.as_text() if recipient else None,
+            "city": recipient.city if recipient else "",
+            "credits": [
+                {"offer_id": offer_id, "source_id": credited[offer_id].source_id}
+                for offer_id in wanted
+            ],
+            "assists": [
+                {"offer_id": offer_id, "source_id": source}
+                for offer_id in wanted
+                for source in credited[offer_id].assists
+            ],
+        },
+    )
     return Placed(
         order_id=written.id,
         number=draft.number,
@@ -220,14 +237,18 @@ def place(
         total=draft.total,
         payment_id=draft.payment_id,
         expires_at=draft.expires_at,
-        lines=draft.lines,
     )
 
 
 def _draft(
-    lines: tuple[Promised, ...], method: PaymentMethod, at: datetime, *, is_need: bool
+    wanted: Mapping[int, int],
+    prices: Mapping[int, int],
+    method: PaymentMethod,
+    at: datetime,
+    *,
+    is_need: bool,
 ) -> Draft:
-    amount = sum(line.price.fen * line.units for line in lines)
+    amount = sum(prices[offer_id] * units for offer_id, units in wanted.items())
     if not is_need:
         _check_amount(amount, method)
     return Draft(
@@ -236,11 +257,10 @@ def _draft(
         total=Money(amount),
         payment_id=None if is_need else public_code(),
         expires_at=None if is_need else at + HOLD[method],
-        lines=lines,
     )
 
 
-def _values(draft: Draft, method: PaymentMethod, at: datetime) -> dict[str, Any]:
+def _values(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
     """Return what the draft and its payment are written with."""
     return {
         "number": draft.number,
@@ -248,7 +268,6 @@ def _values(draft: Draft, method: PaymentMethod, at: datetime) -> dict[str, Any]
         "total_fen": draft.total.fen,
         "payment_id": draft.payment_id,
         "expires_at": draft.expires_at,
-        "at": at,
         "method": method,
         "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
         "event": "registered" if draft.state is OrderState.REGISTERED else "placed",
@@ -274,26 +293,3 @@ def order_number() -> str:
 def transfer_code() -> str:
     """Return a fresh identification code that a payer writes beside a transfer: XJ-…"""
     return "XJ-" + public_code(8).upper()
-
-
-def _row(line: Promised, credited: Credited) -> dict[str, object]:
-    return {
-        "offer_id": line.offer_id,
-        "lot_id": line.lot_id,
-        "seller_id": line.seller_id,
-        "product_id": line.product_id,
-        "credit_source_id": credited.source_id,
-        "name_zh": line.name_zh,
-        "name_en": line.name_en,
-        "seller_name_zh": line.seller_name_zh,
-        "seller_name_en": line.seller_name_en,
-        "unit_name": line.unit_name,
-        "unit_g": line.unit_g,
-        "picture": line.picture,
-        "category": line.category,
-        "certificate_number": line.certificate_number,
-        "harvest_from": line.harvest_from.isoformat() if line.harvest_from else None,
-        "harvest_to": line.harvest_to.isoformat() if line.harvest_to else None,
-        "price_fen": line.price.fen,
-        "units": line.units,
-    }

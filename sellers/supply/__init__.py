@@ -3,14 +3,26 @@
 Everything that is sold passes `promise`, whatever page, API or job asks for it.
 """
 
-from sellers.supply.promising import Promised, freeze, lock, promise, promise_lots
+from sellers.supply.promising import (
+    PriceChanged,
+    Promised,
+    Then,
+    freeze,
+    lock,
+    prices_of,
+    promise,
+    promise_lots,
+)
 from sellers.supply.releasing import GivenBack, release, release_lots, take_again
 
 __all__ = [
     "GivenBack",
+    "PriceChanged",
     "Promised",
+    "Then",
     "freeze",
     "lock",
+    "prices_of",
     "promise",
     "promise_lots",
     "release",

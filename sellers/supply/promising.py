@@ -6,20 +6,30 @@ for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, TextClause, bindparam, select, text
+from flask_babel import lazy_gettext as _l
+from psycopg.errors import DivisionByZero
+from sqlalchemy import BindParameter, Row, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DataError
 from sqlalchemy.types import BigInteger
 
-from kernel.db import transaction
-from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
+from kernel.db import db, transaction, write
+from kernel.errors import Conflict, LimitReached, NotFound, OfferClosed, OutOfStock
 from kernel.money import Money
 from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
+
+
+class PriceChanged(Conflict):
+    """The offer costs something else than what the buyer agreed to."""
+
+    code = "price_changed"
+    message = _l("价格刚刚变了，还没有下单。看看新的合计，再点一次。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,19 @@ _IN_WORDS = """
 # after the one before found room for every row, and each UPDATE checks its rule again on
 # the newest version of the row, so two buyers can never both take the last unit.
 _PROMISE = f"""
-    WITH wanted AS (
-        SELECT offer_id, units, (SELECT lot_id FROM offer WHERE id = offer_id) AS lot_id
-        FROM (VALUES %s) AS w (offer_id, units)
+    WITH asked AS (
+        SELECT offer_id, units, price_fen FROM (VALUES %s) AS w (offer_id, units, price_fen)
+    ), seen AS (
+        -- Who comes too late sees it here, and locks nothing that others wait for.
+        SELECT asked.*, o.lot_id FROM asked
+        JOIN offer o ON o.id = asked.offer_id
+        JOIN lot ON lot.id = o.lot_id AND lot.promised + asked.units <= lot.offered
+        LEFT JOIN buyer_take t ON t.offer_id = o.id AND t.buyer = :buyer
+        WHERE (o.quota IS NULL OR o.sold + asked.units <= o.quota)
+            AND (o.limit_per_buyer IS NULL
+                OR coalesce(t.units, 0) + asked.units <= o.limit_per_buyer)
+    ), wanted AS (
+        SELECT * FROM seen WHERE (SELECT count(*) FROM seen) = :count AND %s
     ), lot_wanted AS (
         SELECT lot_id, CAST(sum(units) AS bigint) AS units FROM wanted GROUP BY lot_id
     ), lot_locked AS (
@@ -79,7 +99,7 @@ _PROMISE = f"""
     ), lots_ok AS (
         SELECT 1 AS yes WHERE (SELECT count(*) FROM lot_done) = (SELECT count(*) FROM lot_wanted)
     ), offer_locked AS (
-        SELECT offer.id, wanted.units FROM offer
+        SELECT offer.id, wanted.units, wanted.price_fen FROM offer
         JOIN wanted ON offer.id = wanted.offer_id CROSS JOIN lots_ok
         ORDER BY offer.id FOR UPDATE OF offer
     ), offer_done AS (
@@ -88,6 +108,7 @@ _PROMISE = f"""
             AND (offer.quota IS NULL OR offer.sold + offer_locked.units <= offer.quota)
             AND offer.withdrawn_at IS NULL AND offer.opens_at <= :at
             AND (offer.closes_at IS NULL OR offer.closes_at > :at)
+            AND offer.price_fen = coalesce(offer_locked.price_fen, offer.price_fen)
         RETURNING offer.*, offer_locked.units AS units
     ), taken AS (
         INSERT INTO buyer_take AS t (offer_id, buyer, units)
@@ -97,31 +118,54 @@ _PROMISE = f"""
         WHERE t.units + EXCLUDED.units
             <= (SELECT limit_per_buyer FROM offer_done WHERE id = EXCLUDED.offer_id)
         RETURNING offer_id
-    )
-    SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place, o.units, o.price_fen,
-        lot_done.harvest_from, lot_done.harvest_to,
-        {_IN_WORDS}
-    FROM offer_done o
-    JOIN lot_done ON lot_done.id = o.lot_id
-    JOIN product p ON p.id = o.product_id
-    JOIN seller s ON s.id = o.seller_id AND s.state = 'verified'
-    JOIN organisation org ON org.id = o.seller_id
-    WHERE o.limit_per_buyer IS NULL OR o.id IN (SELECT offer_id FROM taken)
-    ORDER BY o.id
+    ), promised AS (
+        SELECT o.id AS offer_id, o.lot_id, o.seller_id, o.product_id, o.place, o.units, o.price_fen,
+            lot_done.harvest_from, lot_done.harvest_to,
+            {_IN_WORDS}
+        FROM offer_done o
+        JOIN lot_done ON lot_done.id = o.lot_id
+        JOIN product p ON p.id = o.product_id
+        JOIN seller s ON s.id = o.seller_id AND s.state = 'verified'
+        JOIN organisation org ON org.id = o.seller_id
+        WHERE o.limit_per_buyer IS NULL OR o.id IN (SELECT offer_id FROM taken)
+    ), whole AS (
+        -- All or none: who got a part and not the rest divides by nothing, which undoes it all.
+        SELECT 1 / CASE WHEN count(*) = (SELECT count(*) FROM wanted) THEN 1 ELSE 0 END AS yes
+        FROM promised
+    ), %s
+    SELECT done.*, whole.yes FROM whole LEFT JOIN done ON true
     """  # noqa: S608 - put together from our own words alone
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Then:
+    """What becomes of the units within the statement that promises them.
+
+    `words` are further parts of its WITH: they read `promised` (columns as in Promised, with
+    `price_fen`), and one of them is called `done` and returned. `values` are their parameters;
+    nothing is promised unless `provided` holds. Made once, for each of them is planned once.
+    """
+
+    words: str
+    values: tuple[BindParameter[Any], ...] = ()
+    provided: str = "true"
+
+
+SHOWN = Then("done AS (SELECT * FROM promised)")
+
+
 @cache
-def _promise_of(count: int) -> TextClause:
+def _promise_of(count: int, then: Then) -> TextClause:
     """Return the statement for that many offers.
 
     Each stands in it by itself, so that PostgreSQL knows how many there are, whatever their
     values, and plans the statement once: planning takes longer than all the rest.
     """
-    numbers = range(count)
-    rows = ", ".join(f"(:offer_{n}, :units_{n})" for n in numbers)
-    names = (f"{name}_{n}" for n in numbers for name in ("offer", "units"))
-    return text(_PROMISE % rows).bindparams(*(bindparam(name, type_=BigInteger) for name in names))
+    rows = ", ".join(f"(:offer_{n}, :units_{n}, :price_{n})" for n in range(count))
+    names = (f"{name}_{n}" for n in range(count) for name in ("offer", "units", "price"))
+    return text(_PROMISE % (rows, then.provided, then.words)).bindparams(
+        *(bindparam(name, type_=BigInteger) for name in names), *then.values
+    )
 
 
 def lock(offer_ids: Collection[int]) -> None:
@@ -138,37 +182,63 @@ def lock(offer_ids: Collection[int]) -> None:
         )
 
 
+def prices_of(offer_ids: Collection[int]) -> dict[int, int]:
+    """Return what each offer costs now, in fen, by id. Raises NotFound if there is none of them."""
+    rows = db.session.execute(
+        select(Offer.id, Offer.price_fen).where(Offer.id.in_(offer_ids))
+    ).all()
+    if len(rows) != len(set(offer_ids)):
+        raise NotFound()
+    return {row.id: row.price_fen for row in rows}
+
+
 def promise(
     wanted: Mapping[int, int],
     *,
     buyer: str,
     at: datetime,
+    prices: Mapping[int, int] | None = None,
     returning: Mapping[int, int] | None = None,
-) -> list[Promised]:
-    """Promise units of offers (offer id → whole units) to `buyer`, all or none.
+    then: Then = SHOWN,
+    values: Mapping[str, Any] | None = None,
+) -> Sequence[Row[Any]]:
+    """Promise units of offers (offer id → whole units) to `buyer`, all or none; return `then.done`.
 
-    Returns what each line freezes, by offer id. `buyer` is a stable name of the buyer
-    (`a:<account>` or `v:<visitor>`), for limits per buyer. `returning` says what the same
-    buyer gave back earlier in this transaction, so that a refusal names what is left for
-    this buyer. Raises NotFound, OfferClosed, LimitReached or OutOfStock (with offer_id and
-    left), each of which rolls back the surrounding transaction.
+    One statement with what `then` writes. Outside `transaction()` it is committed with its end,
+    so that others wait for no answer of ours; inside, a refusal has rolled back what was done.
+
+    `buyer` is a stable name of the buyer (`a:<account>` or `v:<visitor>`), for limits per buyer.
+    `prices` (offer id → fen) are those that the buyer agreed to. `returning` says what the same
+    buyer gave back earlier in this transaction, so that a refusal names what is left for this
+    buyer. Raises NotFound, OfferClosed, LimitReached, OutOfStock (with offer_id and left) or
+    PriceChanged.
     """
     if not wanted or any(units <= 0 for units in wanted.values()):
         raise ValueError("units are whole and at least one")
-    with transaction() as session:
-        rows = session.execute(
-            _promise_of(len(wanted)),
+    asked: dict[str, Any] = {}
+    for n, (offer_id, units) in enumerate(wanted.items()):
+        price = prices[offer_id] if prices is not None else None
+        asked |= {f"offer_{n}": offer_id, f"units_{n}": units, f"price_{n}": price}
+    try:
+        rows = write(
+            _promise_of(len(wanted), then),
             {
-                **{f"offer_{n}": offer_id for n, offer_id in enumerate(wanted)},
-                **{f"units_{n}": units for n, units in enumerate(wanted.values())},
+                **asked,
+                **(values or {}),
+                "count": len(wanted),
                 "buyer": buyer,
                 "at": at,
                 "day": at.date(),
             },
-        ).all()
-        if len(rows) != len(wanted):
-            raise _why_not(wanted, buyer, at, returning or {})
-    return [_promised(row) for row in rows]
+        )
+    except DataError as error:
+        if not isinstance(error.orig, DivisionByZero):
+            raise
+        rows = ()
+    done = [row for row in rows if row[0] is not None]
+    if not done:
+        raise _why_not(wanted, buyer, at, prices or {}, returning or {})
+    return done
 
 
 def _promised(row: Row[Any]) -> Promised:
@@ -254,23 +324,25 @@ def promise_lots(wanted: Mapping[int, int]) -> None:
 
 
 def _why_not(
-    wanted: Mapping[int, int], buyer: str, at: datetime, returning: Mapping[int, int]
+    wanted: Mapping[int, int],
+    buyer: str,
+    at: datetime,
+    prices: Mapping[int, int],
+    returning: Mapping[int, int],
 ) -> Exception:
     """Find the first offer that cannot be promised, and name the reason.
 
-    What the statement already took goes by the rollback, and so does what the buyer gave
-    back in this transaction; `returning` adds the latter again.
+    What the buyer gave back in this transaction goes by the rollback; `returning` adds it again.
     """
-    with transaction() as session:
-        session.rollback()
-        rows = session.execute(
-            select(Offer, Lot, Seller.state, BuyerTake.units)
-            .join(Lot, Offer.lot_id == Lot.id)
-            .join(Seller, Offer.seller_id == Seller.id)
-            .outerjoin(BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer))
-            .where(Offer.id.in_(wanted))
-            .order_by(Offer.id)
-        ).all()
+    db.session.rollback()
+    rows = db.session.execute(
+        select(Offer, Lot, Seller.state, BuyerTake.units)
+        .join(Lot, Offer.lot_id == Lot.id)
+        .join(Seller, Offer.seller_id == Seller.id)
+        .outerjoin(BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer))
+        .where(Offer.id.in_(wanted))
+        .order_by(Offer.id)
+    ).all()
     if len(rows) != len(wanted):
         return NotFound()
     by_lot: dict[int, int] = {}
@@ -286,5 +358,7 @@ def _why_not(
         left = max(0, offer.left + back)
         if units > left or by_lot[lot.id] > lot.left:
             return OutOfStock(offer_id=offer.public_id, left=left)
+        if offer.price_fen != prices.get(offer.id, offer.price_fen):
+            return PriceChanged(offer_id=offer.public_id)
     # Somebody else gave units back between the two reads: trying again will succeed.
     return OutOfStock(offer_id=rows[0][0].public_id, left=0)

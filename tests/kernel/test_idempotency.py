@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 
 from kernel import clock
 from kernel.audit import AuditEntry, note
-from kernel.db import db
+from kernel.db import db, transaction, write
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
-from kernel.idempotency import KEEPING, KEEPING_VALUES, Claim, KeyTaken, once, once_within
+from kernel.idempotency import KEEPING_VALUES, Claim, keeping, once, once_within
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,9 @@ def _context(app: Flask) -> Iterator[None]:
 def act() -> dict[str, Any]:
     note("tested", "thing", account_id=None)
     return {"entries": db.session.scalar(select(func.count(AuditEntry.id)))}
+
+
+KEEP = text(f"WITH one AS (SELECT 1), {keeping('one')} SELECT 1").bindparams(*KEEPING_VALUES)
 
 
 def effects() -> int:
@@ -99,18 +102,15 @@ def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_r
     None
 ):
     def keep(claim: Claim, answer: dict[str, Any]) -> dict[str, Any]:
-        note("tested", "thing", account_id=None)
-        kept = db.session.execute(
-            text("WITH" + KEEPING + "SELECT id FROM the_key").bindparams(*KEEPING_VALUES),
-            {**claim.values(answer), "at": clock.now()},
-        ).one_or_none()
-        if kept is None:
-            raise KeyTaken()
+        with transaction():
+            note("tested", "thing", account_id=None)
+            write(KEEP, {**claim.values(answer), "at": clock.now()})
         return answer
 
     def refuse(_: Claim) -> dict[str, Any]:
-        note("tested", "thing", account_id=None)
-        raise Conflict()
+        with transaction():
+            note("tested", "thing", account_id=None)
+            raise Conflict()
 
     def run(body: dict[str, Any], action: Callable[[Claim], dict[str, Any]]) -> dict[str, Any]:
         return once_within("v:one", "orders", "key", body, action)

@@ -6,21 +6,34 @@ The database's own CHECKs are dropped by whoever starts this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from kernel.db import transaction
 from kernel.errors import LimitReached, OutOfStock
 from orders import placing
 from sellers.model import BuyerTake, Lot, Offer
-from sellers.supply import Promised, freeze
+from sellers.supply import Then, freeze
 from wsgi import app
 
 __all__ = ["app"]
+
+
+_KEPT = """
+    WITH promised AS (
+        SELECT * FROM jsonb_to_recordset(:frozen) AS f (offer_id bigint, lot_id bigint,
+            seller_id bigint, product_id bigint, name_zh text, name_en text, seller_name_zh text,
+            seller_name_en text, unit_name text, unit_g bigint, picture text, category text,
+            certificate_number text, harvest_from date, harvest_to date, price_fen bigint,
+            units bigint)
+    ), {then} SELECT * FROM done
+"""
 
 
 def naive_promise(
@@ -28,8 +41,10 @@ def naive_promise(
     *,
     buyer: str,
     at: datetime,
-    returning: Mapping[int, int] | None = None,
-) -> list[Promised]:
+    then: Then,
+    values: Mapping[str, Any],
+    **_: object,
+) -> Sequence[Row[Any]]:
     """Promise as `sellers.supply.promise` does, for a shop with one buyer at a time."""
     with transaction() as session:
         offers = [session.get_one(Offer, offer_id) for offer_id in wanted]
@@ -59,8 +74,15 @@ def naive_promise(
                     set_={"units": BuyerTake.units + units},
                 )
             )
-        frozen = freeze(wanted.keys(), at)
-        return [replace(frozen[offer_id], units=units) for offer_id, units in wanted.items()]
+        frozen = [
+            {**asdict(one), "price_fen": one.price.fen, "units": wanted[offer_id]}
+            for offer_id, one in freeze(wanted.keys(), at).items()
+        ]
+        kept = text(_KEPT.format(then=then.words)).bindparams(
+            *then.values, bindparam("frozen", type_=JSONB)
+        )
+        told = json.loads(json.dumps(frozen, default=str))
+        return session.execute(kept, {**values, "at": at, "frozen": told}).all()
 
 
 vars(placing)["promise"] = naive_promise

@@ -213,7 +213,7 @@ def test_a_new_village_is_found_by_search_at_once() -> None:
 def numbers_shown(offer_id: int) -> str:
     """The certificate that a line of this offer freezes now."""
     [promised] = supply.promise({offer_id: 1}, buyer="v:someone", at=clock.now())
-    return promised.certificate_number
+    return str(promised.certificate_number)
 
 
 def test_a_paper_that_comes_after_verification_is_shown_once_staff_accepted_it() -> None:

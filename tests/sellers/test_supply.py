@@ -1,15 +1,18 @@
 """THE stock rule."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
 
 from kernel import clock
+from kernel.audit import AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
 from sellers.model import Lot, Offer, SellerState
-from sellers.supply import GivenBack, promise, release
+from sellers.supply import GivenBack, PriceChanged, Then, promise, release
 from tests import builders
 
 
@@ -30,7 +33,7 @@ def test_promising_counts_on_the_lot_and_on_the_offer() -> None:
     offer = builders.offer()
     [promised] = promise({offer.id: 3}, buyer="v:one", at=clock.now())
     assert promised.units == 3
-    assert promised.price.fen == 5900
+    assert promised.price_fen == 5900
     assert promised.seller_name_zh == "某村合作社"
     assert counts(offer) == (3, 3)
 
@@ -79,6 +82,51 @@ def test_what_is_given_back_can_be_promised_again() -> None:
     assert counts(offer) == (0, 0)
     promise({offer.id: 3}, buyer="v:one", at=clock.now())
     assert counts(offer) == (3, 3)
+
+
+def test_a_price_that_is_not_the_agreed_one_promises_nothing() -> None:
+    offer = builders.offer()
+    with pytest.raises(PriceChanged):
+        promise({offer.id: 1}, buyer="v:one", at=clock.now(), prices={offer.id: 5800})
+    assert counts(offer) == (0, 0)
+    promise({offer.id: 1}, buyer="v:one", at=clock.now(), prices={offer.id: 5900})
+    assert counts(offer) == (1, 1)
+
+
+def test_whoever_comes_too_late_locks_nothing_that_others_wait_for() -> None:
+    offer = builders.offer(quota=1)
+    with db.engine.connect() as other:
+        other.execution_options(isolation_level="READ COMMITTED")
+        other.execute(select(Lot.id).where(Lot.id == offer.lot_id).with_for_update())
+        with pytest.raises(OutOfStock):
+            promise({offer.id: 2}, buyer="v:one", at=clock.now())
+    assert counts(offer) == (0, 0)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_is_written_with_the_promise_stands_and_falls_with_it(inside: bool) -> None:
+    lot = builders.lot(builders.product(builders.seller()), offered=5)
+    offers = builders.offer(lot), builders.offer(lot)
+
+    def note(units: int) -> None:
+        words = """
+            done AS (
+                INSERT INTO audit_entry (at, act, subject, reason)
+                SELECT now(), 'tested', 'thing', '' FROM promised LIMIT 1 RETURNING id
+            )
+        """
+        wanted = {offer.id: units for offer in offers}
+        with transaction() if inside else nullcontext():
+            promise(wanted, buyer="v:one", at=clock.now(), then=Then(words))
+
+    # Each alone is there, both together are not: the statement finds out half way.
+    with pytest.raises(OutOfStock):
+        note(3)
+    assert counts(offers[0]) == (0, 0)
+    assert db.session.scalar(select(func.count(AuditEntry.id))) == 0
+    note(2)
+    assert counts(offers[0]) == (4, 2)
+    assert db.session.scalar(select(func.count(AuditEntry.id))) == 1
 
 
 @pytest.mark.parametrize(

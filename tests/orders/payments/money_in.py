@@ -79,7 +79,7 @@ def order_of(placed: Placed) -> Order:
 def lot_of(placed: Placed) -> Lot:
     """The lot of an order's only line."""
     db.session.rollback()
-    return db.session.get_one(Lot, placed.lines[0].lot_id)
+    return db.session.get_one(Lot, order_of(placed).lines[0].lot_id)
 
 
 def refunds_of(placed: Placed) -> list[Refund]:
