@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from flask import current_app, g, request, session
@@ -53,7 +54,7 @@ class Viewer:
         settings: Settings = current_app.extensions["settings"]
         return self.factor_at is not None and clock.now() - self.factor_at < settings.factor_life
 
-    @property
+    @cached_property
     def roles(self) -> frozenset[Role]:
         """All roles held; a visitor holds only VISITOR."""
         if self.account_id is None:
@@ -183,7 +184,9 @@ def ask_factor(who: Viewer) -> None:
 def may_enter(endpoint: str, who: Viewer) -> bool:
     """Tell whether `who` passes the rule of `endpoint`; False when it does not exist."""
     rule = rule_of(endpoint)
-    return rule is not None and bool(rule & (who.roles | {Role.VISITOR}))
+    if rule is None:
+        return False
+    return Role.VISITOR in rule or not rule.isdisjoint(who.roles)
 
 
 def guard() -> None:

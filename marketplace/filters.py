@@ -55,8 +55,13 @@ class FenParts(NamedTuple):
 class SoldByUnit(Protocol):
     """What has a sale unit: a product, or a line that froze one."""
 
-    unit_name: str
-    unit_g: int
+    @property
+    def unit_name(self) -> str:
+        """What one of it is called."""
+
+    @property
+    def unit_g(self) -> int:
+        """What one of it weighs, in grams."""
 
 
 def _fen(amount: Money | int) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_translations
-from jinja2 import pass_context
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 
 from marketplace import rooms
@@ -37,20 +38,26 @@ def _words() -> Any:
         return g.words
 
 
-def _remembering(say: Callable[..., str]) -> Callable[..., str]:
-    """Return `_` for templates: Jinja's own `say`, remembered for what has no values to put in."""
+def _remembering(say: Callable[..., str], page: Context) -> Callable[..., str]:
+    """Return `_` for templates: Jinja's own `say`, remembered for what has no values to put in.
+
+    Whatever asks for a template's context is given a new one in every block and loop, which
+    takes longer than the saying; so each says it on an empty `page`.
+    """
     known: dict[tuple[Any, str], str] = {}
 
-    @pass_context
-    def said(context: Context, one: str, /, **values: Any) -> str:
-        if values or not context.eval_ctx.autoescape:
-            return say(context, one, **values)
-        key = (_words(), one)
-        if key in known:
-            return known[key]
-        text = say(context, one)
-        if len(known) < SAYINGS_KEPT:
-            known[key] = text
+    @pass_eval_context
+    def said(context: EvalContext, one: str, /, **values: Any) -> str:
+        words = _words()
+        if not context.autoescape:
+            return str(words.gettext(one) % values)
+        if values:
+            return say(page, one, **values)
+        text = known.get((words, one))
+        if text is None:
+            text = say(page, one)
+            if len(known) < SAYINGS_KEPT:
+                known[words, one] = text
         return text
 
     return said
@@ -70,7 +77,6 @@ def init_app(app: Flask) -> None:
         ngettext=lambda one, many, number: _words().ngettext(one, many, number),
         newstyle=True,
     )
-    # Jinja's own goes through three calls, and formats what has nothing to be put in.
     say: Any = app.jinja_env.globals["gettext"]
-    app.jinja_env.globals["_"] = _remembering(say)
+    app.jinja_env.globals["_"] = _remembering(say, app.jinja_env.from_string("").new_context())
     app.context_processor(lambda: {"language": language(), "languages": LANGUAGES})

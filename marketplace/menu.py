@@ -6,6 +6,8 @@ An item is shown only if its endpoint exists and lets this viewer in, so no link
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, has_request_context, request
@@ -14,6 +16,8 @@ from flask_babel.speaklater import LazyString
 
 from kernel.access import Viewer, may_enter, viewer
 from kernel.identity import Role
+from kernel.language import reads_english
+from marketplace.addresses import address
 
 RAIL_LIMIT = 8
 
@@ -37,6 +41,15 @@ class Item:
         return endpoint == self.endpoint or endpoint.startswith(self.under or (self.endpoint,))
 
 
+class Link(NamedTuple):
+    """An item as it stands on a page: its address, its word, and whether that page is open."""
+
+    href: str
+    label: str
+    icon: str
+    is_current: bool
+
+
 HOME = Item("storefront.home", _l("首页"), "home")
 ROUNDS = Item("rounds.index", _l("预订"), "calendar-event", ("rounds.", "groups."))
 LIVE = Item("livestream.index", _l("直播"), "broadcast", ("livestream.index", "livestream.show"))
@@ -51,6 +64,7 @@ SHOP = (
     Item("units.index", _l("单位采购"), "users", ("units.index", "units.join")),
 )
 TABBAR = (HOME, ROUNDS, LIVE, CART, MINE)
+BESIDE = tuple(item for item in SHOP if all(item is not one for one in TABBAR))
 
 # In the order in which somebody with several roles meets them.
 RAILS: dict[Role, tuple[Item, ...]] = {
@@ -147,14 +161,34 @@ def can(endpoint: str) -> bool:
     return exists(endpoint) and may_enter(endpoint, viewer())
 
 
-def shop_nav() -> list[Item]:
+@cache
+def _labels(_english: bool) -> dict[str, str]:
+    """Return the shop's words by endpoint, in the language of this request."""
+    return {item.endpoint: str(item.label) for item in (*SHOP, *TABBAR)}
+
+
+def _shown(items: tuple[Item, ...]) -> list[Link]:
+    who, here, labels = viewer(), request.endpoint, _labels(reads_english())
+    return [
+        Link(address(item.endpoint), labels[item.endpoint], item.icon, item.is_current(here))
+        for item in items
+        if may_enter(item.endpoint, who)
+    ]
+
+
+def shop_nav() -> list[Link]:
     """Return the words in the shop's head."""
-    return [item for item in SHOP if can(item.endpoint)]
+    return _shown(SHOP)
 
 
-def tabbar() -> list[Item]:
+def tabbar() -> list[Link]:
     """Return the phone's tab bar, five at most."""
-    return [item for item in TABBAR if can(item.endpoint)]
+    return _shown(TABBAR)
+
+
+def beside_tabbar() -> list[Link]:
+    """Return the shop's words for which the phone's tab bar has no room."""
+    return _shown(BESIDE)
 
 
 def workspaces(who: Viewer) -> list[Workspace]:
@@ -191,7 +225,7 @@ def came_from() -> str | None:
 
 def register(app: Flask) -> None:
     """Give the menus to templates; they are asked for only by pages that show them."""
-    for one in (can, came_from, exists, shop_nav, tabbar, rail):
+    for one in (can, came_from, exists, shop_nav, tabbar, beside_tabbar, rail):
         app.add_template_global(one, one.__name__)
     app.add_template_global(lambda: workspaces(viewer()), "my_workspaces")
     app.context_processor(lambda: {"role_names": ROLE_NAMES})

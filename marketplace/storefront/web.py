@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from kernel import clock
 from kernel.access import allow, found
 from kernel.money import MAX_FEN
 from marketplace import cart
-from marketplace.storefront import queries
+from marketplace.addresses import address
+from marketplace.storefront import chips, queries
 from marketplace.storefront.picture import houses
+from marketplace.storefront.shown import shown_cards
 from sellers.model import Category, LotMode, Place
 from sellers.queries import ShelfFilters, offer_by_public_id, shelf
 from sellers.words import CERTIFICATES
@@ -23,8 +24,9 @@ from sellers.words import CERTIFICATES
 blueprint = Blueprint("storefront", __name__)
 
 HOME_SHELF = 8
-PRICE_STEPS_YUAN = (20, 50, 100)
 MAX_WORDS = 60
+
+blueprint.add_app_template_global(shown_cards)
 
 Choice = TypeVar("Choice", Category, LotMode)
 
@@ -50,15 +52,14 @@ def offers() -> ResponseReturnValue:
     """The list, narrowed by words and chips."""
     filters = _filters()
     page = shelf(filters, request.args.get("cursor") or None)
+    link = _links(filters)
     return render_template(
         "storefront/offers.html",
         page=page,
         filters=filters,
-        link=_links(filters),
-        categories=list(Category),
-        modes=list(LotMode),
-        price_steps_fen=[yuan * 100 for yuan in PRICE_STEPS_YUAN],
-        regions=sorted({card.county for card in page.items}),
+        link=link,
+        kinds=chips.of_kind(filters, link),
+        rest=chips.of_rest(filters, link, page.items),
     )
 
 
@@ -102,10 +103,10 @@ def _one_of(kind: type[Choice], value: str | None) -> Choice | None:
 
 def _links(filters: ShelfFilters) -> Callable[..., str]:
     """Return what gives the address of the list with some filters changed, from its first page."""
-    path, asked = url_for("storefront.offers"), asdict(filters)
+    asked = asdict(filters)
 
     def link(**changes: Any) -> str:
-        words = {name: value for name, value in {**asked, **changes}.items() if value}
-        return f"{path}?{urlencode(words)}" if words else path
+        words = {name: str(value) for name, value in {**asked, **changes}.items() if value}
+        return address("storefront.offers", **words)
 
     return link
