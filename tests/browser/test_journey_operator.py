@@ -73,7 +73,7 @@ def restock(page: Page, oranges: Lot, eggs: Lot) -> None:
     page.get_by_role("link", name="某机关大楼").first.click()
     look(page, "trip-empty")
     for slot, lot, price, presses in ((1, oranges, "12.80", 5), (2, eggs, "1.50", 3)):
-        row = page.locator(f"section[aria-labelledby='name-{slot}']")
+        row = page.locator(".sheet", has=page.locator(f"#name-{slot}"))
         row.get_by_label("哪一批").select_option(lot.public_id)
         row.get_by_label("柜里卖多少钱").fill(price)
         for _ in range(presses):
@@ -110,6 +110,7 @@ def test_an_operator_restocks_and_the_device_sells(
     page.goto("/operator")
     look(page, "desk-new")
     restock(page, oranges, eggs)
+    expect(page.get_by_text("2 个货道还没选货。")).to_be_visible()
     look(page, "restocked")
     sell(live, made)
     page.reload()
