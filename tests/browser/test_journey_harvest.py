@@ -178,6 +178,7 @@ def _settle(staff: Page, second: Page) -> None:
     second.wait_for_selector("text=签收单齐了，账号核对过")
     look(second, "payout-approve")
     second.click("main button:has-text('批准打款')")
+    # Nothing else waits, so what was paid stands open.
     second.wait_for_selector("text=流水号 BANK-20261122-01")
     look(second, "payout-done")
 
