@@ -35,7 +35,12 @@ LEAST_REASON = 4
 def note(act: str, subject: str, *, account_id: int | None, reason: str = "") -> None:
     """Remember that `account_id` did `act` to `subject` (a kind and a public id, no person)."""
     with transaction() as session:
-        session.add(AuditEntry(account_id=account_id, act=act, subject=subject, reason=reason))
+        # At the moment of the act, not when it is written down.
+        session.add(
+            AuditEntry(
+                at=clock.now(), account_id=account_id, act=act, subject=subject, reason=reason
+            )
+        )
 
 
 def reveal(act: str, subject: str, *, account_id: int | None, reason: str) -> None:
