@@ -74,7 +74,7 @@ translations: $(CATALOGUES) ## compile the translations
 lock: .venv/.app ## pin exact versions with hashes anew
 	$(RUN) pip install --quiet uv==0.13.9
 	for name in requirements requirements-dev requirements-node; do \
-		$(RUN) uv pip compile --quiet --generate-hashes --no-emit-index-url \
+		$(RUN) uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 			--python-version 3.11 $$name.in -o $$name.txt || exit 1; \
 	done
 	npm install --package-lock-only
