@@ -13,7 +13,6 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
-from psycopg import sql
 
 from kernel import jobs
 from kernel.db import db
@@ -82,29 +81,18 @@ def application(cluster: Cluster, template: str, var_dir: Path) -> Flask:
 
 
 @pytest.fixture(scope="session")
-def _schema(cluster: Cluster, template: str) -> dict[str, str]:
-    """What the schema looked like when the database was last cloned; empty before that."""
-    return {}
+def _fresh(cluster: Cluster, template: str) -> Iterator[fresh.Fresh]:
+    """The database of this worker, which is made fresh for each test."""
+    kept = fresh.Fresh(cluster.url(DATABASE), cluster.url("postgres"), template)
+    yield kept
+    kept.close()
 
 
 @pytest.fixture
-def database(cluster: Cluster, template: str, _schema: dict[str, str]) -> str:
+def database(_fresh: fresh.Fresh) -> str:
     """The address of a database in which only the first rows of the migrations stand."""
-    url = cluster.url(DATABASE)
-    if _schema:
-        with psycopg.connect(url, autocommit=True) as connection:
-            fresh.empty(connection)
-            if fresh.fingerprint(connection) == _schema["fingerprint"]:
-                return url
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
-        name, source = sql.Identifier(DATABASE), sql.Identifier(template)
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(name, source)
-        )
-    with psycopg.connect(url, autocommit=True) as connection:
-        _schema["fingerprint"] = fresh.fingerprint(connection)
-    return url
+    _fresh.make()
+    return _fresh.url
 
 
 @pytest.fixture
@@ -114,7 +102,6 @@ def app(database: str, application: Flask) -> Iterator[Flask]:
     yield application
     with application.app_context():
         db.session.remove()
-        db.engine.dispose()
 
 
 class FreshClient(FlaskClient):

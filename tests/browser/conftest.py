@@ -102,7 +102,6 @@ def live(_server: Live, database: str) -> Iterator[Live]:
         yield _server
         _server.sandbox.wait_for_webhooks()
         db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(scope="session")
