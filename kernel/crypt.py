@@ -21,6 +21,11 @@ def _fernet() -> MultiFernet:
     return fernet
 
 
+def encrypt(text: str) -> str:
+    """Return what a column of EncryptedText holds of `text`."""
+    return _fernet().encrypt(text.encode()).decode()
+
+
 class EncryptedText(TypeDecorator[str]):
     """Text that is stored encrypted with the installation's data key (Fernet)."""
 
@@ -28,7 +33,7 @@ class EncryptedText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else _fernet().encrypt(value.encode()).decode()
+        return None if value is None else encrypt(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else _fernet().decrypt(str(value).encode()).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import secrets
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, cast
@@ -18,13 +18,11 @@ from sqlalchemy import (
     DateTime,
     Engine,
     Enum,
-    Executable,
     Identity,
     MetaData,
     String,
     event,
 )
-from sqlalchemy import Row as SomeRow
 from sqlalchemy import select as select_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DisconnectionError
@@ -182,18 +180,6 @@ def transaction() -> Iterator[Session]:
         session.info["undoing"] = []
     for effect in effects:
         effect()
-
-
-def write(statement: Executable, values: Mapping[str, Any]) -> Sequence[SomeRow[Any]]:
-    """Run one statement that writes, and return its rows.
-
-    Inside `transaction()` it is a part of it. Alone it is a transaction by itself, committed
-    with its end: no BEGIN, no COMMIT, and what it locks waits for no word of ours.
-    """
-    session = db.session()
-    rows = session.execute(statement, values).all()
-    session.expire_all()  # what was read before may be old now, as after a commit
-    return rows
 
 
 def driver(session: Session) -> Connection[Any]:

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from flask import request
 from flask_smorest import Blueprint
 from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
 from sqlalchemy import BindParameter, String, Text, UniqueConstraint, bindparam, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
@@ -96,10 +96,12 @@ class Claim:
             "key_endpoint": self.endpoint,
             "key_itself": self.key,
             "key_body_hash": self.body_hash,
-            "key_answer": answer,
+            "key_answer": Jsonb(answer),
         }
 
 
+NO_CLAIM = dict.fromkeys(("key_actor", "key_endpoint", "key_itself", "key_body_hash", "key_answer"))
+"""KEEPING_VALUES for what is written without a key."""
 UNKEPT = """
     (:key_actor IS NULL OR NOT EXISTS (
         SELECT FROM idempotency_key
@@ -125,10 +127,10 @@ def keeping(effect: str) -> str:
 
 KEEPING_VALUES: tuple[BindParameter[Any], ...] = (
     *(
-        bindparam(f"key_{name}", value=None, type_=Text)
+        bindparam(f"key_{name}", type_=Text)
         for name in ("actor", "endpoint", "itself", "body_hash")
     ),
-    bindparam("key_answer", value=None, type_=JSONB(none_as_null=True)),
+    bindparam("key_answer", type_=JSONB),
 )
 
 
@@ -147,9 +149,7 @@ def once_within(
     claim = _claim(actor, endpoint, key, body)
     try:
         return action(claim)
-    except (Refusal, IntegrityError) as error:
-        if isinstance(error, IntegrityError) and not isinstance(error.orig, UniqueViolation):
-            raise
+    except (Refusal, UniqueViolation):
         db.session.rollback()
         answer = _kept(claim)
         if answer is None:

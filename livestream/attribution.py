@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
 
-from sqlalchemy import BigInteger, DateTime, Row, Text, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Text, bindparam, text
 
-from kernel.db import db
+from kernel.reads import Read
 from orders.model import CreditKind
 from orders.placing import Buyer, Credited
 from sellers.model import Place
@@ -62,8 +62,7 @@ def _latest_of(latest: Iterable[Seen], kinds: Sequence[CreditKind]) -> int | Non
 
 # What is bought, where it stands, and what its buyer has seen: one statement, however many
 # offers. The touches are looked for once, not for each offer.
-_WARES = text(
-    """
+_WARES = """
     WITH seen AS (
         SELECT DISTINCT ON (touch.credit_source_id)
             touch.kind, touch.code, touch.credit_source_id AS source_id, touch.at
@@ -89,16 +88,24 @@ _WARES = text(
         ) AS place_source_id,
         (SELECT id FROM credit_source WHERE kind = 'shop' AND code = :shop) AS shop_source_id,
         (SELECT jsonb_agg(jsonb_build_array(kind, code, source_id, at)) FROM seen) AS touches
-    FROM offer o WHERE o.public_id IN :offers
+    FROM offer o WHERE o.public_id IN (%s)
+"""
+
+
+@cache
+def _wares_of(count: int) -> Read:
+    """Return the read of that many offers.
+
+    Each stands in it by itself: only then a plan that was made once is as good as a new one.
     """
-).bindparams(
-    bindparam("at", type_=DateTime(timezone=True)),
-    bindparam("visitor", type_=Text),
-    bindparam("account", type_=BigInteger),
-    # Each id by itself: only then a plan that was made once is as good as a new one.
-    bindparam("offers", type_=Text, expanding=True),
-    shop=SHOP_CODE,
-)
+    names = [f"offer_{n}" for n in range(count)]
+    return Read(
+        text(_WARES % ", ".join(f":{name}" for name in names)).bindparams(
+            bindparam("at", type_=DateTime(timezone=True)),
+            bindparam("account", type_=BigInteger),
+            *(bindparam(name, type_=Text) for name in ("visitor", "shop", *names)),
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +125,28 @@ def wares(
 
     One statement, however many offers; unknown ones are left out.
     """
-    rows = db.session.execute(
-        _WARES,
-        {
-            "offers": list(offers),
-            "visitor": buyer.visitor or None,
-            "account": buyer.account_id,
-            "at": at,
-        },
+    rows = _wares_of(len(offers)).rows(
+        **{f"offer_{n}": offer for n, offer in enumerate(offers)},
+        shop=SHOP_CODE,
+        visitor=buyer.visitor or None,
+        account=buyer.account_id,
+        at=at,
     )
-    return {row.public_id: _ware(row, touch_code) for row in rows}
+    return {row[0]: _ware(touch_code, *row[1:]) for row in rows}
 
 
-def _ware(row: Row[Any], touch_code: str | None) -> Ware:
-    place = Place(row.place)
+def _ware(
+    touch_code: str | None,
+    offer_id: int,
+    place: str,
+    price_fen: int,
+    place_source_id: int | None,
+    shop_source_id: int,
+    touched: Sequence[tuple[str, str, int, str]] | None,
+) -> Ware:
     touches = [
         Seen(CreditKind(kind), code, source_id, datetime.fromisoformat(at))
-        for kind, code, source_id, at in row.touches or ()
+        for kind, code, source_id, at in touched or ()
     ]
-    credited = decide(place, row.place_source_id, row.shop_source_id, touches, touch_code)
-    return Ware(row.id, place, row.price_fen, credited)
+    credited = decide(Place(place), place_source_id, shop_source_id, touches, touch_code)
+    return Ware(offer_id, Place(place), price_fen, credited)

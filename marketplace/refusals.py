@@ -139,7 +139,8 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
 def _database_down(error: Exception) -> ResponseReturnValue:
     logs.fault(log, "database_silent", error, **_here())
     db.session.rollback()
-    if request.method not in SAFE_METHODS and getattr(error, "connection_invalidated", False):
+    lost = getattr(error, "connection_invalidated", isinstance(error, psycopg.OperationalError))
+    if request.method not in SAFE_METHODS and lost:
         # It may have been lost after it had committed and before it could say so.
         return _refused(Unavailable(_("暂时忙不过来。先看看刚才那一步做成了没有，没有再做一次。")))
     return _refused(Unavailable(_say(503)))

@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
+from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, DateTime, Text, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel import clock
-from kernel.crypt import EncryptedText
+from kernel.crypt import encrypt
 from kernel.db import public_code
 from kernel.errors import Invalid
-from kernel.idempotency import KEEPING_VALUES, UNKEPT, Claim, keeping
+from kernel.idempotency import KEEPING_VALUES, NO_CLAIM, UNKEPT, Claim, keeping
 from kernel.money import MAX_FEN, Money
 from orders.model import OrderState, PaymentMethod
 from sellers.supply import Then, prices_of, promise
@@ -161,13 +162,12 @@ _WRITE = Then(
         *(
             bindparam(name, type_=Text)
             for name in (
-                *("number", "visitor", "state", "city"),
+                *("number", "visitor", "state", "recipient", "city"),
                 *("payment_id", "method", "transfer_code", "event"),
             )
         ),
         bindparam("credits", type_=JSONB),
         bindparam("assists", type_=JSONB),
-        bindparam("recipient", type_=EncryptedText),
         bindparam("at", type_=DateTime(timezone=True)),
         bindparam("expires_at", type_=DateTime(timezone=True)),
     ),
@@ -213,21 +213,25 @@ def place(
         then=_WRITE,
         values={
             **_values(draft, method),
-            **(keep.claim.values(keep.answer(draft)) if keep else {}),
+            **(keep.claim.values(keep.answer(draft)) if keep else NO_CLAIM),
             "account_id": buyer.account_id,
             "visitor": "" if buyer.account_id else buyer.visitor,
             "group_order_id": group_order_id,
-            "recipient": recipient.as_text() if recipient else None,
+            "recipient": encrypt(recipient.as_text()) if recipient else None,
             "city": recipient.city if recipient else "",
-            "credits": [
-                {"offer_id": offer_id, "source_id": credited[offer_id].source_id}
-                for offer_id in wanted
-            ],
-            "assists": [
-                {"offer_id": offer_id, "source_id": source}
-                for offer_id in wanted
-                for source in credited[offer_id].assists
-            ],
+            "credits": Jsonb(
+                [
+                    {"offer_id": offer_id, "source_id": credited[offer_id].source_id}
+                    for offer_id in wanted
+                ]
+            ),
+            "assists": Jsonb(
+                [
+                    {"offer_id": offer_id, "source_id": source}
+                    for offer_id in wanted
+                    for source in credited[offer_id].assists
+                ]
+            ),
         },
     )
     return Placed(
@@ -264,11 +268,11 @@ def _values(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
     """Return what the draft and its payment are written with."""
     return {
         "number": draft.number,
-        "state": draft.state,
+        "state": draft.state.value,
         "total_fen": draft.total.fen,
         "payment_id": draft.payment_id,
         "expires_at": draft.expires_at,
-        "method": method,
+        "method": method.value,
         "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
         "event": "registered" if draft.state is OrderState.REGISTERED else "placed",
     }

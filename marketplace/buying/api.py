@@ -24,7 +24,7 @@ blueprint = Blueprint("orders_api", __name__, url_prefix="/api/v1/orders", descr
 @blueprint.route("", methods=["POST"])
 @allow.everyone
 @keyed
-@blueprint.arguments(OrderIn)
+@blueprint.arguments(OrderIn())
 @blueprint.response(201, PlacedOut)
 def place_order(payload: dict[str, Any]) -> dict[str, Any]:
     """Place an order. Guests are known by the session cookie that this answer sets.

@@ -6,7 +6,7 @@ for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -14,14 +14,14 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from psycopg.errors import DivisionByZero
-from sqlalchemy import BindParameter, Row, TextClause, bindparam, select, text
+from sqlalchemy import BindParameter, Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DataError
 from sqlalchemy.types import BigInteger
 
-from kernel.db import db, transaction, write
+from kernel.db import db, transaction
 from kernel.errors import Conflict, LimitReached, NotFound, OfferClosed, OutOfStock
 from kernel.money import Money
+from kernel.reads import Write
 from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
 
 
@@ -155,7 +155,7 @@ SHOWN = Then("done AS (SELECT * FROM promised)")
 
 
 @cache
-def _promise_of(count: int, then: Then) -> TextClause:
+def _promise_of(count: int, then: Then) -> Write:
     """Return the statement for that many offers.
 
     Each stands in it by itself, so that PostgreSQL knows how many there are, whatever their
@@ -163,8 +163,10 @@ def _promise_of(count: int, then: Then) -> TextClause:
     """
     rows = ", ".join(f"(:offer_{n}, :units_{n}, :price_{n})" for n in range(count))
     names = (f"{name}_{n}" for n in range(count) for name in ("offer", "units", "price"))
-    return text(_PROMISE % (rows, then.provided, then.words)).bindparams(
-        *(bindparam(name, type_=BigInteger) for name in names), *then.values
+    return Write(
+        text(_PROMISE % (rows, then.provided, then.words)).bindparams(
+            *(bindparam(name, type_=BigInteger) for name in names), *then.values
+        )
     )
 
 
@@ -201,7 +203,7 @@ def promise(
     returning: Mapping[int, int] | None = None,
     then: Then = SHOWN,
     values: Mapping[str, Any] | None = None,
-) -> Sequence[Row[Any]]:
+) -> list[Any]:
     """Promise units of offers (offer id → whole units) to `buyer`, all or none; return `then.done`.
 
     One statement with what `then` writes. Outside `transaction()` it is committed with its end,
@@ -220,21 +222,16 @@ def promise(
         price = prices[offer_id] if prices is not None else None
         asked |= {f"offer_{n}": offer_id, f"units_{n}": units, f"price_{n}": price}
     try:
-        rows = write(
-            _promise_of(len(wanted), then),
-            {
-                **asked,
-                **(values or {}),
-                "count": len(wanted),
-                "buyer": buyer,
-                "at": at,
-                "day": at.date(),
-            },
+        rows = _promise_of(len(wanted), then).rows(
+            **asked,
+            **(values or {}),
+            count=len(wanted),
+            buyer=buyer,
+            at=at,
+            day=at.date(),
         )
-    except DataError as error:
-        if not isinstance(error.orig, DivisionByZero):
-            raise
-        rows = ()
+    except DivisionByZero:
+        rows = []
     done = [row for row in rows if row[0] is not None]
     if not done:
         raise _why_not(wanted, buyer, at, prices or {}, returning or {})

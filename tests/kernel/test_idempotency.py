@@ -10,9 +10,10 @@ from sqlalchemy import func, select, text
 
 from kernel import clock
 from kernel.audit import AuditEntry, note
-from kernel.db import db, transaction, write
+from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
 from kernel.idempotency import KEEPING_VALUES, Claim, keeping, once, once_within
+from kernel.reads import Write
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def act() -> dict[str, Any]:
     return {"entries": db.session.scalar(select(func.count(AuditEntry.id)))}
 
 
-KEEP = text(f"WITH one AS (SELECT 1), {keeping('one')} SELECT 1").bindparams(*KEEPING_VALUES)
+KEEP = Write(text(f"WITH one AS (SELECT 1), {keeping('one')} SELECT 1").bindparams(*KEEPING_VALUES))
 
 
 def effects() -> int:
@@ -104,7 +105,7 @@ def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_r
     def keep(claim: Claim, answer: dict[str, Any]) -> dict[str, Any]:
         with transaction():
             note("tested", "thing", account_id=None)
-            write(KEEP, {**claim.values(answer), "at": clock.now()})
+            KEEP.rows(**claim.values(answer), at=clock.now())
         return answer
 
     def refuse(_: Claim) -> dict[str, Any]:

@@ -18,18 +18,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from PIL import Image
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from kernel.db import db
 from kernel.files import StoredFile
 from kernel.identity import Role, issue_token
 from kernel.postgres import Cluster
+from kernel.reads import Write
 from marketplace import create_app
 from orders.model import Order
 from tests import builders
@@ -204,26 +206,22 @@ def test_a_postgresql_that_accepts_and_says_nothing_is_waited_for_no_longer_than
 
 
 def test_a_connection_lost_at_the_commit_asks_to_look_first_and_the_key_keeps_it_single(
-    market: Market, database: str
+    market: Market, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = uuid.uuid4().hex
     lost: list[int] = []
+    send = Write.send
 
-    def lose(connection: Connection) -> None:
-        if not lost:
-            raw = connection.connection.driver_connection
-            assert isinstance(raw, psycopg.Connection)
-            lost.append(raw.info.backend_pid)
-            with psycopg.connect(database, autocommit=True) as other:
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", lost)
+    def lose(self: Write, connection: Any, values: Any) -> Any:
+        send(self, connection, values)  # committed, and before the answer is read …
+        lost.append(connection.info.backend_pid)
+        with psycopg.connect(database, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", lost)
+        return connection.execute("SELECT 1")  # … the connection is gone
 
-    with market.app.app_context():
-        engine = db.engine
-    event.listen(engine, "commit", lose)
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(Write, "send", lose)
         answer = market.order(key)
-    finally:
-        event.remove(engine, "commit", lose)
     assert lost
     assert answer.status_code == 503
     assert "先看看刚才那一步做成了没有" in answer.get_json()["detail"]

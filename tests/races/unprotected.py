@@ -7,16 +7,17 @@ The database's own CHECKs are dropped by whoever starts this.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from kernel.db import transaction
 from kernel.errors import LimitReached, OutOfStock
+from kernel.reads import Write
 from orders import placing
 from sellers.model import BuyerTake, Lot, Offer
 from sellers.supply import Then, freeze
@@ -27,11 +28,11 @@ __all__ = ["app"]
 
 _KEPT = """
     WITH promised AS (
-        SELECT * FROM jsonb_to_recordset(:frozen) AS f (offer_id bigint, lot_id bigint,
-            seller_id bigint, product_id bigint, name_zh text, name_en text, seller_name_zh text,
-            seller_name_en text, unit_name text, unit_g bigint, picture text, category text,
-            certificate_number text, harvest_from date, harvest_to date, price_fen bigint,
-            units bigint)
+        SELECT * FROM jsonb_to_recordset(CAST(:frozen AS jsonb)) AS f (offer_id bigint,
+            lot_id bigint, seller_id bigint, product_id bigint, name_zh text, name_en text,
+            seller_name_zh text, seller_name_en text, unit_name text, unit_g bigint, picture text,
+            category text, certificate_number text, harvest_from date, harvest_to date,
+            price_fen bigint, units bigint)
     ), {then} SELECT * FROM done
 """
 
@@ -44,7 +45,7 @@ def naive_promise(
     then: Then,
     values: Mapping[str, Any],
     **_: object,
-) -> Sequence[Row[Any]]:
+) -> list[Any]:
     """Promise as `sellers.supply.promise` does, for a shop with one buyer at a time."""
     with transaction() as session:
         offers = [session.get_one(Offer, offer_id) for offer_id in wanted]
@@ -78,11 +79,9 @@ def naive_promise(
             {**asdict(one), "price_fen": one.price.fen, "units": wanted[offer_id]}
             for offer_id, one in freeze(wanted.keys(), at).items()
         ]
-        kept = text(_KEPT.format(then=then.words)).bindparams(
-            *then.values, bindparam("frozen", type_=JSONB)
-        )
-        told = json.loads(json.dumps(frozen, default=str))
-        return session.execute(kept, {**values, "at": at, "frozen": told}).all()
+        kept = Write(text(_KEPT.format(then=then.words)).bindparams(*then.values))
+        told = json.dumps(frozen, default=str)
+        return kept.rows(**values, at=at, frozen=told)
 
 
 vars(placing)["promise"] = naive_promise
