@@ -9,6 +9,7 @@ from sqlalchemy import Select, select
 from kernel import clock
 from kernel.db import db
 from kernel.identity import Organisation
+from kernel.language import reads_english
 from kernel.paging import Page, decode, page_of
 from orders.model import RoundOffer
 from sellers.model import Lot, Offer, Product, Seller, SellerState
@@ -26,10 +27,18 @@ class LotRow:
     seller: str
     left: int
     unit_name: str
+    name_en: str
+    seller_en: str
 
     def words(self) -> dict[str, object]:
-        """Return the parts of the sentence that a list of choices shows."""
-        return {"what": self.name, "who": self.seller, "n": self.left, "unit": self.unit_name}
+        """Return the parts of the sentence that a list of choices shows to this reader."""
+        english = reads_english()
+        return {
+            "what": (english and self.name_en) or self.name,
+            "who": (english and self.seller_en) or self.seller,
+            "n": self.left,
+            "unit": self.unit_name,
+        }
 
 
 def lots_for(round_id: int) -> list[LotRow]:
@@ -56,7 +65,7 @@ def lot_for(round_id: int, public_id: str) -> LotRow | None:
     return next(iter(_rows(_fitting(round_id).where(Lot.public_id == public_id))), None)
 
 
-def _fitting(round_id: int) -> Select[int, str, str, str, int, str]:
+def _fitting(round_id: int) -> Select[int, str, str, str, int, str, str, str]:
     standing = (
         select(Offer.lot_id)
         .join(RoundOffer, RoundOffer.offer_id == Offer.id)
@@ -66,10 +75,12 @@ def _fitting(round_id: int) -> Select[int, str, str, str, int, str]:
         select(
             Lot.id,
             Lot.public_id,
-            Product.name_zh,
+            Product.name_zh.label("name"),
             Organisation.name_zh.label("seller"),
             (Lot.offered - Lot.promised).label("left"),
             Product.unit_name,
+            Product.name_en,
+            Organisation.name_en.label("seller_en"),
         )
         .join(Product, Product.id == Lot.product_id)
         .join(Seller, Seller.id == Lot.seller_id)
@@ -83,8 +94,5 @@ def _fitting(round_id: int) -> Select[int, str, str, str, int, str]:
     )
 
 
-def _rows(query: Select[int, str, str, str, int, str]) -> list[LotRow]:
-    return [
-        LotRow(row.id, row.public_id, row.name_zh, row.seller, row.left, row.unit_name)
-        for row in db.session.execute(query)
-    ]
+def _rows(query: Select[int, str, str, str, int, str, str, str]) -> list[LotRow]:
+    return [LotRow(**row._mapping) for row in db.session.execute(query)]

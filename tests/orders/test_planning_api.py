@@ -21,6 +21,7 @@ from orders.lifecycle import cancel
 from orders.model import Order, OrderState, PaymentMethod, PayMode, Round, YieldEntry
 from orders.payments.captures import confirm_transfer
 from orders.placing import Buyer, place
+from orders.queries.planning import LotRow
 from orders.web.field import token_of
 from sellers.model import Lot, LotMode, Offer
 from tests import builders
@@ -239,3 +240,12 @@ def test_notices_come_page_by_page_and_none_is_left_out(app: Flask, staff: Progr
     second = staff.ask("GET", f"{way}?page_size=1&cursor={first['next_cursor']}")
     assert [*first["items"], *second["items"]] == whole
     assert second["next_cursor"] is None
+
+
+def test_staff_choose_a_lot_by_its_name_in_their_language(app: Flask) -> None:
+    row = LotRow(1, "one", "春橙", "合作社", 5, "箱", "Spring orange", "")
+    said = {}
+    for language in ("zh", "en"):
+        with app.app_context(), app.test_request_context(headers={"Accept-Language": language}):
+            said[language] = row.words()["what"], row.words()["who"]
+    assert said == {"zh": ("春橙", "合作社"), "en": ("Spring orange", "合作社")}
