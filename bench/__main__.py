@@ -77,22 +77,25 @@ def main() -> int:
 
 def _statements(rig: Rig, phases: list[Phase | Floor]) -> dict[str, dict[str, Any]]:
     """Count what the database is asked for each request: BEGIN, COMMIT and all."""
-    found: dict[str, dict[str, Any]] = {}
-    counting = Statements(rig.url)
-    for phase in phases:
-        if isinstance(phase, Phase):
-            found[phase.key] = {"statements": len(_asked(rig, phase, counting))}
-    counting.close()
-    return found
+    return {
+        phase.key: {"statements": len(_asked(rig, phase))}
+        for phase in phases
+        if isinstance(phase, Phase)
+    }
 
 
-def _asked(rig: Rig, phase: Phase, counting: Statements) -> list[str]:
-    """Return the statements of one request: of several tries the least, as jobs ask too."""
+def _asked(rig: Rig, phase: Phase) -> list[str]:
+    """Return the statements of one request: of several tries the least.
+
+    A worker's first connection asks what kind of server it has.
+    """
     tries = []
+    counting = Statements(rig.url, phase.site(rig).application)
     for _ in range(TRIES):
         with counting:
             phase.ask_once(rig)
         tries.append(counting.words)
+    counting.close()
     words = min(tries, key=len)
     _say(f"  {phase.name}: {', '.join(f'{n} {word}' for word, n in Counter(words).items())}")
     return words

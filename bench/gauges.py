@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # psycopg sends what it was given as `statement`, and prepared or bound statements as `execute`.
-_STATEMENT = re.compile(r"LOG: +(?:statement|execute [^:]*):\s*(\w+)?")
+_STATEMENT = r"LOG: +(?:statement|execute [^:]*):\s*(\w+)?"
+_HEARD_WITHIN_S = 5.0
 
 
 def family(pid: int) -> list[int]:
@@ -58,33 +61,44 @@ def memory_mib(pids: Iterable[int]) -> float:
 
 
 class Statements:
-    """Counts what the database is asked, by letting it log everything for a moment."""
+    """Counts what one application asks the database, by letting it log everything for a moment.
 
-    def __init__(self, url: str) -> None:
+    `application` is the name under which it connects: others, as the job worker, ask meanwhile.
+    """
+
+    def __init__(self, url: str, application: str) -> None:
         self._connection = psycopg.connect(url, autocommit=True)
         row = self._connection.execute("SHOW data_directory").fetchone()
         assert row is not None
         self._log = Path(row[0]).parent / "log"
+        self._asked = re.compile(rf"^\[{re.escape(application)}\] {_STATEMENT}", re.MULTILINE)
+        self.words: list[str] = []
 
     def __enter__(self) -> Statements:
-        self._set("ALTER SYSTEM SET log_statement = 'all'")
+        self._connection.execute("ALTER SYSTEM SET log_line_prefix = '[%a] '")
+        self._set("ALTER SYSTEM SET log_statement = 'all'", "all")
         self._from = self._log.stat().st_size
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._log.open(errors="replace") as log:
             log.seek(self._from)
-            words = [found[1] or "" for found in _STATEMENT.finditer(log.read())]
-        self.words = [word.upper() for word in words if word.upper() not in {"ALTER", "RESET"}]
-        self._set("ALTER SYSTEM RESET log_statement")
+            self.words = [(found[1] or "").upper() for found in self._asked.finditer(log.read())]
+        self._connection.execute("ALTER SYSTEM RESET log_line_prefix")
+        self._set("ALTER SYSTEM RESET log_statement", "none")
 
     def close(self) -> None:
         """Let the connection go."""
         self._connection.close()
 
-    def _set(self, statement: str) -> None:
-        self._connection.execute(statement.encode())
+    def _set(self, statement: LiteralString, heard: str) -> None:
+        """Change what is logged, and wait until the server's processes have heard of it."""
+        self._connection.execute(statement)
         self._connection.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + _HEARD_WITHIN_S
+        while self._connection.execute("SHOW log_statement").fetchone() != (heard,):
+            if time.monotonic() > deadline:
+                raise RuntimeError("PostgreSQL does not read its settings again")
 
 
 def _stat(pid: int) -> list[str]:

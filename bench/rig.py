@@ -43,10 +43,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A web server of the bench: where it listens, and its process."""
+    """A web server of the bench: where it listens, its process, its name in the database."""
 
     port: int
     pid: int
+    application: str
 
 
 class Rig:
@@ -133,7 +134,8 @@ class Rig:
         bare = self._spawn("bare", ["gunicorn", "bench.bare:app", *server])
         self._until_answered(port, "/readyz", shop)
         self._until_answered(bare_port, "/offers", bare)
-        self.shop, self.bare = Site(port, shop.pid), Site(bare_port, bare.pid)
+        self.shop = Site(port, shop.pid, "web server")  # as the launcher calls it
+        self.bare = Site(bare_port, bare.pid, "bare")
 
     def _fill(self) -> None:
         settings = Settings.from_environ(self._environ)
@@ -162,7 +164,7 @@ class Rig:
         with (self.folder / f"{name}.log").open("ab") as log:
             made = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", *arguments],
-                env=self._environ,
+                env={**self._environ, "PGAPPNAME": name},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

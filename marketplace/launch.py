@@ -206,7 +206,9 @@ def _start_children(family: Family, app: Flask, settings: Settings) -> None:
     }
     for name, arguments in _commands(app, settings).items():
         log = settings.log_dir / f"{name.replace(' ', '-')}.log"
-        family.add(Child(name, [sys.executable, "-m", *arguments], environ, log))
+        # PostgreSQL shows and logs by this name who asks.
+        named = {**environ, "PGAPPNAME": name}
+        family.add(Child(name, [sys.executable, "-m", *arguments], named, log))
 
 
 def _commands(app: Flask, settings: Settings) -> dict[str, list[str]]:
