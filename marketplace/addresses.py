@@ -18,12 +18,12 @@ def _built(_root: str, endpoint: str, values: tuple[tuple[str, Any], ...]) -> st
 
 def address(endpoint: str, **values: Any) -> str:
     """Return `url_for(endpoint, …)`, remembered where nothing but its arguments decides it."""
-    is_plain = has_request_context() and endpoint[0] != "."
     for name, value in values.items():
-        is_plain = is_plain and isinstance(value, str) and name[0] != "_"
-    if is_plain:
-        return _built(request.script_root, endpoint, tuple(values.items()))
-    return url_for(endpoint, **values)
+        if type(value) is not str or name[0] == "_":
+            return url_for(endpoint, **values)
+    if endpoint[0] == "." or not has_request_context():
+        return url_for(endpoint, **values)
+    return _built(request.root_path, endpoint, tuple(values.items()))
 
 
 def register(app: Flask) -> None:

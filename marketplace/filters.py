@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from flask import Flask
@@ -18,6 +19,9 @@ from kernel import clock
 from kernel.language import local, reads_english
 from kernel.money import Money
 from kernel.quantity import JIN_G
+
+SAYINGS_KEPT = 2048
+"""How many sizes of a pack, and how many places, a worker remembers: a list is full of them."""
 
 WEEKDAYS_ZH = "一二三四五六日"
 WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -203,11 +207,15 @@ def of_unit(number: int, name: str) -> str:
 
 def per_unit(goods: SoldByUnit) -> str:
     """Return what a price is for, as a placard says it: '每箱 10斤', '5 kg box', '每枚'."""
-    name = goods.unit_name
+    return _per_unit(goods.unit_name, goods.unit_g, reads_english())
+
+
+@lru_cache(SAYINGS_KEPT)
+def _per_unit(name: str, grams: int, english: bool) -> str:
     if name in UNITS_OF_WEIGHT or name in UNITS_OF_ONE:
-        return f"per {unit(name)}" if reads_english() else f"每{name}"
-    size = net_weight(goods.unit_g)
-    return f"{size} {unit(name)}" if reads_english() else f"每{name} {size}"
+        return f"per {unit(name)}" if english else f"每{name}"
+    size = net_weight(grams)
+    return f"{size} {unit(name)}" if english else f"每{name} {size}"
 
 
 def net_weight(grams: int) -> str:
@@ -227,8 +235,13 @@ def region(names: str | Sequence[str]) -> str:
 
     The endings 省, 市, 区 and 县 fall away where the name stays clear without them.
     """
-    parts = names.replace("/", " ").split() if isinstance(names, str) else list(names)
-    return " · ".join(_plain_place(part) for part in parts if part)[:60]
+    parts = names.replace("/", " ").split() if isinstance(names, str) else names
+    return _region(tuple(parts))
+
+
+@lru_cache(SAYINGS_KEPT)
+def _region(names: tuple[str, ...]) -> str:
+    return " · ".join(_plain_place(one) for one in names if one)[:60]
 
 
 def _plain_place(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, request
@@ -27,6 +28,17 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 UNKEEPABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and half of a surrogate pair
 
 csrf = CSRFProtect()
+
+
+class Headers(Talisman):  # type: ignore[misc]  # it carries no types
+    """Talisman's headers; what they are for a view is found out once, not thrice a request."""
+
+    def _get_local_options(self) -> dict[str, Any]:
+        return self._options_of(request.endpoint)
+
+    @cache  # noqa: B019  # there is one for an application, and both live as long
+    def _options_of(self, _endpoint: str | None) -> dict[str, Any]:
+        return dict(super()._get_local_options())
 
 
 def _keepable(sent: Any) -> bool:
@@ -63,7 +75,7 @@ def _check_text() -> None:
         return  # routing failed: 404 or 405 follows
     if not _keepable(request.view_args):
         raise NotFound()
-    sent: list[Any] = [request.args.to_dict(flat=False)]
+    sent: list[Any] = [request.args.to_dict(flat=False)] if request.args else []
     if request.method not in SAFE_METHODS:
         # What is signed is JSON whatever its header calls it, and a right key proves no sense.
         if (request.is_json or _is_signed()) and request.get_data():
@@ -103,7 +115,7 @@ def init_app(app: Flask) -> None:
         policy["form-action"] = f"'self' {settings.stripe_api_base}"
     else:
         policy["form-action"] = "'self' https://checkout.stripe.com"
-    Talisman(
+    Headers(
         app,
         content_security_policy=policy,
         content_security_policy_nonce_in=["script-src", "style-src"],

@@ -162,7 +162,10 @@ def keep_factor(signed_in: SignedIn) -> None:
 def init_app(app: Flask) -> None:
     """Set up Flask-Login and give every page its `viewer`."""
     app.session_interface = Cookies()
-    manager = LoginManager(app)
+    manager = LoginManager()
+    # In place of `init_app`, which looks after every answer for a cookie that we never give:
+    # each would then depend on who asks.
+    app.login_manager = manager  # type: ignore[attr-defined]  # where Flask-Login looks for it
     manager.session_protection = None
     manager.user_loader(_load)
     manager.request_loader(_load_from_request)

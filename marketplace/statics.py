@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request, session
+from flask import Flask, Response, request
 
 VERSIONED = int(timedelta(days=365).total_seconds())
 """Seconds for which a browser keeps what its address names exactly."""
@@ -44,6 +44,4 @@ def init_app(app: Flask) -> None:
             response.cache_control.public = True
             response.cache_control.max_age = VERSIONED if exact else UNVERSIONED
             response.cache_control.immutable = exact
-            # Flask-Login looks into the session after every answer; no file depends on it.
-            session.accessed = False
         return response
