@@ -20,7 +20,7 @@ from kernel.db import db, driver
 class Read:
     """A SELECT that is compiled when it is first asked. `written` values stand in its text."""
 
-    def __init__(self, statement: Select[Any] | TextClause, **written: Any) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | TextClause, **written: Any) -> None:
         self._statement = statement
         self._written = written
         self._text = b""

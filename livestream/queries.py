@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select, tuple_
+from flask import current_app
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, cast, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -17,6 +17,7 @@ from kernel.access import Viewer
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money
+from kernel.reads import Read
 from livestream.model import Broadcast, BroadcastOffer, ReportedFigure, ShareLink, Touch
 from orders.model import Order, OrderLine
 from orders.queries.sales import paid_lines
@@ -25,6 +26,7 @@ from sellers.model import Lot, Offer, Place, Product, Seller, SellerState
 FLOW_STEP_MIN = 5
 FLOW_STEPS = 24
 LATEST = 8
+BOARDS_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Board:
     """A broadcast's figures as of `as_of`: what was paid by then, later refunds included.
 
     `created_orders` counts all orders, `orders` the paid ones; `flow` is paid orders per five
-    minutes, oldest first, its last step unfinished. `views` was reported by somebody.
+    minutes, oldest first, its last step unfinished. `views` was reported by somebody. `etag` is
+    a tag that changes only when a figure does (the time of asking does not count).
     """
 
     code: str
@@ -87,45 +90,65 @@ class Board:
     pins: tuple[PinFigures, ...]
     flow: tuple[tuple[datetime, int], ...]
     latest: tuple[LatestLine, ...]
+    etag: str
 
     @property
     def shown(self) -> PinFigures | None:
         """The pinned offer that is before the viewers now."""
         return next((pin for pin in self.pins if pin.shown), None)
 
-    @cached_property
-    def etag(self) -> str:
-        """A tag that changes only when a figure does (the time of asking does not count)."""
-        told = [getattr(self, one.name) for one in fields(self) if one.name != "as_of"]
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
-
 
 def board(broadcast: Broadcast) -> Board:
-    """Read every figure of a broadcast, in six statements."""
+    """Return every figure of a broadcast, in six statements; in one while nothing changed.
+
+    Figures that were read stay true until something is committed, anywhere in the database, or
+    a step of the flow ends. So whoever asks every second costs little while nobody sells.
+    """
     now = clock.now()
+    [[snapshot, started_at, ended_at]] = _MOMENT.rows(broadcast_id=broadcast.id)
+    version = (snapshot, now.timestamp() // timedelta(minutes=FLOW_STEP_MIN).total_seconds())
+    kept: dict[int, tuple[object, Board]] = current_app.extensions.setdefault("boards", {})
+    known, figures = kept.get(broadcast.id, (None, None))
+    if figures is not None and known == version:
+        return replace(figures, as_of=now)
+    figures = _figures(broadcast, started_at, ended_at, now)
+    if len(kept) >= BOARDS_KEPT:
+        kept.clear()
+    kept[broadcast.id] = (version, figures)
+    return figures
+
+
+def _figures(
+    broadcast: Broadcast, started_at: datetime | None, ended_at: datetime | None, now: datetime
+) -> Board:
     sums = _sums(broadcast.credit_source_id)
     views = db.session.scalar(_VIEWS, {"broadcast_id": broadcast.id})
-    return Board(
+    figures = Board(
         code=broadcast.code,
-        live=broadcast.is_live,
+        live=started_at is not None and ended_at is None,
         as_of=now,
         net_fen=sums["paid_fen"] - sums["refunded_fen"],
-        created_orders=_created(broadcast.credit_source_id),
         views=views.value if views else None,
         views_at=views.reported_at if views else None,
         views_by_zh=views.reporter_zh if views else "",
         views_by_en=views.reporter_en if views else "",
         pins=_pin_figures(broadcast),
-        flow=_flow(broadcast, now),
+        flow=_flow(broadcast.credit_source_id, started_at, ended_at or now),
         latest=_latest(broadcast.credit_source_id),
+        etag="",
         **sums,
     )
+    told = [getattr(figures, one.name) for one in fields(figures) if one.name != "as_of"]
+    return replace(figures, etag=hashlib.sha256(repr(told).encode()).hexdigest()[:32])
 
 
 def _sums_of_a_source() -> Select[Any]:
     sold = paid_lines().where(OrderLine.credit_source_id == bindparam("source_id")).subquery()
     buyer = tuple_(sold.c.account_id, sold.c.visitor)
     earlier = select(Order.id).where(Order.paid_at < sold.c.paid_at, Order.id != sold.c.order_id)
+    created = select(func.count(OrderLine.order_id.distinct())).where(
+        OrderLine.credit_source_id == bindparam("source_id")
+    )
     # An account or a guest: each has an index of its own, both at once would have none.
     before = or_(
         earlier.where(Order.account_id == sold.c.account_id).exists(),
@@ -143,16 +166,13 @@ def _sums_of_a_source() -> Select[Any]:
         func.coalesce(func.sum(sold.c.quantity), 0).label("units"),
         func.count(buyer.distinct()).label("buyers"),
         func.count(buyer.distinct()).filter(~before).label("first_time_buyers"),
+        created.scalar_subquery().label("created_orders"),
     )
 
 
 def _sums(source_id: int) -> dict[str, Any]:
     row = db.session.execute(_SUMS, {"source_id": source_id}).one()
     return {name: int(value) for name, value in row._mapping.items()}
-
-
-def _created(source_id: int) -> int:
-    return db.session.scalar(_CREATED, {"source_id": source_id}) or 0
 
 
 def _pins_of_a_broadcast() -> Select[Any]:
@@ -210,13 +230,14 @@ def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
     )
 
 
-def _flow(broadcast: Broadcast, now: datetime) -> tuple[tuple[datetime, int], ...]:
-    """Count paid orders per five minutes, up to two hours back from the end or from now."""
-    if broadcast.started_at is None:
+def _flow(
+    source_id: int, started_at: datetime | None, until: datetime
+) -> tuple[tuple[datetime, int], ...]:
+    """Count paid orders per five minutes, up to two hours back from `until`."""
+    if started_at is None:
         return ()
     step = timedelta(minutes=FLOW_STEP_MIN)
-    until = broadcast.ended_at or now
-    start = max(broadcast.started_at, until - step * (FLOW_STEPS - 1))
+    start = max(started_at, until - step * (FLOW_STEPS - 1))
     start = start.replace(
         minute=start.minute - start.minute % FLOW_STEP_MIN, second=0, microsecond=0
     )
@@ -225,7 +246,7 @@ def _flow(broadcast: Broadcast, now: datetime) -> tuple[tuple[datetime, int], ..
         select(bucket.label("at"), func.count(Order.id.distinct()))
         .join(OrderLine, OrderLine.order_id == Order.id)
         .where(
-            OrderLine.credit_source_id == broadcast.credit_source_id,
+            OrderLine.credit_source_id == source_id,
             Order.paid_at >= start,
             Order.paid_at <= until,
         )
@@ -266,12 +287,15 @@ def _latest(source_id: int) -> tuple[LatestLine, ...]:
 
 
 # Watchers ask every second: what is asked is put together once, and only the values differ.
+_MOMENT = Read(
+    # Two snapshots are the same only if nothing was committed between them.
+    select(cast(func.pg_current_snapshot(), Text), Broadcast.started_at, Broadcast.ended_at).where(
+        Broadcast.id == bindparam("broadcast_id", type_=BigInteger)
+    )
+)
 _SUMS = _sums_of_a_source()
 _PINS = _pins_of_a_broadcast()
 _LATEST = _latest_of_a_source()
-_CREATED = select(func.count(OrderLine.order_id.distinct())).where(
-    OrderLine.credit_source_id == bindparam("source_id")
-)
 _VIEWS = (
     select(ReportedFigure)
     .where(ReportedFigure.broadcast_id == bindparam("broadcast_id"), ReportedFigure.name == "views")

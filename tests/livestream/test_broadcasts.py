@@ -1,12 +1,13 @@
 """Broadcasts: planned, pinned, live, ended, and what the board shows of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from kernel import clock
 from kernel.access import Viewer, viewer_of
@@ -20,6 +21,7 @@ from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
 from sellers.model import Offer
 from tests import builders
+from tests.town.visits import counting
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +165,40 @@ def test_the_tag_of_a_board_changes_only_when_a_figure_does() -> None:
         assert queries.board(broadcast).etag == before
         sell(broadcast, offer, 1)
         assert queries.board(broadcast).etag != before
+
+
+def test_figures_are_read_again_only_after_something_was_committed() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    at = clock.now()
+    with clock.frozen(at):
+        first = queries.board(broadcast)
+    with clock.frozen(at + timedelta(milliseconds=1)), counting() as sent:
+        again = queries.board(broadcast)
+    assert len(sent) == 1
+    assert again.as_of > first.as_of
+    assert replace(again, as_of=first.as_of) == first
+    with db.engine.connect() as other:
+        # Somebody else's change, which this session knows nothing of.
+        other.execution_options(isolation_level="READ COMMITTED")
+        other.execute(update(Offer).where(Offer.id == offer.id).values(sold=4))
+        assert queries.board(broadcast).etag == first.etag
+        other.commit()
+    db.session.expire_all()  # as for another request
+    assert [pin.sold for pin in queries.board(broadcast).pins] == [4]
+
+
+def test_the_flow_moves_on_while_nothing_is_committed() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    actions.start(viewer, broadcast.code)
+    steps = []
+    for minutes in (0, queries.FLOW_STEP_MIN):
+        with clock.moved(timedelta(minutes=minutes)):
+            steps.append(len(queries.board(broadcast).flow))
+    assert steps[1] == steps[0] + 1
 
 
 def test_the_next_offer_comes_round_and_round() -> None:
