@@ -52,5 +52,6 @@ def _may_be_kept(answer: Response) -> Response:
     if request.method in {"GET", "HEAD"} and answer.status_code == 200:
         answer.headers["Cache-Control"] = "no-cache"
         answer.add_etag()
-        answer.make_conditional(request)
+        if request.if_none_match:
+            answer.make_conditional(request)
     return answer
