@@ -4,7 +4,7 @@ import os
 import select
 from pathlib import Path
 
-END_TIMEOUT_S = 20
+END_TIMEOUT_S = 60
 
 
 def wait_for_end(pid: int) -> None:

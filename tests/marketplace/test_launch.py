@@ -103,7 +103,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def test_a_copy_outlives_killed_parts_starts_after_its_own_killing_and_ends_whole(
+def test_a_copy_outlives_killed_parts_starts_after_its_own_killing_and_leaves_nothing_behind(
     folder: Path,
 ) -> None:
     port = free_port()
@@ -131,9 +131,10 @@ def test_a_copy_outlives_killed_parts_starts_after_its_own_killing_and_ends_whol
     )
     assert again.ready()
 
-    assert again.end(signal.SIGINT) == 0
-    assert "Everything has stopped" in again.said
-    for pid in processes_of(folder):
+    parts = processes_of(folder)
+    assert len(parts) > 3
+    again.end(signal.SIGKILL)
+    for pid in parts:
         wait_for_end(pid)
     assert processes_of(folder) == {}
 
@@ -155,16 +156,6 @@ def test_a_postgresql_that_cannot_start_yet_is_tried_again(
         assert cluster.pid() is not None
     finally:
         cluster.stop()
-
-
-def test_a_killed_copy_leaves_no_process_behind(folder: Path) -> None:
-    copy = Copy(folder, free_port())
-    copy.wait_for("Xiangji is open")
-    parts = processes_of(folder)
-    assert len(parts) > 3
-    copy.end(signal.SIGKILL)
-    for pid in parts:
-        wait_for_end(pid)
 
 
 def test_a_busy_port_is_said_in_one_line(folder: Path) -> None:
@@ -210,11 +201,17 @@ def test_a_full_disk_is_said_in_one_line(
     assert said.err.count("\n") == 1
 
 
-def test_a_server_that_another_command_started_is_shared(folder: Path) -> None:
+def test_a_copy_shares_a_server_that_another_command_started_and_ends_all_that_it_started(
+    folder: Path,
+) -> None:
     with Cluster(folder) as cluster:
         pid = cluster.pid()
         copy = Copy(folder, free_port())
         copy.wait_for("Xiangji is open")
         assert copy.postgres() == pid
-        assert copy.end(signal.SIGTERM) == 0
+        assert copy.end(signal.SIGINT) == 0
+        assert "Everything has stopped" in copy.said
         assert cluster.pid() == pid
+    for pid in processes_of(folder):
+        wait_for_end(pid)
+    assert processes_of(folder) == {}
