@@ -8,6 +8,9 @@ FLASK := $(RUN) flask --app wsgi
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard */translations/*/LC_MESSAGES/messages.po))
 VENDOR := marketplace/static/vendor/.complete
 
+# Code that was compiled once is kept, else every process that starts compiles all of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
