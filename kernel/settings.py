@@ -89,6 +89,11 @@ class Settings:
         return self.var_dir / "log"
 
     @property
+    def template_dir(self) -> Path:
+        """Where compiled templates are kept for the next process."""
+        return self.var_dir / "templates"
+
+    @property
     def upload_dir(self) -> Path:
         """Where certificates, proofs and photographs are kept."""
         return self.var_dir / "uploads"

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 from flask.templating import Environment
 from flask_migrate import Migrate
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kernel import access, jobs
@@ -54,6 +55,9 @@ def create_app(settings: Settings) -> Flask:
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; the launcher sets it")
     app = Shop(__name__, template_folder="templates", static_folder="static")
+    settings.template_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    compiled = FileSystemBytecodeCache(str(settings.template_dir))
+    app.jinja_options = {**app.jinja_options, "bytecode_cache": compiled}
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,

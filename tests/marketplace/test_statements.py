@@ -1,4 +1,4 @@
-"""How many statements every page and endpoint sends: the same for one row as for thirty.
+"""How many statements every page and endpoint sends: the same for one row as for a dozen.
 
 The endpoints come from the URL map, so that a new one without its number fails here.
 """
@@ -12,7 +12,7 @@ from kernel.db import db
 from tests import fresh, town
 from tests.town.visits import reader, reads, visit
 
-MANY = 30
+MANY = 12
 TWICE = {"safety.confirm"}
 """What writes something the first time that somebody opens it."""
 
@@ -199,7 +199,7 @@ def measured(app: Flask, rows: int) -> dict[str, int]:
     return taken
 
 
-def test_every_page_and_endpoint_sends_as_many_statements_for_thirty_rows_as_for_one(
+def test_every_page_and_endpoint_sends_as_many_statements_for_a_dozen_rows_as_for_one(
     app: Flask, database: str
 ) -> None:
     with app.app_context():
@@ -210,5 +210,5 @@ def test_every_page_and_endpoint_sends_as_many_statements_for_thirty_rows_as_for
             fresh.empty(connection)
         many = measured(app, MANY)
     grown = {name: (one[name], many[name]) for name in one if one[name] != many[name]}
-    assert grown == {}, "endpoint: (statements for one row, for thirty)"
+    assert grown == {}, "endpoint: (statements for one row, for a dozen)"
     assert many == STATEMENTS
