@@ -1,4 +1,7 @@
-"""Which of two languages a page is read in: Chinese first, English complete."""
+"""Which of two languages a page is read in, and what names and units are called in it.
+
+Chinese comes first, English is complete.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,22 @@ from typing import Any
 
 from flask import g
 from flask_babel import get_locale
+
+# What sale units are called in English, alone and in the plural.
+UNITS_EN = {
+    "箱": ("box", "boxes"),
+    "件": ("case", "cases"),
+    "斤": ("jin", "jin"),
+    "个": ("piece", "pieces"),
+    "枚": ("egg", "eggs"),
+    "只": ("bird", "birds"),
+    "瓶": ("bottle", "bottles"),
+    "袋": ("bag", "bags"),
+    "罐": ("tin", "tins"),
+    "盒": ("pack", "packs"),
+    "份": ("portion", "portions"),
+    "公斤": ("kg", "kg"),
+}
 
 
 def reads_english() -> bool:
@@ -26,3 +45,21 @@ def local(thing: Any, name: str = "name") -> str:
         return ""
     english = getattr(thing, f"{name}_en", "") if reads_english() else ""
     return str(english or getattr(thing, f"{name}_zh", "") or "")
+
+
+def count(number: int) -> str:
+    """Return a whole number with commas at thousands and a true minus sign."""
+    return f"{number:,}".replace("-", "−")
+
+
+def unit(name: str, number: int = 1) -> str:
+    """Return a sale unit in the reader's language: '箱', 'box', 'boxes'."""
+    if not reads_english():
+        return name
+    singular, plural = UNITS_EN.get(name, (name, name))
+    return singular if abs(number) == 1 else plural
+
+
+def of_unit(number: int, name: str) -> str:
+    """Return a quantity with its unit: '12 箱', '12 boxes'."""
+    return f"{count(number)} {unit(name, number)}"

@@ -16,7 +16,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from kernel import clock
-from kernel.language import local, reads_english
+from kernel.language import count, local, of_unit, reads_english, unit
 from kernel.money import Money
 from kernel.quantity import JIN_G
 
@@ -29,21 +29,6 @@ MONTHS_EN = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
 
-# What sale units are called in English, alone and in the plural.
-UNITS_EN = {
-    "箱": ("box", "boxes"),
-    "件": ("case", "cases"),
-    "斤": ("jin", "jin"),
-    "个": ("piece", "pieces"),
-    "枚": ("egg", "eggs"),
-    "只": ("bird", "birds"),
-    "瓶": ("bottle", "bottles"),
-    "袋": ("bag", "bags"),
-    "罐": ("tin", "tins"),
-    "盒": ("pack", "packs"),
-    "份": ("portion", "portions"),
-    "公斤": ("kg", "kg"),
-}
 UNITS_OF_WEIGHT = frozenset({"斤", "公斤"})
 UNITS_OF_ONE = frozenset({"个", "枚", "只"})
 
@@ -92,11 +77,6 @@ def fen_parts(amount: Money | int) -> FenParts:
 def wan(amount: Money | int) -> str:
     """Return an amount in 万 yuan with one place, for charts only: 52.4."""
     return f"{_fen(amount) / 1_000_000:,.1f}"
-
-
-def count(number: int) -> str:
-    """Return a whole number with commas at thousands and a true minus sign."""
-    return f"{number:,}".replace("-", "−")
 
 
 def percent(basis_points: int) -> str:
@@ -190,19 +170,6 @@ def _trimmed(grams: int, unit_g: int) -> str:
     """Return grams / unit_g with at most three places and no needless zeros."""
     text = f"{grams / unit_g:,.3f}".rstrip("0").rstrip(".")
     return text.replace("-", "−")
-
-
-def unit(name: str, number: int = 1) -> str:
-    """Return a sale unit in the reader's language: '箱', 'box', 'boxes'."""
-    if not reads_english():
-        return name
-    singular, plural = UNITS_EN.get(name, (name, name))
-    return singular if abs(number) == 1 else plural
-
-
-def of_unit(number: int, name: str) -> str:
-    """Return a quantity with its unit: '12 箱', '12 boxes'."""
-    return f"{count(number)} {unit(name, number)}"
 
 
 def per_unit(goods: SoldByUnit) -> str:

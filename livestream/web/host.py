@@ -16,7 +16,7 @@ from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
 from kernel.idempotency import once
 from kernel.identity import Role
-from kernel.language import local
+from kernel.language import local, of_unit
 from livestream import actions, queries
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
 from livestream.model import Broadcast
@@ -72,11 +72,10 @@ def manage(code: str) -> ResponseReturnValue:
 
 def _lot_words(lot: Lot) -> str:
     words: str = _(
-        "%(product)s · %(seller)s · 还有 %(left)s %(unit)s",
+        "%(product)s · %(seller)s · 还有 %(left)s",
         product=local(lot.product),
         seller=local(lot.seller),
-        left=lot.left,
-        unit=lot.product.unit_name,
+        left=of_unit(lot.left, lot.product.unit_name),
     )
     if lot.harvest_from is None or lot.harvest_to is None:
         return words

@@ -12,14 +12,13 @@ from werkzeug.datastructures import MultiDict
 from kernel import clock
 from kernel.access import allow, viewer, visitor_key
 from kernel.errors import Invalid, NotFound, Refusal
-from kernel.language import local
+from kernel.language import local, of_unit
 from kernel.money import Money
 from kernel.quantity import parse_units
 from marketplace import cart
 from marketplace.account.paths import same_site
 from marketplace.buying.forms import CheckoutForm
 from marketplace.checkout import pay_path, purchase
-from marketplace.filters import of_unit
 from orders.model import PaymentMethod
 from orders.queries.mine import bought, last_recipient
 from sellers.queries import cards

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 from kernel import clock
 from kernel.db import db
 from kernel.identity import Organisation
-from kernel.language import reads_english
+from kernel.language import of_unit, reads_english
 from kernel.paging import Page, decode, page_of
 from orders.model import RoundOffer
 from sellers.model import Lot, Offer, Product, Seller, SellerState
@@ -36,8 +36,7 @@ class LotRow:
         return {
             "what": (english and self.name_en) or self.name,
             "who": (english and self.seller_en) or self.seller,
-            "n": self.left,
-            "unit": self.unit_name,
+            "left": of_unit(self.left, self.unit_name),
         }
 
 

@@ -128,9 +128,7 @@ def _round(public_id: str) -> Round:
 
 
 def _choices(lots: list[planning.LotRow]) -> list[tuple[str, str]]:
-    return [
-        (lot.public_id, _("%(what)s，%(who)s，还有 %(n)s %(unit)s", **lot.words())) for lot in lots
-    ]
+    return [(lot.public_id, _("%(what)s，%(who)s，还有 %(left)s", **lot.words())) for lot in lots]
 
 
 def _tell(form: FlaskForm, refusal: Refusal) -> None:

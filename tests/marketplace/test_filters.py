@@ -85,7 +85,7 @@ def test_charts_count_in_ten_thousands() -> None:
 
 
 def test_counts_have_commas_and_percents_no_needless_place() -> None:
-    assert (filters.count(7950000), filters.count(-12)) == ("7,950,000", "−12")
+    assert (language.count(7950000), language.count(-12)) == ("7,950,000", "−12")
     assert (filters.percent(1480), filters.percent(1500)) == ("14.8%", "15%")
 
 
@@ -161,16 +161,16 @@ def test_a_placard_says_what_the_price_is_for() -> None:
     assert filters.per_unit(Goods("枚", 50)) == "每枚"
     assert filters.per_unit(Goods("斤", 500)) == "每斤"
     assert filters.price_of(450, "斤") == "¥4.50/斤"
-    assert filters.of_unit(9612, "箱") == "9,612 箱"
+    assert language.of_unit(9612, "箱") == "9,612 箱"
 
 
 @pytest.mark.usefixtures("english")
 def test_units_have_english_names_and_plurals() -> None:
     assert filters.per_unit(Goods("箱", 5000)) == "5 kg box"
     assert filters.per_unit(Goods("斤", 500)) == "per jin"
-    assert filters.of_unit(1, "箱") == "1 box"
-    assert filters.of_unit(12, "箱") == "12 boxes"
-    assert filters.of_unit(12, "捆") == "12 捆"
+    assert language.of_unit(1, "箱") == "1 box"
+    assert language.of_unit(12, "箱") == "12 boxes"
+    assert language.of_unit(12, "捆") == "12 捆"
 
 
 @pytest.mark.usefixtures("chinese")

@@ -247,5 +247,8 @@ def test_staff_choose_a_lot_by_its_name_in_their_language(app: Flask) -> None:
     said = {}
     for language in ("zh", "en"):
         with app.app_context(), app.test_request_context(headers={"Accept-Language": language}):
-            said[language] = row.words()["what"], row.words()["who"]
-    assert said == {"zh": ("春橙", "合作社"), "en": ("Spring orange", "合作社")}
+            said[language] = tuple(row.words().values())
+    assert said == {
+        "zh": ("春橙", "合作社", "5 箱"),
+        "en": ("Spring orange", "合作社", "5 boxes"),
+    }
