@@ -1,5 +1,9 @@
 """What gunicorn and `flask` load: the application for the settings of the environment."""
 
+import gc
+
+gc.disable()  # nothing of what is loaded and built here is ever let go
+
 import os
 
 from kernel import logs
@@ -9,3 +13,5 @@ from marketplace import create_app
 
 logs.begin()
 app = create_app(with_database(Settings.from_environ(os.environ)))
+gc.freeze()  # no collection looks at it again, in the workers neither
+gc.enable()

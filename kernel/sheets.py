@@ -6,12 +6,14 @@ import io
 import re
 import zipfile
 import zlib
+from typing import TYPE_CHECKING
 
 from flask_babel import lazy_gettext as _l
-from openpyxl.cell import Cell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from kernel.errors import Invalid, Text
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -30,6 +32,8 @@ _DEFINITIONS = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 def write_text(cell: Cell, words: str) -> Cell:
     """Write text that a spreadsheet program shows and never runs, whatever it begins with."""
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415  # few open a sheet
+
     cell.value = ILLEGAL_CHARACTERS_RE.sub("", words)
     cell.data_type = "s"
     # Else it is a formula again as soon as somebody edits the cell.

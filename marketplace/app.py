@@ -6,9 +6,9 @@ from collections.abc import Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
+import click
 from flask import Flask
 from flask.templating import Environment
-from flask_migrate import Migrate
 from jinja2 import FileSystemBytecodeCache
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -48,6 +48,26 @@ class Shop(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` as it is: nothing here is a coroutine."""
         return func
+
+
+class Migrations:
+    """Stands where Flask-Migrate is looked for, until it is: few processes migrate anything."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        app.extensions["migrate"] = self
+        if click.get_current_context(silent=True) is not None:
+            self.load()  # `flask` is asked for its commands, and `db` is one of them
+
+    def load(self) -> Any:
+        """Give the place to Flask-Migrate, and return what stands there then."""
+        from flask_migrate import Migrate  # noqa: PLC0415  # with Alembic a tenth of a start
+
+        Migrate(self._app, db, directory=str(rooms.MIGRATIONS))
+        return self._app.extensions["migrate"]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.load(), name)
 
 
 def create_app(settings: Settings) -> Flask:
@@ -90,7 +110,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     with app.app_context():
         watch(db.engine)
-    Migrate(app, db, directory=str(rooms.MIGRATIONS))
+    Migrations(app)
     jobs.bind(app)
     request_log.init_app(app)
     statics.init_app(app)

@@ -17,7 +17,7 @@ from kernel.sheets import MEDIA_TYPE
 from marketplace.filters import short_day, yuan
 from marketplace.office.queries import sample_transactions
 from marketplace.office.words import ACCOUNTS, MOVEMENTS
-from marketplace.report import periods, queries, sheet
+from marketplace.report import periods, queries
 from marketplace.report.agreement import agrees
 from marketplace.report.periods import Period
 from marketplace.report.words import channel_key, channel_name
@@ -119,6 +119,8 @@ def _chart(period: Period) -> dict[str, Any]:
 def channels_excel() -> ResponseReturnValue:
     """The same figures as a workbook."""
     period = asked_period()
+    from marketplace.report import sheet  # noqa: PLC0415  # few open a sheet
+
     content = sheet.workbook(period, queries.by_channel(period), queries.by_seller(period))
     name = f"xiangji-channels-{period.first}-{period.last}.xlsx"
     answer = Response(content, mimetype=MEDIA_TYPE)

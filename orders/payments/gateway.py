@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from logging import getLogger
 from threading import BoundedSemaphore
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import stripe
 from flask import current_app
 from flask_babel import lazy_gettext as _l
 
@@ -22,6 +21,10 @@ from kernel.db import assert_no_transaction
 from kernel.errors import Unavailable
 from kernel.settings import Settings
 from orders.payments.sandbox.config import DEFAULT_API_KEY
+
+if TYPE_CHECKING:
+    # Loaded at the first call: with what it needs, Stripe's library is a tenth of a start.
+    import stripe
 
 log = getLogger(__name__)
 
@@ -107,6 +110,8 @@ class Asked:
 
 @lru_cache(maxsize=4)
 def _client(key: str, address: str | None) -> stripe.StripeClient:
+    import stripe  # noqa: PLC0415  # see above
+
     # A call that fails is tried again by the buyer or by the due row's next turn, under the
     # same idempotency key; trying again here would only make a buyer wait longer than 5 s.
     return stripe.StripeClient(
@@ -122,6 +127,8 @@ def _call(work: Callable[[stripe.StripeClient], Any], read: Callable[[dict[str, 
 
     `read` may raise KeyError, TypeError or ValueError for an answer that is none.
     """
+    import stripe  # noqa: PLC0415  # see above
+
     assert_no_transaction()
     settings: Settings = current_app.extensions["settings"]
     client = _client(settings.stripe_secret_key or DEFAULT_API_KEY, settings.stripe_api_base)
@@ -277,6 +284,8 @@ def refund_now(provider_id: str) -> ProviderRefund:
 
 def read_event(payload: bytes, signature: str, secret: str) -> dict[str, Any]:
     """Return a webhook's event. Raises ValueError when it is altered, forged or too old."""
+    import stripe  # noqa: PLC0415  # see above
+
     try:
         event = stripe.Webhook.construct_event(payload, signature, secret)
     except stripe.SignatureVerificationError as error:

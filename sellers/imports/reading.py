@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
-from openpyxl import load_workbook
-
 from kernel.money import MAX_FEN, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
 from kernel.sheets import check_workbook
@@ -42,6 +40,8 @@ def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
 
     At most 2,000 faults are returned. `today` decides which days have passed.
     """
+    from openpyxl import load_workbook  # noqa: PLC0415  # few open a sheet
+
     try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheet = book.worksheets[0]

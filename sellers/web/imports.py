@@ -17,7 +17,6 @@ from kernel.sheets import MEDIA_TYPE
 from sellers import jobs
 from sellers.forms.inputs import upload_of
 from sellers.forms.stock import SpreadsheetForm
-from sellers.imports import writing
 from sellers.imports.reading import grouped
 from sellers.imports.words import MAX_ROWS, say
 from sellers.model import ImportState, OfferImport
@@ -64,6 +63,8 @@ def imports() -> ResponseReturnValue:
 @allow(Role.CLERK)
 def import_template() -> ResponseReturnValue:
     """The workbook to fill in."""
+    from sellers.imports import writing  # noqa: PLC0415  # few open a sheet
+
     return _workbook(writing.template(english=reads_english()), _("乡集上架模板.xlsx"))
 
 
@@ -126,6 +127,8 @@ def import_faults(public_id: str) -> ResponseReturnValue:
     """What is wrong, as a workbook."""
     one = workspace.own_import(my_seller(), public_id)
     headings = [_("行"), _("列"), _("填的内容"), _("怎么改")]
+    from sellers.imports import writing  # noqa: PLC0415  # few open a sheet
+
     return _workbook(writing.fault_list(one.faults, headings), _("要改的地方.xlsx"))
 
 
