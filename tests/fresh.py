@@ -23,7 +23,7 @@ def keep_baseline(connection: Connection) -> None:
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> %s", [KEPT]
     ).fetchall():
         kept, live = sql.Identifier(BASELINE, table), sql.Identifier("public", table)
-        if connection.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(live)).fetchone():
+        if connection.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(live)).fetchone():
             connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(kept, live))
     connection.execute(f"""
         CREATE FUNCTION {BASELINE}.empty() RETURNS void LANGUAGE plpgsql AS $$
