@@ -259,6 +259,8 @@ def bomb() -> bytes:
         (b"0" * (5 * 1024 * 1024 + 1), "file_too_large"),
         (bomb(), "file_too_large"),
     ],
+    # Named: a workbook's bytes tell the time, and every worker must find the same tests.
+    ids=["empty", "old", "text", "broken", "big", "bomb"],
 )
 def test_what_is_no_spreadsheet_of_ours_is_refused_at_once(data: bytes, code: str) -> None:
     with pytest.raises(Invalid) as refusal:
