@@ -1,7 +1,8 @@
 """Named moments in a process under test, at which it can be made to stand still and be killed.
 
 Nothing of this is in the application: SQLAlchemy's and Flask's own events, the SDK's HTTP
-client, and a wrapper around WSGI and around each job tell when a moment comes. A moment that
+client, and a wrapper around WSGI, around each job and around the statements that commit
+themselves tell when a moment comes. A moment that
 nobody waits for costs one failed `rename`.
 """
 
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from kernel import jobs
 from kernel.db import db
+from kernel.reads import Write
 
 FOLDER = "DEATH_FOLDER"
 ROLE = "DEATH_ROLE"
@@ -65,6 +67,24 @@ class Moments:
         raw: Any = connection.connection.driver_connection
         self._here.backend = raw.info.backend_pid
         self.reached(BEFORE_COMMIT)
+
+    def around_write(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a statement that is a transaction by itself stand still before and after.
+
+        It commits with its end: before it is sent nothing is committed, and after it all is.
+        """
+
+        def sending(write: Write, connection: Any, values: Any) -> Any:
+            alone = connection.autocommit
+            if alone:
+                self._here.backend = connection.info.backend_pid
+                self.reached(BEFORE_COMMIT)
+            rows = send(write, connection, values)
+            if alone:
+                self.reached(AFTER_COMMIT)
+            return rows
+
+        return sending
 
     def after_commit(self, session: Session) -> None:
         """Everything is committed, and nobody has been told."""
@@ -113,6 +133,8 @@ def install(app: Flask, folder: Path, role: str) -> None:
         event.listen(db.engine, "commit", moments.before_commit)
     sessions: scoped_session[Any] = db.session
     event.listen(sessions, "after_commit", moments.after_commit)
+    write: Any = Write
+    write.send = moments.around_write(write.send)
     client: Any = stripe.RequestsClient
     client.request = moments.around_call(client.request)
     app.wsgi_app = moments.around_wsgi(app.wsgi_app)  # type: ignore[method-assign]  # as Flask says

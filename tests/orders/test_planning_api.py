@@ -218,7 +218,7 @@ def test_staff_see_transfers_and_refunds_page_by_page(app: Flask, staff: Program
     person = builders.account()
     for one in shown:
         confirm_transfer(one["id"], person.id)
-    for order in db.session.scalars(select(Order)).all():
+    for order in db.session.scalars(select(Order).order_by(Order.id)).all():
         cancel(order)
     assert staff.ask("GET", "/transfers")["items"] == []
     refunds = pages(staff, "/refunds")
