@@ -108,7 +108,7 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
             stack.callback(folder.rmdir)
             options = f"size={mib}m,mode=711"
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
-            stack.callback(lambda: subprocess.run(["umount", folder], check=True))
+            stack.callback(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
             return folder
 
         yield mounted
