@@ -59,7 +59,7 @@ bench-big: setup ## the same with 100,000 offers and a million past lines (10 mi
 code: setup ## print the code with which the demo's staff confirm money
 	@$(FLASK) demo code
 
-kills: setup .venv/.tests ## kill web workers, job worker and PostgreSQL 50 times while buyers buy (8 minutes)
+kills: setup .venv/.tests ## kill web workers, job worker and PostgreSQL 50 times while buyers buy (3 minutes)
 	@exec $(RUN) tests.death
 
 histories: setup .venv/.tests ## tell new random histories of a whole market and check the laws (10 minutes)
