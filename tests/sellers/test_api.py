@@ -173,6 +173,20 @@ def test_papers_are_returned_accepted_and_shown_to_buyers_by_calls_alone(
     assert kept == [("91500", "accepted"), ("O-1", "returned")]
 
 
+def test_a_form_with_a_part_that_has_no_name_is_refused_field_by_field(
+    client: FlaskClient,
+) -> None:
+    clerk, _ = clerk_at(client)
+    answer = clerk(
+        "POST",
+        "/mine/certificates",
+        data=b"--x\r\nContent-Disposition: form-data\r\n\r\n?\r\n--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert answer.status_code == 422, answer.text
+    assert "kind" in str(answer.json["fields"])
+
+
 def test_households_are_kept_masked_and_revealed_with_a_reason(client: FlaskClient) -> None:
     clerk, seller = clerk_at(client)
     person = builders.account(Role.STEWARD, seller.organisation)
