@@ -13,16 +13,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Engine,
-    Enum,
-    Identity,
-    MetaData,
-    String,
-    event,
-)
+from sqlalchemy import BigInteger, DateTime, Engine, Enum, Identity, MetaData, String, event
 from sqlalchemy import select as select_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DisconnectionError
