@@ -16,7 +16,7 @@ from flask_login import current_user
 from kernel import clock
 from kernel.db import public_code
 from kernel.errors import Denied, FactorNeeded, NotFound, SignInNeeded
-from kernel.identity import Account, MembershipState, Role
+from kernel.identity import Account, MembershipState, Role, Seat
 from kernel.settings import Settings
 
 T = TypeVar("T")
@@ -27,14 +27,6 @@ OPEN_ENDPOINTS = frozenset({"static"})
 FACTOR_ROLES = frozenset({Role.STAFF, Role.ADMIN})
 """Who needs a second factor where `@allow(…, factor=True)` says so."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True)
-class Seat:
-    """One role in one organisation."""
-
-    role: Role
-    organisation_id: int | None
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ def viewer() -> Viewer:
     if "viewer" not in g:
         known = session.get("visitor", "")
         if current_user and current_user.is_authenticated:
-            g.viewer = viewer_of(current_user.account, known, current_user.factor_at)
+            g.viewer = current_user.viewer(known)
         else:
             g.viewer = Viewer(account_id=None, visitor=known)
     current: Viewer = g.viewer

@@ -6,18 +6,20 @@ import enum
 import hashlib
 import secrets
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKey, String, UniqueConstraint, bindparam, delete, select
-from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
+from sqlalchemy import ForeignKey, String, UniqueConstraint, and_, bindparam, delete, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kernel import clock, throttle
 from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
 from kernel.errors import Invalid, NotFound
+from kernel.reads import Read
 from kernel.settings import Settings, SignInLimits
 from kernel.throttle import Gate
 
@@ -271,37 +273,66 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-# Built once: every request with a token needs it.
-_BY_TOKEN = (
-    select(ApiToken, Account)
+@dataclass(frozen=True)
+class Seat:
+    """One role in one organisation."""
+
+    role: Role
+    organisation_id: int | None
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Whom a token stands for, and when a second factor was shown for it."""
+
+    token_id: int
+    account_id: int
+    name_zh: str
+    name_en: str
+    seats: frozenset[Seat]
+    factor_at: datetime | None
+
+
+# Every request with a token asks this; a row for each role that is held.
+_BY_TOKEN = Read(
+    select(
+        ApiToken.id,
+        ApiToken.created_at,
+        ApiToken.factor_at,
+        Account.id,
+        Account.name_zh,
+        Account.name_en,
+        Membership.role,
+        Membership.organisation_id,
+    )
     .join(Account, ApiToken.account_id == Account.id)
-    .outerjoin(Account.memberships)
+    .outerjoin(
+        Membership,
+        and_(Membership.account_id == Account.id, Membership.state == MembershipState.ACTIVE.value),
+    )
     .where(
         ApiToken.token_hash == bindparam("token_hash"),
         ApiToken.expires_at > bindparam("at"),
         ApiToken.session_epoch == Account.session_epoch,
         Account.active,
     )
-    .options(contains_eager(Account.memberships))
 )
 
 
-def account_for_token(token: str) -> tuple[ApiToken, Account] | None:
-    """Return a bearer token and its account, None if unknown, old or revoked.
+def bearer(token: str) -> Bearer | None:
+    """Return whom a bearer token stands for, None if it is unknown, old or revoked.
 
     A role that came later may shorten a token's life.
     """
-    found = (
-        db.session.execute(_BY_TOKEN, {"token_hash": hash_key(token), "at": clock.now()})
-        .unique()
-        .one_or_none()
-    )
-    if found is None:
+    at = clock.now()
+    rows = _BY_TOKEN.rows(token_hash=hash_key(token), at=at)
+    if not rows:
         return None
-    kept, account = found
-    if clock.now() >= kept.created_at + lasts(roles_of(account)).longest:
+    token_id, created_at, factor_at, account_id, name_zh, name_en, _, _ = rows[0]
+    seats = frozenset(Seat(Role(role), organisation) for *_, role, organisation in rows if role)
+    if at >= created_at + lasts({seat.role for seat in seats}).longest:
         return None
-    return kept, account
+    return Bearer(token_id, account_id, name_zh, name_en, seats, factor_at)
 
 
 def tokens_of(account_id: int) -> Sequence[ApiToken]:

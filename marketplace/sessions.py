@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
+from functools import cache, cached_property
 
 from flask import Flask, Request, Response, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface
@@ -12,8 +12,9 @@ from flask_login import LoginManager, UserMixin, login_user, logout_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from kernel import access, clock, web_sessions
-from kernel.db import transaction
-from kernel.identity import Account, ApiToken, account_for_token, hash_key
+from kernel.access import Viewer
+from kernel.db import db, transaction
+from kernel.identity import Account, ApiToken, Bearer, bearer, hash_key
 from kernel.web_sessions import WebSession
 
 DEVICE_COOKIE = "known"
@@ -31,21 +32,51 @@ class Cookies(SecureCookieSessionInterface):
 
 
 class SignedIn(UserMixin):
-    """Flask-Login's user: an account, and the session or token that stands for it."""
+    """Flask-Login's user: an account, and the session that stands for it in a browser."""
 
-    def __init__(self, account: Account, proof: WebSession | ApiToken, key: str) -> None:
+    def __init__(self, account: Account, proof: WebSession, key: str) -> None:
         self.account = account
+        self.account_id = account.id
         self.proof = proof
         self._key = key
 
-    @property
-    def factor_at(self) -> datetime | None:
-        """When a second factor was shown here, None if it was not."""
-        return self.proof.factor_at
+    def viewer(self, visitor: str) -> Viewer:
+        """Return who asks, in a browser that is known as `visitor`."""
+        return access.viewer_of(self.account, visitor, self.proof.factor_at)
 
     def get_id(self) -> str:
         """Return what the cookie holds."""
         return self._key
+
+
+class SignedInByToken(UserMixin):
+    """The same for a program. Its rows are read only where somebody asks for them."""
+
+    def __init__(self, known: Bearer) -> None:
+        self._known = known
+        self.account_id = known.account_id
+
+    @cached_property
+    def account(self) -> Account:
+        """The account, with all that belongs to it."""
+        return db.session.get_one(Account, self.account_id)
+
+    @cached_property
+    def proof(self) -> ApiToken:
+        """The token that was sent."""
+        return db.session.get_one(ApiToken, self._known.token_id)
+
+    def viewer(self, visitor: str) -> Viewer:
+        """Return who asks, in a browser that is known as `visitor`."""
+        known = self._known
+        return Viewer(
+            account_id=self.account_id,
+            visitor=visitor,
+            name_zh=known.name_zh,
+            name_en=known.name_en,
+            seats=known.seats,
+            factor_at=known.factor_at,
+        )
 
 
 def _load(key: str) -> SignedIn | None:
@@ -62,12 +93,12 @@ def _load(key: str) -> SignedIn | None:
     return SignedIn(account, kept, key)
 
 
-def _load_from_request(incoming: Request) -> SignedIn | None:
+def _load_from_request(incoming: Request) -> SignedInByToken | None:
     kind, _, token = incoming.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         return None
-    known = account_for_token(token.strip())
-    return SignedIn(known[1], known[0], "") if known else None
+    known = bearer(token.strip())
+    return SignedInByToken(known) if known else None
 
 
 def by_cookie() -> bool:
@@ -152,7 +183,7 @@ def sign_out() -> None:
         session["language"] = language
 
 
-def keep_factor(signed_in: SignedIn) -> None:
+def keep_factor(signed_in: SignedIn | SignedInByToken) -> None:
     """Remember in this session that a second factor was shown just now."""
     with transaction() as database:
         database.merge(signed_in.proof).factor_at = clock.now()

@@ -37,7 +37,7 @@ def create_token(payload: dict[str, Any]) -> dict[str, str]:
 @blueprint.response(200, TokensOut)
 def index() -> dict[str, Any]:
     """List my own tokens that still work, newest first."""
-    return {"items": tokens_of(current_user.account.id), "next_cursor": None}
+    return {"items": tokens_of(current_user.account_id), "next_cursor": None}
 
 
 @blueprint.route("/<token_id>", methods=["DELETE"])
@@ -45,4 +45,4 @@ def index() -> dict[str, Any]:
 @blueprint.response(204)
 def revoke(token_id: str) -> None:
     """End one of my own tokens; it may be the one that asks."""
-    revoke_token(current_user.account.id, token_id)
+    revoke_token(current_user.account_id, token_id)

@@ -60,7 +60,7 @@ def password() -> ResponseReturnValue:
 @allow(Role.CONSUMER)
 def end_session(public_id: str) -> ResponseReturnValue:
     """Sign out one of my browsers."""
-    web_sessions.end(current_user.account.id, public_id)
+    web_sessions.end(current_user.account_id, public_id)
     flash(_("那台设备已退出。"), "done")
     return redirect(url_for("safety.show"), 303)
 
@@ -69,7 +69,7 @@ def end_session(public_id: str) -> ResponseReturnValue:
 @allow(Role.CONSUMER)
 def end_token(public_id: str) -> ResponseReturnValue:
     """Revoke one of my tokens."""
-    revoke_token(current_user.account.id, public_id)
+    revoke_token(current_user.account_id, public_id)
     flash(_("这个令牌作废了。"), "done")
     return redirect(url_for("safety.show"), 303)
 
@@ -111,7 +111,7 @@ def enrol() -> ResponseReturnValue:
 def _enrol_page(to: str, again: bool, refusal: Refusal | None = None) -> ResponseReturnValue:
     carried = step_up.carried() if again else []
     words = {"after": to, "again": 1 if again else None, "carried": carried, "refusal": refusal}
-    page = step_up.enrol_page(factor.begin(current_user.account.id), words)
+    page = step_up.enrol_page(factor.begin(current_user.account_id), words)
     return page, refusal.status if refusal else 200
 
 

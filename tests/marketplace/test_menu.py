@@ -7,8 +7,8 @@ from flask import Flask, url_for
 from flask.testing import FlaskClient
 from flask_babel import lazy_gettext
 
-from kernel.access import Seat, Viewer, may_enter
-from kernel.identity import Role
+from kernel.access import Viewer, may_enter
+from kernel.identity import Role, Seat
 from marketplace.menu import RAIL_LIMIT, RAILS, SHOP, TABBAR, Item, came_from, can, shop_nav
 from tests import builders
 from tests.visitors import Visitor
