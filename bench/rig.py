@@ -31,7 +31,7 @@ from kernel import ledger
 from kernel.db import db
 from kernel.postgres import Cluster
 from kernel.settings import Settings
-from marketplace import create_app
+from marketplace.app import create_app
 from orders import books
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,7 +14,8 @@ from kernel import crypt, factor
 from kernel.db import db
 from kernel.identity import Account, sign_out_everywhere
 from marketplace import check as laws
-from marketplace import demo, worker
+from marketplace import worker
+from marketplace.demo import loading
 
 
 @click.command("check")
@@ -44,8 +45,8 @@ def demo_group() -> None:
 def load_demo() -> None:
     """Drop everything and load the demo afresh; never in production."""
     try:
-        demo.reset()
-    except demo.NotLoaded as refusal:
+        loading.reset()
+    except loading.NotLoaded as refusal:
         click.echo(str(refusal), err=True)
         sys.exit(1)
 

@@ -13,30 +13,23 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
-import flask_migrate
 import psycopg
-from flask import Flask
-from sqlalchemy import exists, select
 
-from kernel.db import db
-from kernel.identity import Account
 from kernel.postgres import DATABASE, Cluster, PostgresFailed
 from kernel.settings import Environment, Settings, SettingsInvalid
-from marketplace import create_app
-from marketplace.processes import Child, Family
+from marketplace.demo.sign_ins import SIGN_INS
+from marketplace.processes import Child, Family, as_child
 from orders.payments.sandbox.config import state_dir
 
-ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = Path(__file__).resolve().parent.parent / "migrations" / "versions"
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 READY_TIMEOUT_S = 120.0
 # After a killed copy, its last processes need a moment to let go of the port.
@@ -97,12 +90,12 @@ def _run(settings: Settings, stop: threading.Event) -> None:
             settings = dataclasses.replace(settings, database_url=cluster.url(DATABASE))
         else:
             _check_database(settings.database_url)
-        app = _prepare(settings)
+        _prepare(settings, stop)
         if stop.is_set():
             return
         stack.callback(_say, "Everything has stopped")
         stack.callback(family.stop)
-        _start_children(family, app, settings)
+        _start_children(family, settings)
         if _wait_until_ready(family, settings, stop):
             _greet(settings)
         while not stop.wait(TEND_EVERY_S):
@@ -163,70 +156,92 @@ def _check_port(host: str, port: int, name: str, patience_s: float) -> None:
         time.sleep(0.1)
 
 
+def plain_url(url: str) -> str:
+    """Return the address of a database as the driver alone understands it."""
+    return url.replace("postgresql+psycopg://", "postgresql://")
+
+
 def _check_database(url: str) -> None:
     try:
-        plain = url.replace("postgresql+psycopg://", "postgresql://")
-        psycopg.connect(plain, connect_timeout=5).close()
+        psycopg.connect(plain_url(url), connect_timeout=5).close()
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
         raise CannotStart(f"The database of DATABASE_URL cannot be reached: {reason}") from error
 
 
-def _prepare(settings: Settings) -> Flask:
-    """Bring the database to the newest version, and fill it with the demo if it is empty."""
-    app = create_app(settings)
-    with app.app_context():
-        _say("Preparing the database")
-        flask_migrate.upgrade()
-        demo = _demo()
-        if demo and settings.environment is Environment.DEVELOPMENT and _is_empty():
-            _say("Loading the demo")
-            demo.load()
-        db.session.remove()
-        db.engine.dispose()
-    return app
+def _prepare(settings: Settings, stop: threading.Event) -> None:
+    """Bring the database to the newest version, and fill it with the demo if it is empty.
+
+    What is asked to stop meanwhile leaves the database as it was after its last step.
+    """
+    if _is_prepared(settings):
+        return
+    _say("Preparing the database")
+    command = [sys.executable, "-m", "marketplace.prepare"]
+    preparing = subprocess.Popen(as_child(command), env=_environ(settings), start_new_session=True)
+    while preparing.poll() is None and not stop.wait(0.1):
+        continue
+    if preparing.poll() is None:
+        preparing.terminate()
+        preparing.wait()
+    elif preparing.returncode:
+        raise CannotStart("The database could not be prepared; the reason stands above.")
 
 
-def _demo() -> ModuleType | None:
-    return import_module("marketplace.demo") if find_spec("marketplace.demo") else None
-
-
-def _is_empty() -> bool:
-    return db.session.scalar(select(exists().select_from(Account))) is False
-
-
-def _start_children(family: Family, app: Flask, settings: Settings) -> None:
+def _is_prepared(settings: Settings) -> bool:
+    """Whether nothing is left to prepare, as far as two looks into the database tell."""
     assert settings.database_url is not None
-    environ = {
+    with psycopg.connect(plain_url(settings.database_url)) as connection:
+        try:
+            found = connection.execute(
+                "SELECT version_num, exists (SELECT FROM account) FROM alembic_version"
+            ).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return False
+    version, is_used = found or ("", False)
+    has_demo = settings.environment is not Environment.DEVELOPMENT or is_used
+    return version == newest_version() and has_demo
+
+
+def newest_version() -> str:
+    """Return the newest version of the schema: migrations' files begin with their numbers."""
+    return max(one.name.partition("_")[0] for one in VERSIONS.glob("*.py"))
+
+
+def _environ(settings: Settings) -> dict[str, str]:
+    """The environment of a process that works on the copy's own database and folder."""
+    assert settings.database_url is not None
+    return {
         **os.environ,
         "DATABASE_URL": settings.database_url,
         "VAR_DIR": str(settings.var_dir),
         "PYTHONUNBUFFERED": "1",
         "STRIPE_WEBHOOK_SECRET": settings.stripe_webhook_secret,
     }
-    for name, arguments in _commands(app, settings).items():
+
+
+def _start_children(family: Family, settings: Settings) -> None:
+    for name, arguments in commands(settings).items():
         log = settings.log_dir / f"{name.replace(' ', '-')}.log"
         # PostgreSQL shows and logs by this name who asks.
-        named = {**environ, "PGAPPNAME": name}
+        named = {**_environ(settings), "PGAPPNAME": name}
         family.add(Child(name, [sys.executable, "-m", *arguments], named, log))
 
 
-def _commands(app: Flask, settings: Settings) -> dict[str, list[str]]:
+def commands(settings: Settings) -> dict[str, list[str]]:
     """What each child is called, and the Python module and arguments that start it."""
     web = ["gunicorn", "wsgi:app", "--bind", f"{settings.host}:{settings.port}"]
     web += ["--worker-class", "gthread", "--workers", str(settings.web_workers)]
     web += ["--threads", str(settings.web_threads), "--preload", "--no-control-socket"]
     web += ["--graceful-timeout", "5", "--logger-class", "marketplace.server_log.ServerLog"]
-    commands = {"web server": web}
-    if "worker" in app.cli.commands:
-        commands["job worker"] = ["flask", "--app", "wsgi", "worker"]
+    asked = {"web server": web, "job worker": ["flask", "--app", "wsgi", "worker"]}
     if settings.payments_are_sandbox:
         sandbox = ["orders.payments.sandbox", "--host", settings.host]
         sandbox += ["--port", str(settings.sandbox_port)]
         sandbox += ["--state-dir", str(state_dir(settings.var_dir))]
         sandbox += ["--webhook-url", f"{_address(settings)}/webhooks/stripe"]
-        commands["payment sandbox"] = sandbox
-    return commands
+        asked["payment sandbox"] = sandbox
+    return asked
 
 
 def _address(settings: Settings) -> str:
@@ -263,11 +278,9 @@ def _answers(host: str, port: int) -> bool:
 def _greet(settings: Settings) -> None:
     _say(f"\nXiangji is open: {settings.public_url}\n")
     if settings.environment is Environment.DEVELOPMENT:
-        demo = _demo()
-        for role, login, password in demo.SIGN_INS if demo else ():
+        for role, login, password in SIGN_INS:
             _say(f"  {role:<16} {login:<28} {password}")
-        if demo:
-            _say("\nStaff confirm money with a code: the page shows it, and so does `make code`.")
+        _say("\nStaff confirm money with a code: the page shows it, and so does `make code`.")
     _say("\nCtrl-C ends it.")
 
 

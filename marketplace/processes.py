@@ -16,6 +16,11 @@ STOP_TIMEOUT_S = 15.0
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 
 
+def as_child(command: Sequence[str]) -> list[str]:
+    """Return the command of a process that ends when its parent does, however that ends."""
+    return ["setpriv", "--pdeathsig", "TERM", *command]
+
+
 @dataclass
 class Child:
     """One process of the copy, restarted with growing pauses when it ends by itself."""
@@ -36,7 +41,7 @@ class Child:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *self.command],
+                as_child(self.command),
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

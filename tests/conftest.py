@@ -18,7 +18,7 @@ from kernel import jobs
 from kernel.db import db
 from kernel.postgres import Cluster
 from kernel.settings import Environment, Settings
-from marketplace import create_app
+from marketplace.app import create_app
 from tests import fresh
 
 TEMPLATE = "template_of_tests"

@@ -7,24 +7,9 @@ from kernel.db import transaction
 from kernel.identity import OrganisationKind, Role
 from marketplace.demo import facts
 from marketplace.demo.note import PLATFORM
-from marketplace.demo.world import PASSWORD, World
+from marketplace.demo.world import World
 from orders.actions.members import set_staff_list
 from orders.model import BuyingUnit, PurchaseTarget
-
-SIGN_INS: list[tuple[str, str, str]] = [
-    ("buyer", "buyer", PASSWORD),
-    ("official", "official", PASSWORD),
-    ("coordinator", "coordinator", PASSWORD),
-    ("seller's clerk", "clerk", PASSWORD),
-    ("steward", "steward", PASSWORD),
-    ("host", "host", PASSWORD),
-    ("cabinet operator", "operator", PASSWORD),
-    ("staff", "staff", PASSWORD),
-    ("second staff", "staff2", PASSWORD),
-    ("auditor", "auditor", PASSWORD),
-    ("administrator", "admin", PASSWORD),
-]
-"""Role, login and password of one account per role, for whoever tries the demo."""
 
 FACTORED = ("staff", "staff2", "admin")
 """Who has the demo's second factor: `flask demo code` tells its code."""

@@ -20,8 +20,7 @@ from kernel.identity import (
     hash_password,
 )
 from marketplace.demo.diary import Diary
-
-PASSWORD = "xiangji2026"  # noqa: S105 - the one password of every demo account, told to everybody
+from marketplace.demo.sign_ins import PASSWORD
 
 
 @dataclass

@@ -12,7 +12,8 @@ from flask import Flask
 from kernel import jobs
 from kernel.db import db
 from kernel.postgres import Cluster
-from marketplace import create_app, refusals
+from marketplace import refusals
+from marketplace.app import create_app
 from orders.web import handover
 from tests.access.ground import Ground
 from tests.access.world import World, build

@@ -23,7 +23,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from kernel import clock, jobs
 from kernel.db import db
 from kernel.postgres import Cluster
-from marketplace import create_app
+from marketplace.app import create_app
 from tests.browser import browsing
 from tests.browser.browsing import DESKTOP, PHONE, Watch
 from tests.conftest import DATABASE, settings_for

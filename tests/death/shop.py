@@ -30,7 +30,8 @@ from kernel import jobs
 from kernel.db import db
 from kernel.postgres import DATABASE, Cluster, PostgresFailed
 from kernel.settings import Environment, Settings
-from marketplace import create_app, launch
+from marketplace import launch
+from marketplace.app import create_app
 from marketplace.processes import Child
 from tests.death import moments
 from tests.payment_sandbox import SandboxServer
@@ -86,7 +87,7 @@ class Shop:
         with self.app.app_context():
             flask_migrate.upgrade()
         self.sandbox.change(webhook_url=f"{self.url}/webhooks/stripe")
-        for name, arguments in launch._commands(self.app, self.settings).items():
+        for name, arguments in launch.commands(self.settings).items():
             if name != "payment sandbox":
                 self._children[name] = self._child(name, arguments)
                 self._children[name].start()

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask, request
 
 from kernel.access import allow
-from marketplace import create_app
+from marketplace.app import create_app
 from tests.conftest import settings_for
 
 CLAIMED = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}

@@ -17,9 +17,10 @@ from kernel.db import db, end_read, transaction
 from kernel.identity import Account, Membership
 from kernel.settings import Environment
 from livestream.model import Broadcast, ReportedFigure
-from marketplace import check, demo
-from marketplace.demo import till
-from marketplace.demo.diary import Diary
+from marketplace import check
+from marketplace.demo import loading, till
+from marketplace.demo.diary import AT_ONCE, Diary
+from marketplace.demo.sign_ins import SIGN_INS
 from marketplace.demo.world import World
 from marketplace.report import periods, queries
 from orders import lifecycle
@@ -51,7 +52,7 @@ from tests.marketplace import market_day
 
 def test_the_demo_loads_whole_and_breaks_no_law(app: Flask) -> None:
     with app.app_context():
-        demo.load()
+        loading.load()
         assert_laws_hold()
         waiting = [one for one in check.examine(check.WAITING) if one.faults]
         assert [one.law.name for one in waiting] == []
@@ -59,8 +60,8 @@ def test_the_demo_loads_whole_and_breaks_no_law(app: Flask) -> None:
         _rooms_are_full()
         _accounts_have_the_roles_that_are_told(app.test_client())
         _an_old_payment_goes_back(app)
-        with pytest.raises(demo.NotLoaded):
-            demo.load()
+        with pytest.raises(loading.NotLoaded):
+            loading.load()
         assert_laws_hold()
 
 
@@ -91,12 +92,12 @@ def _rooms_are_full() -> None:
 
 
 def _accounts_have_the_roles_that_are_told(client: FlaskClient) -> None:
-    for _, login, password in demo.SIGN_INS:
+    for _, login, password in SIGN_INS:
         answer = client.post("/api/v1/tokens", json={"login": login, "password": password})
         assert answer.status_code == 201, login
     seats = db.session.scalar(select(func.count()).select_from(Membership))
     assert seats is not None
-    assert seats > len(demo.SIGN_INS)
+    assert seats > len(SIGN_INS)
 
 
 def _an_old_payment_goes_back(app: Flask) -> None:
@@ -177,11 +178,28 @@ def test_where_real_stripe_takes_payments_the_demo_tells_it_nothing(
         assert_laws_hold()
 
 
+def test_a_demo_that_was_ended_on_the_way_leaves_nothing(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts = Diary._next
+
+    def ended(diary: Diary) -> None:
+        if diary.done == AT_ONCE * 2:
+            raise KeyboardInterrupt
+        acts(diary)
+
+    monkeypatch.setattr(Diary, "_next", ended)
+    with app.app_context():
+        with pytest.raises(KeyboardInterrupt):
+            loading.load()
+        assert loading.is_empty()
+
+
 def test_the_demo_refuses_a_database_with_somebody_in_it(app: Flask) -> None:
     with app.app_context():
         builders.account()
-        with pytest.raises(demo.NotLoaded):
-            demo.load()
+        with pytest.raises(loading.NotLoaded):
+            loading.load()
         assert db.session.scalar(select(func.count()).select_from(Account)) == 1
 
 
@@ -192,14 +210,14 @@ def test_the_demo_is_never_loaded_in_production(
     monkeypatch.setitem(app.extensions, "settings", settings)
     with app.app_context():
         kept = builders.account().id
-        for refused in (demo.load, demo.reset):
-            with pytest.raises(demo.NotLoaded):
+        for refused in (loading.load, loading.reset):
+            with pytest.raises(loading.NotLoaded):
                 refused()
         assert db.session.scalar(select(func.count()).where(Account.id == kept)) == 1
 
 
 def test_reloading_drops_what_was_there(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "load", lambda: None)
+    monkeypatch.setattr(loading, "_replay", lambda: None)
     with app.app_context():
         market_day.trade()
     done = app.test_cli_runner().invoke(args=["demo", "load"])

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from kernel.db import db
 from kernel.postgres import Cluster
-from marketplace import create_app
+from marketplace.app import create_app
 from tests.conftest import settings_for
 
 

@@ -32,7 +32,7 @@ from kernel.files import StoredFile
 from kernel.identity import Role, issue_token
 from kernel.postgres import Cluster
 from kernel.reads import Write
-from marketplace import create_app
+from marketplace.app import create_app
 from orders.model import Order
 from tests import builders
 from tests.conftest import build_template, settings_for

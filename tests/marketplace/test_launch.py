@@ -12,10 +12,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import urllib3
+from alembic.script import ScriptDirectory
 
-from kernel.postgres import Cluster, PostgresFailed
+from kernel.postgres import DATABASE, Cluster, PostgresFailed
 from marketplace import launch
 from tests.processes import processes_of, wait_for_end
 
@@ -156,6 +158,23 @@ def test_a_postgresql_that_cannot_start_yet_is_tried_again(
         assert cluster.pid() is not None
     finally:
         cluster.stop()
+
+
+def test_the_number_of_the_last_migration_is_the_newest_version() -> None:
+    assert launch.newest_version() == ScriptDirectory("migrations").get_current_head()
+
+
+def test_a_copy_that_is_asked_to_end_while_it_prepares_ends_and_begins_anew_later(
+    folder: Path,
+) -> None:
+    copy = Copy(folder, free_port(), ENVIRONMENT="development")
+    copy.wait_for("Loading the demo")
+    assert copy.end(signal.SIGINT) == 0
+    with Cluster(folder) as cluster, psycopg.connect(cluster.url(DATABASE)) as connection:
+        found = connection.execute(
+            "SELECT version_num, (SELECT count(*) FROM account) FROM alembic_version"
+        )
+        assert found.fetchone() == (launch.newest_version(), 0)
 
 
 def test_a_busy_port_is_said_in_one_line(folder: Path) -> None:

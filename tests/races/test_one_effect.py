@@ -23,7 +23,8 @@ from sqlalchemy import Integer, Table, text
 from kernel import jobs
 from kernel.db import db, metadata, public_code
 from kernel.idempotency import HEADER, once_within
-from marketplace import checkout, create_app
+from marketplace import checkout
+from marketplace.app import create_app
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.races.keyed import acts_once, writes

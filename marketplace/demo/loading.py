@@ -1,0 +1,73 @@
+"""Loading the demo: all of it or nothing, whoever ends it on the way."""
+
+from __future__ import annotations
+
+import random
+
+import click
+from flask import current_app
+from sqlalchemy import exists, select, text
+
+from kernel import clock, ledger
+from kernel.db import db, metadata, transaction
+from kernel.identity import Account
+from kernel.settings import Environment
+from livestream.first_rows import FIRST_ROWS
+from marketplace.demo import channels, harvests, people, shelves, till, trade
+from marketplace.demo.diary import Diary
+from marketplace.demo.world import World
+from orders import books
+
+DAYS = 91
+SEED = 2020
+
+
+class NotLoaded(Exception):
+    """The demo was not loaded; the message says why. Nothing was changed."""
+
+
+def is_empty() -> bool:
+    """Tell whether the database holds nobody."""
+    return not db.session.scalar(select(exists().select_from(Account)))
+
+
+def load() -> None:
+    """Fill an empty database with the demo. Raises NotLoaded in production or if not empty."""
+    _refuse_production()
+    with transaction():
+        if not is_empty():
+            raise NotLoaded("The database is not empty. `make demo` drops everything and reloads.")
+        _replay()
+
+
+def reset() -> None:
+    """Drop every row and load the demo anew. Raises NotLoaded in production."""
+    _refuse_production()
+    tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    with transaction() as session:
+        session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        for statement in FIRST_ROWS:
+            session.execute(text(statement))
+        session.expunge_all()
+        _replay()
+
+
+def _replay() -> None:
+    diary = Diary(clock.now(), click.echo)
+    world = World(diary, random.Random(SEED))  # noqa: S311 - dice, not secrets
+    diary.at(diary.ago(DAYS, 8), lambda: people.settle(world))
+    diary.at(diary.ago(DAYS, 9), lambda: shelves.stock(world))
+    trade.shop(world)
+    channels.broadcast(world)
+    channels.cabinets(world)
+    harvests.hold(world)
+    diary.replay()
+    till.learn(world)
+    while ledger.seal(books.BOOK):
+        continue
+    click.echo(f"  {diary.done} things have happened in {DAYS} days")
+
+
+def _refuse_production() -> None:
+    if current_app.extensions["settings"].environment is Environment.PRODUCTION:
+        raise NotLoaded("The demo is never loaded in production.")
