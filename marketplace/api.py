@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from apispec import BasePlugin
-from flask import Flask
-from flask_smorest import Api
+from flask import Flask, Response, jsonify
+from flask_smorest import Api, Blueprint
 
 from kernel.access import EVERYONE
 from marketplace import rooms
@@ -44,10 +45,42 @@ class Refusals(BasePlugin):
 
 
 class ProblemApi(Api):
-    """flask-smorest, with its own errors as problem documents too."""
+    """flask-smorest, with its own errors as problem documents, described when somebody asks.
+
+    Describing every operation takes a tenth of a start, and most processes are never asked.
+    """
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        self._undescribed: list[Blueprint] = []
+        self._describing = Lock()
+        super().__init__(app, **options)
+        app.cli.commands.pop("openapi")  # it prints what is described by then: nothing
 
     def _register_error_handlers(self) -> None:
         """Leave errors to `marketplace.refusals`, which handles them for the whole app."""
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Let the application answer at a blueprint's addresses, and describe them later."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp, **options)
+        self._undescribed.append(blp)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of all blueprints."""
+        with self._describing:
+            for blp in self._undescribed:
+                blp.register_views_in_doc(
+                    self, self._app, self.spec, name=blp.name, parameters=None
+                )
+                self.spec.tag({"name": blp.name, "description": blp.description})
+            self._undescribed.clear()
+            described: dict[str, Any] = self.spec.to_dict()
+        return described
+
+    def _openapi_json(self) -> Response:
+        """Send the document."""
+        return jsonify(self.document)
 
 
 def init_app(app: Flask) -> None:

@@ -56,7 +56,7 @@ def show() -> ResponseReturnValue:
 
 def _document() -> dict[str, Any]:
     [api] = current_app.extensions["flask-smorest"]["apis"].values()
-    described: dict[str, Any] = api["ext_obj"].spec.to_dict()
+    described: dict[str, Any] = api["ext_obj"].document
     return described
 
 
