@@ -48,6 +48,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "api/docs.html",
         groups=_groups(document),
+        about={tag["name"]: tag.get("description", "") for tag in document.get("tags", [])},
         schemas=document.get("components", {}).get("schemas", {}),
         problems=sorted(_problems().values(), key=lambda one: (one.status, one.code)),
         type_name=type_name,

@@ -1,5 +1,6 @@
 """The database that every test may have fresh, and the application on top of it."""
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -26,10 +27,15 @@ DATABASE = "xiangji_under_test"
 
 
 @pytest.fixture(scope="session")
-def var_dir() -> Iterator[Path]:
+def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that PostgreSQL's user reaches too; the folders of pytest are too private."""
     folder = Path(tempfile.mkdtemp(prefix="xiangji-tests-"))
     folder.chmod(0o711)
+    # What one worker of a run has compiled, the others need not.
+    run = tmp_path_factory.getbasetemp()
+    templates = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "templates"
+    templates.mkdir(exist_ok=True)
+    (folder / "templates").symlink_to(templates)
     yield folder
     shutil.rmtree(folder)
 

@@ -186,8 +186,11 @@ def test_somebody_new_registers_and_finds_the_way_back(
 def test_the_page_of_the_api_can_be_read(live: Live, desktop: Page) -> None:
     desktop.goto("/api/docs")
     expect(desktop.get_by_role("heading", level=1)).to_have_text("API")
-    check_axe(desktop)
     shot(desktop, "api-docs")
+    desktop.locator("summary", has=desktop.get_by_text("offers", exact=True)).click()
+    check_axe(desktop)
+    desktop.get_by_role("link", name="ShelfOfferDetailOut").click()
+    expect(desktop.locator("#schema-ShelfOfferDetailOut")).to_be_visible()
 
 
 def test_the_same_way_through_the_api(live: Live) -> None:
