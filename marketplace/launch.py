@@ -172,9 +172,9 @@ def _check_database(url: str) -> None:
 def _prepare(settings: Settings, stop: threading.Event) -> None:
     """Bring the database to the newest version, and fill it with the demo if it is empty.
 
-    What is asked to stop meanwhile leaves the database as it was after its last step.
+    Whoever is asked to stop meanwhile leaves half a demo, and the next start loads it anew.
     """
-    if _is_prepared(settings):
+    if is_prepared(settings):
         return
     _say("Preparing the database")
     command = [sys.executable, "-m", "marketplace.prepare"]
@@ -188,19 +188,23 @@ def _prepare(settings: Settings, stop: threading.Event) -> None:
         raise CannotStart("The database could not be prepared; the reason stands above.")
 
 
-def _is_prepared(settings: Settings) -> bool:
+def is_prepared(settings: Settings) -> bool:
     """Whether nothing is left to prepare, as far as two looks into the database tell."""
     assert settings.database_url is not None
     with psycopg.connect(plain_url(settings.database_url)) as connection:
         try:
             found = connection.execute(
-                "SELECT version_num, exists (SELECT FROM account) FROM alembic_version"
+                """
+                SELECT version_num,
+                    exists (SELECT FROM account) AND obj_description('account'::regclass) IS NULL
+                FROM alembic_version
+                """
             ).fetchone()
         except psycopg.errors.UndefinedTable:
             return False
-    version, is_used = found or ("", False)
-    has_demo = settings.environment is not Environment.DEVELOPMENT or is_used
-    return version == newest_version() and has_demo
+    version, is_filled = found or ("", False)
+    needs_demo = settings.environment is Environment.DEVELOPMENT
+    return version == newest_version() and (is_filled or not needs_demo)
 
 
 def newest_version() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-import click
 import flask_migrate
 
 from kernel.settings import Environment, Settings
@@ -21,9 +20,8 @@ def main() -> None:
     settings = Settings.from_environ(os.environ)
     with create_app(settings).app_context():
         flask_migrate.upgrade()
-        if settings.environment is Environment.DEVELOPMENT and loading.is_empty():
-            click.echo("Loading the demo")
-            loading.load()
+        if settings.environment is Environment.DEVELOPMENT:
+            loading.prepare()
 
 
 if __name__ == "__main__":

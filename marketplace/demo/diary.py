@@ -14,7 +14,7 @@ Act = Callable[[], object]
 SAY_EVERY = 150
 """How many acts pass between two lines of progress."""
 AT_ONCE = 20
-"""After how many acts their objects are let go of: often enough to stay small and quick."""
+"""How many acts share a transaction: few enough to stay small, many enough to be quick."""
 
 
 @dataclass
@@ -39,12 +39,11 @@ class Diary:
         return clock.at_local(day, hour, minute)
 
     def replay(self) -> None:
-        """Do everything in the order of its moments, and let go of its objects after some acts."""
+        """Do everything in the order of its moments, some acts to a transaction."""
         while self.acts:
-            with transaction() as session:
+            with transaction():
                 for _ in range(min(AT_ONCE, len(self.acts))):
                     self._next()
-                session.flush()
             db.session.expunge_all()
 
     def _next(self) -> None:

@@ -1,4 +1,4 @@
-"""Loading the demo: all of it or nothing, whoever ends it on the way."""
+"""Loading the demo. One that is ended on the way is known by its mark, and loaded anew."""
 
 from __future__ import annotations
 
@@ -22,22 +22,28 @@ DAYS = 91
 SEED = 2020
 
 
+UNFINISHED = "half a demo, which nobody has used: the next start drops it"
+"""The comment on the table of accounts while a demo is being loaded."""
+
+
 class NotLoaded(Exception):
     """The demo was not loaded; the message says why. Nothing was changed."""
 
 
-def is_empty() -> bool:
-    """Tell whether the database holds nobody."""
-    return not db.session.scalar(select(exists().select_from(Account)))
+def prepare() -> None:
+    """Load the demo into an empty database, and anew where one was ended while it loaded."""
+    if _is_unfinished():
+        reset()
+    elif _is_empty():
+        load()
 
 
 def load() -> None:
     """Fill an empty database with the demo. Raises NotLoaded in production or if not empty."""
     _refuse_production()
-    with transaction():
-        if not is_empty():
-            raise NotLoaded("The database is not empty. `make demo` drops everything and reloads.")
-        _replay()
+    if not _is_empty():
+        raise NotLoaded("The database is not empty. `make demo` drops everything and reloads.")
+    _replay()
 
 
 def reset() -> None:
@@ -48,11 +54,13 @@ def reset() -> None:
         session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
         for statement in FIRST_ROWS:
             session.execute(text(statement))
-        session.expunge_all()
-        _replay()
+    db.session.remove()
+    load()
 
 
 def _replay() -> None:
+    _mark(UNFINISHED)
+    click.echo("Loading the demo")
     diary = Diary(clock.now(), click.echo)
     world = World(diary, random.Random(SEED))  # noqa: S311 - dice, not secrets
     diary.at(diary.ago(DAYS, 8), lambda: people.settle(world))
@@ -65,7 +73,22 @@ def _replay() -> None:
     till.learn(world)
     while ledger.seal(books.BOOK):
         continue
+    _mark("")
     click.echo(f"  {diary.done} things have happened in {DAYS} days")
+
+
+def _is_empty() -> bool:
+    return not db.session.scalar(select(exists().select_from(Account)))
+
+
+def _is_unfinished() -> bool:
+    said = db.session.scalar(text("SELECT obj_description('account'::regclass)"))
+    return bool(said == UNFINISHED)
+
+
+def _mark(words: str) -> None:
+    with transaction() as session:
+        session.execute(text(f"COMMENT ON TABLE account IS '{words}'"))
 
 
 def _refuse_production() -> None:

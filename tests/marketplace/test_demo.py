@@ -19,7 +19,7 @@ from kernel.settings import Environment
 from livestream.model import Broadcast, ReportedFigure
 from marketplace import check
 from marketplace.demo import loading, till
-from marketplace.demo.diary import AT_ONCE, Diary
+from marketplace.demo.diary import Diary
 from marketplace.demo.sign_ins import SIGN_INS
 from marketplace.demo.world import World
 from marketplace.report import periods, queries
@@ -178,21 +178,26 @@ def test_where_real_stripe_takes_payments_the_demo_tells_it_nothing(
         assert_laws_hold()
 
 
-def test_a_demo_that_was_ended_on_the_way_leaves_nothing(
+def test_a_demo_that_was_ended_on_the_way_is_loaded_anew(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acts = Diary._next
+    def ended(_diary: Diary) -> None:
+        builders.account(login="half")
+        raise KeyboardInterrupt
 
-    def ended(diary: Diary) -> None:
-        if diary.done == AT_ONCE * 2:
-            raise KeyboardInterrupt
-        acts(diary)
+    def people() -> list[str]:
+        return list(db.session.scalars(select(Account.login)))
 
-    monkeypatch.setattr(Diary, "_next", ended)
     with app.app_context():
+        monkeypatch.setattr(Diary, "replay", ended)
         with pytest.raises(KeyboardInterrupt):
-            loading.load()
-        assert loading.is_empty()
+            loading.prepare()
+        assert people() == ["half"]
+        monkeypatch.setattr(Diary, "replay", lambda _diary: builders.account(login="whole"))
+        loading.prepare()
+        assert people() == ["whole"]
+        loading.prepare()
+        assert people() == ["whole"]
 
 
 def test_the_demo_refuses_a_database_with_somebody_in_it(app: Flask) -> None:
@@ -217,7 +222,7 @@ def test_the_demo_is_never_loaded_in_production(
 
 
 def test_reloading_drops_what_was_there(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_replay", lambda: None)
+    monkeypatch.setattr(Diary, "replay", lambda _diary: None)
     with app.app_context():
         market_day.trade()
     done = app.test_cli_runner().invoke(args=["demo", "load"])

@@ -1,5 +1,6 @@
 """`make run` after its installs: it starts after anything, says what is wrong, and ends whole."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,13 +13,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import urllib3
 from alembic.script import ScriptDirectory
+from flask import Flask
 
-from kernel.postgres import DATABASE, Cluster, PostgresFailed
+from kernel.postgres import Cluster, PostgresFailed
+from kernel.settings import Environment, Settings
 from marketplace import launch
+from marketplace.demo import loading
+from tests import builders
 from tests.processes import processes_of, wait_for_end
 
 pytestmark = [pytest.mark.launch, pytest.mark.xdist_group("launch")]
@@ -164,17 +168,23 @@ def test_the_number_of_the_last_migration_is_the_newest_version() -> None:
     assert launch.newest_version() == ScriptDirectory("migrations").get_current_head()
 
 
-def test_a_copy_that_is_asked_to_end_while_it_prepares_ends_and_begins_anew_later(
-    folder: Path,
-) -> None:
+def test_a_copy_that_is_asked_to_end_while_it_loads_the_demo_ends_at_once(folder: Path) -> None:
     copy = Copy(folder, free_port(), ENVIRONMENT="development")
     copy.wait_for("Loading the demo")
     assert copy.end(signal.SIGINT) == 0
-    with Cluster(folder) as cluster, psycopg.connect(cluster.url(DATABASE)) as connection:
-        found = connection.execute(
-            "SELECT version_num, (SELECT count(*) FROM account) FROM alembic_version"
-        )
-        assert found.fetchone() == (launch.newest_version(), 0)
+    assert "things have happened" not in copy.said
+
+
+def test_nothing_is_left_to_prepare_once_the_schema_is_new_and_the_demo_whole(app: Flask) -> None:
+    known: Settings = app.extensions["settings"]
+    assert launch.is_prepared(known)
+    trying_out = dataclasses.replace(known, environment=Environment.DEVELOPMENT)
+    assert not launch.is_prepared(trying_out)
+    with app.app_context():
+        builders.account()
+        assert launch.is_prepared(trying_out)
+        loading._mark(loading.UNFINISHED)
+        assert not launch.is_prepared(trying_out)
 
 
 def test_a_busy_port_is_said_in_one_line(folder: Path) -> None:
