@@ -38,7 +38,7 @@ layers: .venv/.tests ## imports only go down
 	$(BIN)/python $(BIN)/lint-imports
 
 pytest: setup .venv/.tests ## tests only
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 4
 
 format: .venv/.tests ## put the code into shape
 	$(RUN) ruff format .

@@ -13,6 +13,7 @@ from kernel.idempotency import keyed, once, sent_key
 from kernel.identity import Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
+from livestream.board import board_of
 from livestream.schemas import (
     BoardOut,
     BroadcastOut,
@@ -133,7 +134,7 @@ def touched(code: str) -> Any:
 @blueprint.alt_response(200, schema=BoardOut)
 def board(code: str) -> Any:
     """A broadcast's figures; 304 while nothing changed."""
-    figures = queries.board(actions.readable(viewer(), code))
+    figures = board_of(actions.readable(viewer(), code))
     if request.if_none_match.contains(figures.etag):
         answer = make_response("", 304)
     else:

@@ -18,9 +18,9 @@ from kernel.idempotency import once
 from kernel.identity import Role
 from kernel.language import local, of_unit
 from livestream import actions, queries
+from livestream.board import Board, board_of
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
 from livestream.model import Broadcast
-from livestream.queries import Board
 from livestream.web.public import address_of, blueprint, links
 from sellers.model import Lot
 
@@ -86,7 +86,7 @@ def _lot_words(lot: Lot) -> str:
 
 def _manage(code: str, form: PinForm | None = None, status: int = 200) -> ResponseReturnValue:
     broadcast = actions.hosted(viewer(), code)
-    figures = queries.board(broadcast)
+    figures = board_of(broadcast)
     form = form or PinForm(formdata=None)
     form.lot.choices = [
         SelectChoice(lot.public_id, _lot_words(lot)) for lot in queries.lots_to_pin()
@@ -187,7 +187,7 @@ def views(code: str) -> ResponseReturnValue:
 def board_page(code: str) -> ResponseReturnValue:
     """The board, on a wall or in the host's hand; its figures move every second."""
     broadcast = actions.readable(viewer(), code)
-    figures = queries.board(broadcast)
+    figures = board_of(broadcast)
     return render_template("livestream/board.html", **_facts(broadcast, figures))
 
 
@@ -196,7 +196,7 @@ def board_page(code: str) -> ResponseReturnValue:
 def board_live(code: str) -> ResponseReturnValue:
     """The moving part of the board; 304 while nothing changed."""
     broadcast = actions.readable(viewer(), code)
-    figures = queries.board(broadcast)
+    figures = board_of(broadcast)
     answer = make_response("")
     answer.set_etag(figures.etag)
     answer.headers["Cache-Control"] = "no-cache"

@@ -16,6 +16,7 @@ from kernel.errors import Conflict, Invalid, NotFound, OfferClosed
 from kernel.identity import Account, OrganisationKind, Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
+from livestream.board import FLOW_STEP_MIN, board_of
 from livestream.model import Broadcast, BroadcastKind, Touch
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
@@ -121,7 +122,7 @@ def test_the_board_counts_what_was_paid_and_nothing_else() -> None:
     sell(broadcast, offer, 2)
     sell(broadcast, other, 3)
     sell(broadcast, offer, 1, paid=False)
-    board = queries.board(broadcast)
+    board = board_of(broadcast)
     assert (board.paid_fen, board.refunded_fen, board.net_fen) == (14800, 0, 14800)
     assert (board.created_orders, board.orders, board.lines, board.units) == (3, 2, 2, 5)
     assert (board.buyers, board.first_time_buyers) == (2, 2)
@@ -149,7 +150,7 @@ def test_a_buyer_who_bought_before_is_not_a_first_time_buyer() -> None:
         with transaction() as session:
             kept = session.get_one(Order, placed.order_id)
             kept.paid_at = clock.now() - timedelta(hours=hours_ago)
-    board = queries.board(broadcast)
+    board = board_of(broadcast)
     assert (board.orders, board.buyers) == (2, 1)
     # The first of both orders was a first one, so the buyer counts as new in this broadcast.
     assert board.first_time_buyers == 1
@@ -161,10 +162,10 @@ def test_the_tag_of_a_board_changes_only_when_a_figure_does() -> None:
     offer = pinned(viewer, broadcast.code)
     actions.start(viewer, broadcast.code)
     with clock.frozen(clock.now()):
-        before = queries.board(broadcast).etag
-        assert queries.board(broadcast).etag == before
+        before = board_of(broadcast).etag
+        assert board_of(broadcast).etag == before
         sell(broadcast, offer, 1)
-        assert queries.board(broadcast).etag != before
+        assert board_of(broadcast).etag != before
 
 
 def test_figures_are_read_again_only_after_something_was_committed() -> None:
@@ -174,9 +175,9 @@ def test_figures_are_read_again_only_after_something_was_committed() -> None:
     actions.start(viewer, broadcast.code)
     at = clock.now()
     with clock.frozen(at):
-        first = queries.board(broadcast)
+        first = board_of(broadcast)
     with clock.frozen(at + timedelta(milliseconds=1)), counting() as sent:
-        again = queries.board(broadcast)
+        again = board_of(broadcast)
     assert len(sent) == 1
     assert again.as_of > first.as_of
     assert replace(again, as_of=first.as_of) == first
@@ -184,10 +185,10 @@ def test_figures_are_read_again_only_after_something_was_committed() -> None:
         # Somebody else's change, which this session knows nothing of.
         other.execution_options(isolation_level="READ COMMITTED")
         other.execute(update(Offer).where(Offer.id == offer.id).values(sold=4))
-        assert queries.board(broadcast).etag == first.etag
+        assert board_of(broadcast).etag == first.etag
         other.commit()
     db.session.expire_all()  # as for another request
-    assert [pin.sold for pin in queries.board(broadcast).pins] == [4]
+    assert [pin.sold for pin in board_of(broadcast).pins] == [4]
 
 
 def test_the_flow_moves_on_while_nothing_is_committed() -> None:
@@ -195,9 +196,9 @@ def test_the_flow_moves_on_while_nothing_is_committed() -> None:
     broadcast = planned(viewer)
     actions.start(viewer, broadcast.code)
     steps = []
-    for minutes in (0, queries.FLOW_STEP_MIN):
+    for minutes in (0, FLOW_STEP_MIN):
         with clock.moved(timedelta(minutes=minutes)):
-            steps.append(len(queries.board(broadcast).flow))
+            steps.append(len(board_of(broadcast).flow))
     assert steps[1] == steps[0] + 1
 
 
