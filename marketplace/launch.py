@@ -195,8 +195,8 @@ def is_prepared(settings: Settings) -> bool:
         try:
             found = connection.execute(
                 """
-                SELECT version_num,
-                    exists (SELECT FROM account) AND obj_description('account'::regclass) IS NULL
+                SELECT version_num, exists (SELECT FROM account)
+                    AND obj_description('account'::regclass, 'pg_class') IS NULL
                 FROM alembic_version
                 """
             ).fetchone()

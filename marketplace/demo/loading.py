@@ -82,7 +82,7 @@ def _is_empty() -> bool:
 
 
 def _is_unfinished() -> bool:
-    said = db.session.scalar(text("SELECT obj_description('account'::regclass)"))
+    said = db.session.scalar(text("SELECT obj_description('account'::regclass, 'pg_class')"))
     return bool(said == UNFINISHED)
 
 

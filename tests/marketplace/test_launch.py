@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import urllib3
 from alembic.script import ScriptDirectory
@@ -173,6 +174,20 @@ def test_a_copy_that_is_asked_to_end_while_it_loads_the_demo_ends_at_once(folder
     copy.wait_for("Loading the demo")
     assert copy.end(signal.SIGINT) == 0
     assert "things have happened" not in copy.said
+
+
+def test_a_database_that_cannot_be_prepared_is_said_in_two_lines(
+    folder: Path, cluster: Cluster
+) -> None:
+    name = "not_ours"
+    cluster.create_database(name)
+    with psycopg.connect(cluster.url(name), autocommit=True) as connection:
+        connection.execute("CREATE TABLE organisation (of_somebody_else integer)")
+    copy = Copy(folder, free_port(), DATABASE_URL=cluster.url(name))
+    assert copy.finish() == 1
+    assert 'PostgreSQL says: (psycopg.errors.DuplicateTable) relation "organisation"' in copy.said
+    assert copy.said.endswith("could not be prepared; the reason stands above.\n")
+    assert "Traceback" not in copy.said
 
 
 def test_nothing_is_left_to_prepare_once_the_schema_is_new_and_the_demo_whole(app: Flask) -> None:
