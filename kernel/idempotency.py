@@ -63,16 +63,16 @@ def once(
     Raises KeyMissing without a key, Invalid for one that is too long, KeyReused when the
     body differs.
     """
-    claim = _claim(actor, endpoint, key, body)
+    attempt = _attempt(actor, endpoint, key, body)
     with transaction() as session:
         row_id = session.scalar(
             insert(IdempotencyKey)
-            .values(actor=actor, endpoint=endpoint, key=claim.key, body_hash=claim.body_hash)
+            .values(actor=actor, endpoint=endpoint, key=attempt.key, body_hash=attempt.body_hash)
             .on_conflict_do_nothing()
             .returning(IdempotencyKey.id)
         )
         if row_id is None:
-            return _kept(claim) or {}
+            return _kept(attempt) or {}
         answer = action()
         session.execute(
             update(IdempotencyKey).where(IdempotencyKey.id == row_id).values(answer=answer)
@@ -81,7 +81,7 @@ def once(
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Attempt:
     """What one request claims: a key, for an actor and an endpoint, with a body."""
 
     actor: str
@@ -90,7 +90,7 @@ class Claim:
     body_hash: str
 
     def values(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return KEEPING_VALUES: the claim, and the answer that it got."""
+        """Return KEEPING_VALUES: the attempt, and the answer that it got."""
         return {
             "key_actor": self.actor,
             "key_endpoint": self.endpoint,
@@ -100,7 +100,9 @@ class Claim:
         }
 
 
-NO_CLAIM = dict.fromkeys(("key_actor", "key_endpoint", "key_itself", "key_body_hash", "key_answer"))
+NO_ATTEMPT = dict.fromkeys(
+    ("key_actor", "key_endpoint", "key_itself", "key_body_hash", "key_answer")
+)
 """KEEPING_VALUES for what is written without a key."""
 UNKEPT = """
     (:key_actor IS NULL OR NOT EXISTS (
@@ -108,11 +110,11 @@ UNKEPT = """
         WHERE actor = :key_actor AND endpoint = :key_endpoint AND key = :key_itself
     ))
 """
-"""Holds while nobody has kept the claim, as far as a statement sees that."""
+"""Holds while nobody has kept the attempt, as far as a statement sees that."""
 
 
 def keeping(effect: str) -> str:
-    """Return a part of a WITH that keeps a claim with the row of `effect`, another part.
+    """Return a part of a WITH that keeps an attempt with the row of `effect`, another part.
 
     Whoever kept the same key meanwhile breaks its uniqueness, and with it the whole statement.
     """
@@ -139,45 +141,45 @@ def once_within(
     endpoint: str,
     key: str | None,
     body: Any,
-    action: Callable[[Claim], dict[str, Any]],
+    action: Callable[[Attempt], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Like `once`, for an `action` that keeps its claim itself, within a statement that writes.
+    """Like `once`, for an `action` that keeps its attempt itself, within a statement that writes.
 
-    A repeat does its work again, which the kept claim undoes; it gets the stored answer,
+    A repeat does its work again, which the kept attempt undoes; it gets the stored answer,
     whatever its own would have been.
     """
-    claim = _claim(actor, endpoint, key, body)
+    attempt = _attempt(actor, endpoint, key, body)
     try:
-        return action(claim)
+        return action(attempt)
     except (Refusal, UniqueViolation):
         db.session.rollback()
-        answer = _kept(claim)
+        answer = _kept(attempt)
         if answer is None:
             raise
         return answer
 
 
-def _claim(actor: str, endpoint: str, key: str | None, body: Any) -> Claim:
+def _attempt(actor: str, endpoint: str, key: str | None, body: Any) -> Attempt:
     if not key:
         raise KeyMissing()
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise Invalid(code="idempotency_key_invalid")
     hashed = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-    return Claim(actor, endpoint, key, hashed)
+    return Attempt(actor, endpoint, key, hashed)
 
 
-def _kept(claim: Claim) -> dict[str, Any] | None:
-    """Return the answer that the claim got, None if it got none. Raises KeyReused."""
+def _kept(attempt: Attempt) -> dict[str, Any] | None:
+    """Return the answer that the attempt got, None if it got none. Raises KeyReused."""
     kept = db.session.execute(
         select(IdempotencyKey.body_hash, IdempotencyKey.answer).where(
-            IdempotencyKey.actor == claim.actor,
-            IdempotencyKey.endpoint == claim.endpoint,
-            IdempotencyKey.key == claim.key,
+            IdempotencyKey.actor == attempt.actor,
+            IdempotencyKey.endpoint == attempt.endpoint,
+            IdempotencyKey.key == attempt.key,
         )
     ).one_or_none()
     if kept is None:
         return None
-    if kept.body_hash != claim.body_hash:
+    if kept.body_hash != attempt.body_hash:
         raise KeyReused()
     answer: dict[str, Any] | None = kept.answer
     return answer

@@ -17,7 +17,7 @@ from kernel import clock
 from kernel.access import Viewer, ask_factor
 from kernel.db import transaction
 from kernel.errors import Denied, Invalid, NotFound, OfferClosed
-from kernel.idempotency import Claim, once_within
+from kernel.idempotency import Attempt, once_within
 from kernel.identity import Role
 from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
@@ -74,7 +74,7 @@ def purchase(
             raise PriceChanged(total_fen=draft.total.fen)
         return _answer(draft, method)
 
-    def act(claim: Claim) -> dict[str, Any]:
+    def act(attempt: Attempt) -> dict[str, Any]:
         buyer = Buyer(account_id=who.account_id, visitor=who.visitor)
         known = _wares(buyer, lines, touch_code)
         order = partial(
@@ -85,7 +85,7 @@ def purchase(
             method,
             recipient,
             prices={ware.offer_id: ware.price_fen for ware in known.values()},
-            keep=Keep(claim, answer),
+            keep=Keep(attempt, answer),
         )
         if method is not PaymentMethod.CASH:
             return _answer(order(), method)

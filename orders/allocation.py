@@ -17,7 +17,7 @@ Policy = Callable[[int, Sequence[int]], list[int]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Claim:
+class Needed:
     """So many units of a line, needed since a moment."""
 
     since: datetime
@@ -61,26 +61,26 @@ BY_TIME = frozenset({"first_come"})
 """Policies for which each unit counts by the time since which it is needed."""
 
 
-def kept(before: Sequence[Claim], units: int, at: datetime) -> list[Claim]:
-    """Return the claims to `units` of whoever had the claims `before` (oldest first) until `at`.
+def kept(before: Sequence[Needed], units: int, at: datetime) -> list[Needed]:
+    """Return since when `units` are needed, of whoever needed `before` (oldest first) till `at`.
 
     Who needs less gives up its newest units; who needs more is new for what is added.
     """
-    claims = []
-    for claim in before:
-        taken = min(claim.units, units)
+    needed = []
+    for need in before:
+        taken = min(need.units, units)
         units -= taken
         if taken:
-            claims.append(Claim(claim.since, taken))
-    return [*claims, Claim(at, units)] if units else claims
+            needed.append(Needed(need.since, taken))
+    return [*needed, Needed(at, units)] if units else needed
 
 
-def divide(policy: str, supply: int, lines: Sequence[Sequence[Claim]]) -> list[int]:
-    """Return what every line gets of `supply` by `policy`; `lines` are each one's claims."""
+def divide(policy: str, supply: int, lines: Sequence[Sequence[Needed]]) -> list[int]:
+    """Return what every line gets of `supply` by `policy`; `lines` are what each one needed."""
     if policy not in BY_TIME:
-        return POLICIES[policy](supply, [sum(one.units for one in claims) for claims in lines])
+        return POLICIES[policy](supply, [sum(one.units for one in needed) for needed in lines])
     queue = sorted(
-        (claim.since, at, claim.units) for at, claims in enumerate(lines) for claim in claims
+        (need.since, at, need.units) for at, needed in enumerate(lines) for need in needed
     )
     given = [0] * len(lines)
     parts = POLICIES[policy](supply, [units for _, _, units in queue])

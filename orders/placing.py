@@ -22,7 +22,7 @@ from kernel import clock
 from kernel.crypt import encrypt
 from kernel.db import public_code
 from kernel.errors import Invalid
-from kernel.idempotency import KEEPING_VALUES, NO_CLAIM, UNKEPT, Claim, keeping
+from kernel.idempotency import KEEPING_VALUES, NO_ATTEMPT, UNKEPT, Attempt, keeping
 from kernel.money import MAX_FEN, Money
 from orders.model import OrderState, PaymentMethod
 from sellers.supply import Then, prices_of, promise
@@ -105,7 +105,7 @@ class Keep:
     `answer` is asked before anything is written; what it raises refuses the order.
     """
 
-    claim: Claim
+    attempt: Attempt
     answer: Callable[[Draft], dict[str, Any]]
 
 
@@ -194,7 +194,7 @@ def place(
     the order is a member's need: its stock is promised and nothing is charged yet; then
     `returning` says what the member gave back earlier in this transaction. Raises
     what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
-    what the method can take; the claim of `keep` breaks it if it was kept meanwhile
+    what the method can take; the attempt of `keep` breaks it if it was kept meanwhile
     (`kernel.idempotency.once_within`). Nothing is kept of a refused order.
     """
     if not 0 < len(wanted) <= MAX_LINES:
@@ -213,7 +213,7 @@ def place(
         then=_WRITE,
         values={
             **_values(draft, method),
-            **(keep.claim.values(keep.answer(draft)) if keep else NO_CLAIM),
+            **(keep.attempt.values(keep.answer(draft)) if keep else NO_ATTEMPT),
             "account_id": buyer.account_id,
             "visitor": "" if buyer.account_id else buyer.visitor,
             "group_order_id": group_order_id,

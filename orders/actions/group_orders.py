@@ -225,7 +225,7 @@ def _replace(
     Returns None when nothing is needed any more.
     """
     lines = list(old.lines) if old else []
-    claims = {line.offer_id: line.claims for line in lines}
+    needed = {line.offer_id: line.needed for line in lines}
     given_back = [line for line in lines if line.offer_id not in frozen]
     carried = [line for line in lines if line.offer_id in frozen]
     fresh = {offer_id: units for offer_id, units in wanted.items() if offer_id not in frozen}
@@ -241,10 +241,10 @@ def _replace(
     new = _successor(session, group, buyer, fresh, returning, keep=bool(carried))
     if new is not None:
         for line in new.lines:
-            if line.offer_id in claims:
-                line.claims = allocation.kept(claims[line.offer_id], line.quantity, new.placed_at)
+            if line.offer_id in needed:
+                line.needed = allocation.kept(needed[line.offer_id], line.quantity, new.placed_at)
         for line in carried:
-            line.order_id, line.claims = new.id, claims[line.offer_id]
+            line.order_id, line.needed = new.id, needed[line.offer_id]
         new.total_fen += sum(line.amount_fen for line in carried)
     if old:
         for line in given_back:

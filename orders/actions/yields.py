@@ -159,7 +159,7 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
         if yielded is None:
             raise Conflict(_l("还没有填实收。先填实收，再分配。"), code="no_yield")
         lines = _lock_lines(session, item)
-        units = divide(policy, int(yielded), [line.claims for line in lines])
+        units = divide(policy, int(yielded), [line.needed for line in lines])
         run = AllocationRun(
             item_id=item_id,
             policy=policy,

@@ -14,7 +14,7 @@ from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import Base, SmallKey, choice
 from kernel.money import Money
-from orders.allocation import Claim
+from orders.allocation import Needed
 from orders.model.buying import CreditSource
 
 
@@ -151,15 +151,15 @@ class OrderLine(SmallKey, Base):
         return Money(self.amount_fen)
 
     @property
-    def claims(self) -> list[Claim]:
+    def needed(self) -> list[Needed]:
         """Since when its units are needed, the oldest first."""
         if self.since is None:
-            return [Claim(self.order.placed_at, self.quantity)]
-        return [Claim(datetime.fromisoformat(at), units) for at, units in self.since]
+            return [Needed(self.order.placed_at, self.quantity)]
+        return [Needed(datetime.fromisoformat(at), units) for at, units in self.since]
 
-    @claims.setter
-    def claims(self, claims: Sequence[Claim]) -> None:
-        self.since = [[one.since.isoformat(), one.units] for one in claims]
+    @needed.setter
+    def needed(self, needed: Sequence[Needed]) -> None:
+        self.since = [[one.since.isoformat(), one.units] for one in needed]
 
     @property
     def due_units(self) -> int:

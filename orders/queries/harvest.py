@@ -275,7 +275,7 @@ class Preview:
 def preview(view: ItemView, policy: str = "pro_rata") -> Preview:
     """Return what `policy` would do with the yield entered so far. It changes nothing."""
     lines = db.session.scalars(lines_for(view.item).options(selectinload(OrderLine.order))).all()
-    given = divide(policy, view.yielded or 0, [line.claims for line in lines])
+    given = divide(policy, view.yielded or 0, [line.needed for line in lines])
     groups = db.session.scalars(
         select(GroupOrder)
         .where(GroupOrder.id.in_({line.order.group_order_id for line in lines}))

@@ -12,7 +12,7 @@ from kernel import clock
 from kernel.audit import AuditEntry, note
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
-from kernel.idempotency import KEEPING_VALUES, Claim, keeping, once, once_within
+from kernel.idempotency import KEEPING_VALUES, Attempt, keeping, once, once_within
 from kernel.reads import Write
 
 
@@ -102,26 +102,26 @@ def test_twenty_at_once_have_one_effect_and_one_answer(app: Flask) -> None:
 def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_repeat_meets() -> (
     None
 ):
-    def keep(claim: Claim, answer: dict[str, Any]) -> dict[str, Any]:
+    def keep(attempt: Attempt, answer: dict[str, Any]) -> dict[str, Any]:
         with transaction():
             note("tested", "thing", account_id=None)
-            KEEP.rows(**claim.values(answer), at=clock.now())
+            KEEP.rows(**attempt.values(answer), at=clock.now())
         return answer
 
-    def refuse(_: Claim) -> dict[str, Any]:
+    def refuse(_: Attempt) -> dict[str, Any]:
         with transaction():
             note("tested", "thing", account_id=None)
             raise Conflict()
 
-    def run(body: dict[str, Any], action: Callable[[Claim], dict[str, Any]]) -> dict[str, Any]:
+    def run(body: dict[str, Any], action: Callable[[Attempt], dict[str, Any]]) -> dict[str, Any]:
         return once_within("v:one", "orders", "key", body, action)
 
     with pytest.raises(Conflict):
         run({}, refuse)
-    assert run({}, lambda claim: keep(claim, {"n": 1})) == {"n": 1}
-    assert run({}, lambda claim: keep(claim, {"n": 2})) == {"n": 1}
+    assert run({}, lambda attempt: keep(attempt, {"n": 1})) == {"n": 1}
+    assert run({}, lambda attempt: keep(attempt, {"n": 2})) == {"n": 1}
     assert run({}, refuse) == {"n": 1}
-    for action in (refuse, lambda claim: keep(claim, {"n": 3})):
+    for action in (refuse, lambda attempt: keep(attempt, {"n": 3})):
         with pytest.raises(KeyReused):
             run({"another": "body"}, action)
     assert effects() == 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orders.allocation import (
     BY_TIME,
     POLICIES,
-    Claim,
+    Needed,
     divide,
     equal,
     first_come,
@@ -85,14 +85,14 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 @given(changes=st.lists(st.integers(0, 50), min_size=1, max_size=12))
 def test_a_changed_need_keeps_the_time_of_every_unit_that_it_keeps(changes: list[int]) -> None:
-    claims: list[Claim] = []
+    needed: list[Needed] = []
     stack: list[datetime] = []  # since when each unit is needed, unit by unit
     for hour, units in enumerate(changes):
         at = START + timedelta(hours=hour)
-        claims = kept(claims, units, at)
+        needed = kept(needed, units, at)
         stack = stack[:units] + [at] * (units - len(stack))
-        assert [one.since for one in claims for _ in range(one.units)] == stack
-        assert claims == sorted(claims)
+        assert [one.since for one in needed for _ in range(one.units)] == stack
+        assert needed == sorted(needed)
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -105,9 +105,9 @@ def test_a_changed_need_keeps_the_time_of_every_unit_that_it_keeps(changes: list
 def test_however_old_its_units_are_no_line_gets_more_than_it_ordered(
     name: str, supply: int, lines: list[list[tuple[int, int]]]
 ) -> None:
-    claims = [[Claim(START + timedelta(hours=at), n) for at, n in sorted(one)] for one in lines]
+    needed = [[Needed(START + timedelta(hours=at), n) for at, n in sorted(one)] for one in lines]
     ordered = [sum(n for _, n in one) for one in lines]
-    given_out = divide(name, supply, claims)
+    given_out = divide(name, supply, needed)
     assert sum(given_out) == min(supply, sum(ordered))
     assert all(0 <= got <= most for got, most in zip(given_out, ordered, strict=True))
     if name not in BY_TIME:
@@ -116,8 +116,8 @@ def test_however_old_its_units_are_no_line_gets_more_than_it_ordered(
 
 def test_only_the_added_units_stand_behind_who_came_in_between() -> None:
     first, second = START, START + timedelta(hours=1)
-    grown = kept([Claim(first, 50)], 60, START + timedelta(hours=2))
-    assert divide("first_come", 75, [grown, [Claim(second, 30)]]) == [50, 25]
-    assert divide("first_come", 85, [grown, [Claim(second, 30)]]) == [55, 30]
+    grown = kept([Needed(first, 50)], 60, START + timedelta(hours=2))
+    assert divide("first_come", 75, [grown, [Needed(second, 30)]]) == [50, 25]
+    assert divide("first_come", 85, [grown, [Needed(second, 30)]]) == [55, 30]
     lowered = kept(grown, 40, START + timedelta(hours=3))
-    assert divide("first_come", 60, [lowered, [Claim(second, 30)]]) == [40, 20]
+    assert divide("first_come", 60, [lowered, [Needed(second, 30)]]) == [40, 20]
