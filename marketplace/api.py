@@ -7,7 +7,8 @@ from threading import Lock
 from typing import Any
 
 from apispec import BasePlugin
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, current_app
+from flask.json import dumps
 from flask_smorest import Api, Blueprint
 
 from kernel.access import EVERYONE
@@ -79,8 +80,9 @@ class ProblemApi(Api):
         return described
 
     def _openapi_json(self) -> Response:
-        """Send the document."""
-        return jsonify(self.document)
+        """Send the document, its paths and fields in the order in which they were declared."""
+        said = dumps(self.document, indent=2, sort_keys=False)
+        return current_app.response_class(said, mimetype="application/json")
 
 
 def init_app(app: Flask) -> None:

@@ -57,6 +57,9 @@ def test_the_openapi_document_lists_the_contract(client: FlaskClient) -> None:
     }
     wanted = {pair for pair in CONTRACT if pair[1].startswith("/api/v1/")}
     assert wanted - listed == set()
+    # As they were declared: signing in comes first.
+    assert next(iter(document["paths"])) == "/api/v1/tokens"
+    assert client.get("/api/openapi.json").get_json() == document
 
 
 def test_a_view_without_a_rule_is_denied(app: Flask, client: FlaskClient) -> None:
