@@ -14,7 +14,15 @@ from sqlalchemy import select
 from kernel import clock, factor
 from kernel.db import db, transaction
 from kernel.errors import Invalid
-from kernel.identity import Account, Membership, MembershipState, Role, grant
+from kernel.identity import (
+    Account,
+    Membership,
+    MembershipState,
+    Role,
+    bearer,
+    grant,
+    issue_token,
+)
 from kernel.settings import Environment
 from kernel.web_sessions import SEEN_EVERY, WebSession
 from tests import builders
@@ -163,12 +171,24 @@ def test_a_token_lives_shorter_from_the_moment_its_owner_becomes_staff(
     person = builders.account(login="buyer-1")
     program = other(shop)
     token = program.post(JSON, json=pair("buyer-1", label="收银程序")).get_json()["token"]
-    bearer = {"Authorization": f"Bearer {token}"}
+    shown = {"Authorization": f"Bearer {token}"}
     later = at + shop.extensions["settings"].staff_limits.longest
     with clock.frozen(later):
-        assert program.get(JSON, headers=bearer).status_code == 200
+        assert program.get(JSON, headers=shown).status_code == 200
         grant(person, Role.STAFF, None)
-        assert program.get(JSON, headers=bearer).status_code == 401
+        assert program.get(JSON, headers=shown).status_code == 401
+
+
+def test_a_token_carries_no_role_that_waits_or_has_ended() -> None:
+    person = builders.account(login="buyer-1")
+    token = issue_token(person)
+    for state in MembershipState:
+        grant(person, Role.COORDINATOR, builders.buying_unit().organisation, state=state)
+    known = bearer(token)
+    assert known is not None
+    active = [seat for seat in known.seats if seat.role is Role.COORDINATOR]
+    assert len(active) == 1
+    assert {seat.role for seat in known.seats} == {Role.CONSUMER, Role.COORDINATOR}
 
 
 def test_tokens_are_listed_and_revoked_by_their_owner_only(shop: Flask) -> None:
