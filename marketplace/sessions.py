@@ -14,7 +14,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from kernel import access, clock, web_sessions
 from kernel.access import Viewer
 from kernel.db import db, transaction
-from kernel.identity import Account, ApiToken, Bearer, bearer, hash_key
+from kernel.identity import Account, hash_key
+from kernel.tokens import ApiToken, Bearer, bearer
 from kernel.web_sessions import WebSession
 
 DEVICE_COOKIE = "known"

@@ -10,7 +10,8 @@ from flask_smorest import Blueprint
 
 from kernel import factor
 from kernel.access import allow
-from kernel.identity import Role, authenticate, issue_token, revoke_token, tokens_of
+from kernel.identity import Role, authenticate
+from kernel.tokens import issue_token, revoke_token, tokens_of
 from marketplace.account.schemas import TokenIn, TokenOut, TokensOut
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/api/v1/tokens", description="Sign in")

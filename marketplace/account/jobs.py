@@ -7,9 +7,9 @@ from sqlalchemy import delete
 
 from kernel import clock, throttle
 from kernel.db import transaction
-from kernel.identity import ApiToken
 from kernel.jobs import jobs, task
 from kernel.settings import Settings
+from kernel.tokens import ApiToken
 from kernel.web_sessions import WebSession
 
 EVERY_NIGHT = "17 19 * * *"

@@ -10,7 +10,8 @@ from flask_login import current_user
 from kernel import factor, web_sessions
 from kernel.access import READS, allow, viewer
 from kernel.errors import Conflict, FactorNeeded, Invalid, Refusal, TooMany
-from kernel.identity import Role, change_password, prove, revoke_token, tokens_of
+from kernel.identity import Role, change_password, prove
+from kernel.tokens import revoke_token, tokens_of
 from marketplace import sessions
 from marketplace.account import step_up
 from marketplace.account.forms import PasswordForm

@@ -16,7 +16,8 @@ from werkzeug.test import TestResponse
 from cabinets.device import sign
 from kernel import clock
 from kernel.db import db, public_code, transaction
-from kernel.identity import Account, ApiToken, Role, hash_key, issue_token
+from kernel.identity import Account, Role, hash_key
+from kernel.tokens import ApiToken, issue_token
 from kernel.web_sessions import WebSession, start
 from tests import builders
 from tests.access.addresses import NUMBERS, SECRETS

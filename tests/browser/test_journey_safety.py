@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from kernel.identity import issue_token
+from kernel.tokens import issue_token
 from tests import builders
 from tests.browser.browsing import check_axe, check_width, set_up_factor, shot, sign_in
 from tests.browser.conftest import Live

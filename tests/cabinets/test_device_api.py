@@ -18,7 +18,8 @@ from cabinets.model import Cabinet, DeviceReport, Slot
 from cabinets.stock import expected_of
 from kernel.access import Viewer
 from kernel.db import db
-from kernel.identity import Account, issue_token
+from kernel.identity import Account
+from kernel.tokens import issue_token
 from orders.model import Order
 from sellers.model import Lot
 from tests.cabinets.cabinet_builders import (

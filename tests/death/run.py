@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kernel import clock
 from kernel.db import db
-from kernel.identity import issue_token
+from kernel.tokens import issue_token
 from orders import jobs as orders_jobs
 from orders.payments import reconcile
 from tests import builders

@@ -14,7 +14,8 @@ from zlib import crc32
 from flask import Flask
 
 from kernel.access import rule_of
-from kernel.identity import Role, issue_token
+from kernel.identity import Role
+from kernel.tokens import issue_token
 from tests.town.addresses import NAMES, names, places
 from tests.town.people import People
 

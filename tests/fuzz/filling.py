@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 
 from kernel.access import rule_of
 from kernel.db import db
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
+from kernel.tokens import issue_token
 from sellers.model import Offer
 from tests.fuzz.forms import Form, Sent, as_body, fillings, forms_of
 from tests.town.addresses import NAMES, names, paths_of

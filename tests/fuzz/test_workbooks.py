@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 
 from kernel import clock
 from kernel.db import db
-from kernel.identity import Role, issue_token
+from kernel.identity import Role
+from kernel.tokens import issue_token
 from sellers import jobs
 from sellers.imports.reading import read_workbook
 from sellers.model import ImportState, Lot, Offer, OfferImport, Product

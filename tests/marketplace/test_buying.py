@@ -10,7 +10,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from kernel.db import db, transaction
-from kernel.identity import Organisation, OrganisationKind, Role, issue_token
+from kernel.identity import Organisation, OrganisationKind, Role
+from kernel.tokens import issue_token
 from livestream.model import Touch
 from orders.model import CreditKind, Order, OrderEvent, OrderState, Payment, PaymentState
 from sellers.model import Offer, Place

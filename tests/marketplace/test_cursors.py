@@ -14,8 +14,9 @@ from flask.testing import FlaskClient
 
 from kernel.db import transaction
 from kernel.errors import Invalid
-from kernel.identity import Membership, Role, issue_token
+from kernel.identity import Membership, Role
 from kernel.paging import decode, encode
+from kernel.tokens import issue_token
 from orders.actions.rounds import create_round
 from tests import builders
 from tests.orders.fairs import plan

@@ -29,9 +29,10 @@ from werkzeug.test import TestResponse
 
 from kernel.db import db
 from kernel.files import StoredFile
-from kernel.identity import Role, issue_token
+from kernel.identity import Role
 from kernel.postgres import Cluster
 from kernel.reads import Write
+from kernel.tokens import issue_token
 from marketplace.app import create_app
 from orders.model import Order
 from tests import builders

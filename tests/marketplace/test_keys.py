@@ -11,7 +11,8 @@ from werkzeug.routing import Rule
 
 from kernel.db import transaction
 from kernel.idempotency import HEADER, is_keyed
-from kernel.identity import Membership, Role, issue_token
+from kernel.identity import Membership, Role
+from kernel.tokens import issue_token
 from tests import builders
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from kernel import ledger
 from kernel.db import db
-from kernel.identity import Role, issue_token
+from kernel.identity import Role
+from kernel.tokens import issue_token
 from orders import books
 from orders.model import Order, OrderState, PaymentMethod
 from orders.placing import Recipient, place

@@ -17,7 +17,8 @@ from sqlalchemy import event, text
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.identity import Role, issue_token
+from kernel.identity import Role
+from kernel.tokens import issue_token
 from marketplace.report import periods, queries
 from marketplace.report.agreement import agrees
 from orders.model import CreditKind, PaymentMethod

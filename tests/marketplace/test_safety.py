@@ -14,16 +14,9 @@ from sqlalchemy import select
 from kernel import clock, factor
 from kernel.db import db, transaction
 from kernel.errors import Invalid
-from kernel.identity import (
-    Account,
-    Membership,
-    MembershipState,
-    Role,
-    bearer,
-    grant,
-    issue_token,
-)
+from kernel.identity import Account, Membership, MembershipState, Role, grant
 from kernel.settings import Environment
+from kernel.tokens import bearer, issue_token
 from kernel.web_sessions import SEEN_EVERY, WebSession
 from tests import builders
 from tests.visitors import Visitor

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.identity import issue_token
+from kernel.tokens import issue_token
 from livestream.model import Broadcast, BroadcastKind, BroadcastOffer
 from marketplace.storefront.picture import PER_ROW, SIDE, houses
 from marketplace.storefront.queries import Crate

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask
 
 from kernel.db import db
-from kernel.identity import Account, issue_token
+from kernel.identity import Account
+from kernel.tokens import issue_token
 from tests.visitors import Visitor
 
 _keys = itertools.count(1)

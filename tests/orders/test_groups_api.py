@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
 from kernel.paging import encode
+from kernel.tokens import issue_token
 from orders.actions.group_orders import set_needs
 from orders.actions.rounds import create_round
 from sellers.actions.stock import close_lot

@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from kernel.db import db
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
 from kernel.ledger import AccountKind, Posting, balance
+from kernel.tokens import issue_token
 from orders import books
 from orders.model import AllocationRun, Refund, YieldEntry
 from tests import builders

@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 
 from kernel import clock
 from kernel.db import db
-from kernel.identity import Account, Organisation, Role, issue_token
+from kernel.identity import Account, Organisation, Role
 from kernel.ledger import AccountKind, balance
+from kernel.tokens import issue_token
 from orders import books
 from orders.model import Consignment, Order, OrderEvent, OrderState, Payment
 from orders.payments.actions import Captured, record_capture

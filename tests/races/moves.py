@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.db import db
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
+from kernel.tokens import issue_token
 from tests import builders
 
 numbers = itertools.count(1)

@@ -17,8 +17,9 @@ from psycopg import sql
 from sqlalchemy import func, select
 
 from kernel.db import db
-from kernel.identity import Account, issue_token
+from kernel.identity import Account
 from kernel.postgres import Cluster
+from kernel.tokens import issue_token
 from marketplace import check
 from orders.model import Order, OrderLine
 from sellers.model import Lot, Offer

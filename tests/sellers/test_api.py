@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from kernel.audit import AuditEntry
 from kernel.db import db
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
+from kernel.tokens import issue_token
 from orders.model import PaymentMethod
 from orders.placing import place
 from sellers import jobs

@@ -12,8 +12,9 @@ from werkzeug.routing import Rule
 from cabinets.model import Cabinet, Site, StockDifference
 from kernel.db import db
 from kernel.files import StoredFile
-from kernel.identity import ApiToken, Membership, MembershipState, Organisation
+from kernel.identity import Membership, MembershipState, Organisation
 from kernel.second_person import Proposal
+from kernel.tokens import ApiToken
 from kernel.web_sessions import WebSession
 from livestream.model import Broadcast, BroadcastOffer, ShareLink
 from orders.model import (

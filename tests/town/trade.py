@@ -8,7 +8,7 @@ from PIL import Image
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.identity import issue_token
+from kernel.tokens import issue_token
 from kernel.web_sessions import start
 from orders.actions import handover
 from orders.lifecycle import cancel

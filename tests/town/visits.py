@@ -13,7 +13,8 @@ from werkzeug.routing import Rule
 
 from kernel.access import rule_of
 from kernel.db import db
-from kernel.identity import Account, Role, issue_token
+from kernel.identity import Account, Role
+from kernel.tokens import issue_token
 from tests.town.addresses import names, path_of
 from tests.town.people import People
 
