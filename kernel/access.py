@@ -16,7 +16,7 @@ from flask_login import current_user
 from kernel import clock
 from kernel.db import public_code
 from kernel.errors import Denied, FactorNeeded, NotFound, SignInNeeded
-from kernel.identity import Account, MembershipState, Role, Seat
+from kernel.identity import Account, Role, Seat, seats_of
 from kernel.settings import Settings
 
 T = TypeVar("T")
@@ -80,17 +80,13 @@ class Viewer:
 
 
 def viewer_of(account: Account, visitor: str, factor_at: datetime | None = None) -> Viewer:
-    """Return the viewer for a signed-in account, which showed a second factor at `factor_at`."""
+    """Return the viewer for an account, which showed a second factor at `factor_at`."""
     return Viewer(
         account_id=account.id,
         visitor=visitor,
         name_zh=account.name_zh,
         name_en=account.name_en,
-        seats=frozenset(
-            Seat(m.role, m.organisation_id)
-            for m in account.memberships
-            if m.state == MembershipState.ACTIVE
-        ),
+        seats=seats_of(account),
         factor_at=factor_at,
     )
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, and_, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from kernel import clock, throttle
 from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
@@ -219,15 +220,20 @@ def change_password(account: Account, password: str) -> None:
         sign_out_everywhere(kept)
 
 
-def lasts(roles: Collection[Role]) -> SignInLimits:
-    """Return how long whoever holds `roles` stays signed in."""
+def lasts(seats: Collection[Seat]) -> SignInLimits:
+    """Return how long whoever holds `seats` stays signed in."""
     settings: Settings = current_app.extensions["settings"]
-    return settings.staff_limits if STRICT_ROLES & set(roles) else settings.limits
+    strict = any(seat.role in STRICT_ROLES for seat in seats)
+    return settings.staff_limits if strict else settings.limits
 
 
-def roles_of(account: Account) -> frozenset[Role]:
-    """Return the roles that `account` holds now."""
-    return frozenset(m.role for m in account.memberships if m.state is MembershipState.ACTIVE)
+def seats_of(account: Account) -> frozenset[Seat]:
+    """Return what `account` holds now."""
+    return frozenset(
+        Seat(m.role, m.organisation_id)
+        for m in account.memberships
+        if m.state is MembershipState.ACTIVE
+    )
 
 
 def hash_key(key: str) -> str:
@@ -241,6 +247,53 @@ class Seat:
 
     role: Role
     organisation_id: int | None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a session or a token, and when a second factor was shown for it."""
+
+    account_id: int
+    name_zh: str
+    name_en: str
+    seats: frozenset[Seat]
+    factor_at: datetime | None
+
+
+def held_by(*proof: InstrumentedAttribute[Any]) -> Select[*tuple[Any, ...]]:
+    """Return the statement for columns of a session or token, and `holder_of` its rows.
+
+    There is a row for each role that is held, and one if none is. Whoever is no longer active,
+    or signed out everywhere since, holds nothing.
+    """
+    table = proof[0].class_
+    return (
+        select(
+            *proof,
+            table.factor_at,
+            Account.id,
+            Account.name_zh,
+            Account.name_en,
+            Membership.role,
+            Membership.organisation_id,
+        )
+        .join(Account, table.account_id == Account.id)
+        .outerjoin(
+            Membership,
+            and_(
+                Membership.account_id == Account.id,
+                Membership.state == MembershipState.ACTIVE.value,
+            ),
+        )
+        .where(table.session_epoch == Account.session_epoch, Account.active)
+    )
+
+
+def holder_of(rows: Sequence[Sequence[Any]]) -> Holder:
+    """Return who holds that of which `held_by` gave `rows`."""
+    *_, factor_at, account_id, name_zh, name_en, _, _ = rows[0]
+    seats = frozenset(Seat(Role(role), organisation) for *_, role, organisation in rows if role)
+    return Holder(account_id, name_zh, name_en, seats, factor_at)
 
 
 def sign_out_everywhere(account: Account) -> None:

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, and_, bindparam, delete, select
+from sqlalchemy import ForeignKey, String, bindparam, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
 from kernel.db import Base, Keyed, db, transaction
 from kernel.errors import NotFound
-from kernel.identity import (
-    Account,
-    Membership,
-    MembershipState,
-    Role,
-    Seat,
-    hash_key,
-    lasts,
-    roles_of,
-)
+from kernel.identity import Account, Holder, hash_key, held_by, holder_of, lasts, seats_of
 from kernel.reads import Read
 
 
@@ -56,52 +46,22 @@ def issue_token(account: Account, *, label: str = "", factor: bool = False) -> s
                 label=label,
                 factor_at=at if factor else None,
                 created_at=at,
-                expires_at=at + lasts(roles_of(account)).longest,
+                expires_at=at + lasts(seats_of(account)).longest,
             )
         )
     return token
 
 
-@dataclass(frozen=True)
-class Bearer:
-    """Whom a token stands for, and when a second factor was shown for it."""
-
-    token_id: int
-    account_id: int
-    name_zh: str
-    name_en: str
-    seats: frozenset[Seat]
-    factor_at: datetime | None
-
-
-# Every request with a token asks this; a row for each role that is held.
+# Every request with a token asks this.
 _BY_TOKEN = Read(
-    select(
-        ApiToken.id,
-        ApiToken.created_at,
-        ApiToken.factor_at,
-        Account.id,
-        Account.name_zh,
-        Account.name_en,
-        Membership.role,
-        Membership.organisation_id,
-    )
-    .join(Account, ApiToken.account_id == Account.id)
-    .outerjoin(
-        Membership,
-        and_(Membership.account_id == Account.id, Membership.state == MembershipState.ACTIVE.value),
-    )
-    .where(
-        ApiToken.token_hash == bindparam("token_hash"),
-        ApiToken.expires_at > bindparam("at"),
-        ApiToken.session_epoch == Account.session_epoch,
-        Account.active,
+    held_by(ApiToken.id, ApiToken.created_at).where(
+        ApiToken.token_hash == bindparam("token_hash"), ApiToken.expires_at > bindparam("at")
     )
 )
 
 
-def bearer(token: str) -> Bearer | None:
-    """Return whom a bearer token stands for, None if it is unknown, old or revoked.
+def find(token: str) -> tuple[int, Holder] | None:
+    """Return a bearer token's id and who holds it, None if it is unknown, old or revoked.
 
     A role that came later may shorten a token's life.
     """
@@ -109,11 +69,11 @@ def bearer(token: str) -> Bearer | None:
     rows = _BY_TOKEN.rows(token_hash=hash_key(token), at=at)
     if not rows:
         return None
-    token_id, created_at, factor_at, account_id, name_zh, name_en, _, _ = rows[0]
-    seats = frozenset(Seat(Role(role), organisation) for *_, role, organisation in rows if role)
-    if at >= created_at + lasts({seat.role for seat in seats}).longest:
+    token_id, created_at = rows[0][:2]
+    holder = holder_of(rows)
+    if at >= created_at + lasts(holder.seats).longest:
         return None
-    return Bearer(token_id, account_id, name_zh, name_en, seats, factor_at)
+    return token_id, holder
 
 
 def tokens_of(account_id: int) -> Sequence[ApiToken]:

@@ -9,16 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, String, delete, select, update
-from sqlalchemy.orm import Mapped, joinedload, mapped_column, selectinload
+from sqlalchemy import ForeignKey, String, bindparam, delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
 from kernel.db import Base, Keyed, db, transaction
 from kernel.errors import NotFound
-from kernel.identity import Account, Membership, MembershipState, hash_key, lasts, roles_of
+from kernel.identity import (
+    Account,
+    Holder,
+    Seat,
+    hash_key,
+    held_by,
+    holder_of,
+    lasts,
+    seats_of,
+)
+from kernel.reads import Read
 
 SEEN_EVERY = timedelta(minutes=5)
 """How exactly `seen_at` is kept: most requests then write nothing."""
@@ -39,14 +50,27 @@ class WebSession(Keyed, Base):
     seen_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
 
 
-def seats_hash(account: Account) -> str:
-    """Return a short text that changes when the roles of `account` do."""
-    seats = sorted(
-        f"{m.role}:{m.organisation_id}"
-        for m in account.memberships
-        if m.state is MembershipState.ACTIVE
-    )
-    return hashlib.sha256(" ".join(seats).encode()).hexdigest()[:16]
+@dataclass(frozen=True)
+class Kept:
+    """A session that is not over: its row, the key that opens it, and who holds it."""
+
+    session_id: int
+    public_id: str
+    key: str
+    seats_hash: str
+    seen_at: datetime
+    holder: Holder
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether the key was given for other roles than are held now."""
+        return self.seats_hash != seats_hash(self.holder.seats)
+
+
+def seats_hash(seats: Collection[Seat]) -> str:
+    """Return a short text that changes when what is held does."""
+    held = " ".join(sorted(f"{seat.role}:{seat.organisation_id}" for seat in seats))
+    return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
 def start(account: Account, agent: str) -> str:
@@ -58,37 +82,39 @@ def start(account: Account, agent: str) -> str:
                 account_id=account.id,
                 key_hash=hash_key(key),
                 session_epoch=account.session_epoch,
-                seats_hash=seats_hash(account),
+                seats_hash=seats_hash(seats_of(account)),
                 agent=agent[:200],
             )
         )
     return key
 
 
-def find(key: str) -> tuple[WebSession, Account] | None:
-    """Return the session that has this key, with its account and roles; None if it is over."""
-    found = db.session.execute(
-        select(WebSession, Account)
-        .join(Account, WebSession.account_id == Account.id)
-        .where(
-            WebSession.key_hash == hash_key(key),
-            WebSession.session_epoch == Account.session_epoch,
-            Account.active,
-        )
-        .options(
-            selectinload(Account.memberships).options(joinedload(Membership.organisation)),
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    kept, account = found
-    at, limits = clock.now(), lasts(roles_of(account))
-    if at - kept.seen_at > limits.idle or at - kept.created_at > limits.longest:
-        return None
-    return kept, account
+# Every page of somebody who is signed in asks this.
+_BY_KEY = Read(
+    held_by(
+        WebSession.id,
+        WebSession.public_id,
+        WebSession.seats_hash,
+        WebSession.seen_at,
+        WebSession.created_at,
+    ).where(WebSession.key_hash == bindparam("key_hash"))
+)
 
 
-def seen(kept: WebSession) -> None:
+def find(key: str) -> Kept | None:
+    """Return the session that has this key, with who holds it; None if it is over."""
+    rows = _BY_KEY.rows(key_hash=hash_key(key))
+    if not rows:
+        return None
+    session_id, public_id, given_for, seen_at, created_at = rows[0][:5]
+    holder = holder_of(rows)
+    at, limits = clock.now(), lasts(holder.seats)
+    if at - seen_at > limits.idle or at - created_at > limits.longest:
+        return None
+    return Kept(session_id, public_id, key, given_for, seen_at, holder)
+
+
+def seen(kept: Kept) -> None:
     """Remember that the session was used, if that was not remembered a moment ago."""
     at = clock.now()
     if at - kept.seen_at < SEEN_EVERY:
@@ -96,21 +122,21 @@ def seen(kept: WebSession) -> None:
     with transaction() as session:
         session.execute(
             update(WebSession)
-            .where(WebSession.id == kept.id, WebSession.seen_at < at)
+            .where(WebSession.id == kept.session_id, WebSession.seen_at < at)
             .values(seen_at=at)
         )
 
 
-def renew(kept: WebSession, account: Account) -> str:
+def renew(kept: Kept) -> Kept:
     """Give the session another key and return it: the old one is over, and so is its factor."""
-    key = secrets.token_urlsafe(32)
+    key, held = secrets.token_urlsafe(32), seats_hash(kept.holder.seats)
     with transaction() as session:
         session.execute(
             update(WebSession)
-            .where(WebSession.id == kept.id)
-            .values(key_hash=hash_key(key), seats_hash=seats_hash(account), factor_at=None)
+            .where(WebSession.id == kept.session_id)
+            .values(key_hash=hash_key(key), seats_hash=held, factor_at=None)
         )
-    return key
+    return replace(kept, key=key, seats_hash=held, holder=replace(kept.holder, factor_at=None))
 
 
 def end(account_id: int, public_id: str) -> None:
@@ -127,7 +153,7 @@ def end(account_id: int, public_id: str) -> None:
 
 def sessions_of(account: Account) -> Sequence[WebSession]:
     """Return the sessions of `account` that are not over, the latest used first."""
-    at, limits = clock.now(), lasts(roles_of(account))
+    at, limits = clock.now(), lasts(seats_of(account))
     return db.session.scalars(
         select(WebSession)
         .where(

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from functools import cache, cached_property
+from typing import Any
 
 from flask import Flask, Request, Response, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager, UserMixin, login_user, logout_user
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from kernel import access, clock, web_sessions
+from kernel import access, clock, tokens, web_sessions
 from kernel.access import Viewer
 from kernel.db import db, transaction
-from kernel.identity import Account, hash_key
-from kernel.tokens import ApiToken, Bearer, bearer
-from kernel.web_sessions import WebSession
+from kernel.identity import Account, Holder, hash_key
+from kernel.tokens import ApiToken
+from kernel.web_sessions import Kept, WebSession
 
 DEVICE_COOKIE = "known"
 DEVICE_LIFE = timedelta(days=180)
@@ -33,73 +34,72 @@ class Cookies(SecureCookieSessionInterface):
 
 
 class SignedIn(UserMixin):
-    """Flask-Login's user: an account, and the session that stands for it in a browser."""
+    """Flask-Login's user: who holds a session or a token. Rows are read where asked for."""
 
-    def __init__(self, account: Account, proof: WebSession, key: str) -> None:
-        self.account = account
-        self.account_id = account.id
-        self.proof = proof
-        self._key = key
+    def __init__(
+        self, holder: Holder, proof: type[WebSession] | type[ApiToken], proof_id: int
+    ) -> None:
+        self._holder = holder
+        self._proof: Any = proof
+        self._proof_id = proof_id
+        self.account_id = holder.account_id
+
+    @cached_property
+    def account(self) -> Account:
+        """The account."""
+        return db.session.get_one(Account, self.account_id)
+
+    @cached_property
+    def proof(self) -> WebSession | ApiToken:
+        """The session, or the token that was sent."""
+        found: WebSession | ApiToken = db.session.get_one(self._proof, self._proof_id)
+        return found
 
     def viewer(self, visitor: str) -> Viewer:
         """Return who asks, in a browser that is known as `visitor`."""
-        return access.viewer_of(self.account, visitor, self.proof.factor_at)
+        holder = self._holder
+        return Viewer(
+            account_id=holder.account_id,
+            visitor=visitor,
+            name_zh=holder.name_zh,
+            name_en=holder.name_en,
+            seats=holder.seats,
+            factor_at=holder.factor_at,
+        )
+
+
+class SignedInHere(SignedIn):
+    """The same in a browser, whose cookie holds the session's key."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(kept.holder, WebSession, kept.session_id)
+        self._key = kept.key
 
     def get_id(self) -> str:
         """Return what the cookie holds."""
         return self._key
 
 
-class SignedInByToken(UserMixin):
-    """The same for a program. Its rows are read only where somebody asks for them."""
-
-    def __init__(self, known: Bearer) -> None:
-        self._known = known
-        self.account_id = known.account_id
-
-    @cached_property
-    def account(self) -> Account:
-        """The account, with all that belongs to it."""
-        return db.session.get_one(Account, self.account_id)
-
-    @cached_property
-    def proof(self) -> ApiToken:
-        """The token that was sent."""
-        return db.session.get_one(ApiToken, self._known.token_id)
-
-    def viewer(self, visitor: str) -> Viewer:
-        """Return who asks, in a browser that is known as `visitor`."""
-        known = self._known
-        return Viewer(
-            account_id=self.account_id,
-            visitor=visitor,
-            name_zh=known.name_zh,
-            name_en=known.name_en,
-            seats=known.seats,
-            factor_at=known.factor_at,
-        )
-
-
 def _load(key: str) -> SignedIn | None:
     if not by_cookie():
         return None  # whoever sends a token is who the token says, or nobody
-    known = web_sessions.find(key)
-    if known is None:
+    kept = web_sessions.find(key)
+    if kept is None:
         return None
-    kept, account = known
-    if kept.seats_hash != web_sessions.seats_hash(account):
-        session["_user_id"] = key = web_sessions.renew(kept, account)
+    if kept.is_outdated:
+        kept = web_sessions.renew(kept)
+        session["_user_id"] = kept.key
     else:
         web_sessions.seen(kept)
-    return SignedIn(account, kept, key)
+    return SignedInHere(kept)
 
 
-def _load_from_request(incoming: Request) -> SignedInByToken | None:
+def _load_from_request(incoming: Request) -> SignedIn | None:
     kind, _, token = incoming.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not token:
         return None
-    known = bearer(token.strip())
-    return SignedInByToken(known) if known else None
+    found = tokens.find(token.strip())
+    return SignedIn(found[1], ApiToken, found[0]) if found else None
 
 
 def by_cookie() -> bool:
@@ -155,23 +155,22 @@ def _send_device(answer: Response) -> Response:
 def sign_in(account: Account) -> None:
     """Start a fresh session for `account`; cart and visitor key come along."""
     end_this()
-    kept = {name: session[name] for name in ("visitor", "language", "cart") if name in session}
+    stays = {name: session[name] for name in ("visitor", "language", "cart") if name in session}
     session.clear()
-    session.update(kept)
+    session.update(stays)
     session.permanent = True
-    key = web_sessions.start(account, request.user_agent.string)
-    known = web_sessions.find(key)
-    assert known is not None
-    login_user(SignedIn(known[1], known[0], key))
+    kept = web_sessions.find(web_sessions.start(account, request.user_agent.string))
+    assert kept is not None
+    login_user(SignedInHere(kept))
     g.pop("viewer", None)
     _remember_device(account.login)
 
 
 def end_this() -> None:
     """End the session that this browser's cookie stands for, if it stands for one."""
-    known = web_sessions.find(session.get("_user_id", ""))
-    if known is not None:
-        web_sessions.end(known[1].id, known[0].public_id)
+    kept = web_sessions.find(session.get("_user_id", ""))
+    if kept is not None:
+        web_sessions.end(kept.holder.account_id, kept.public_id)
 
 
 def sign_out() -> None:
@@ -184,7 +183,7 @@ def sign_out() -> None:
         session["language"] = language
 
 
-def keep_factor(signed_in: SignedIn | SignedInByToken) -> None:
+def keep_factor(signed_in: SignedIn) -> None:
     """Remember in this session that a second factor was shown just now."""
     with transaction() as database:
         database.merge(signed_in.proof).factor_at = clock.now()

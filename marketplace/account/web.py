@@ -8,7 +8,12 @@ from flask_login import current_user
 
 from kernel.access import allow, viewer
 from kernel.errors import Invalid, SignInNeeded, TooMany
-from kernel.identity import Role, authenticate, register_account, sign_out_everywhere
+from kernel.identity import (
+    Role,
+    authenticate,
+    register_account,
+    sign_out_everywhere,
+)
 from marketplace import sessions
 from marketplace.account.forms import RegisterForm, SignInForm
 from marketplace.account.paths import same_site

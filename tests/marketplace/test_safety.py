@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from kernel import clock, factor
+from kernel import clock, factor, tokens, web_sessions
 from kernel.db import db, transaction
 from kernel.errors import Invalid
 from kernel.identity import Account, Membership, MembershipState, Role, grant
 from kernel.settings import Environment
-from kernel.tokens import bearer, issue_token
+from kernel.tokens import issue_token
 from kernel.web_sessions import SEEN_EVERY, WebSession
 from tests import builders
 from tests.visitors import Visitor
@@ -172,16 +172,18 @@ def test_a_token_lives_shorter_from_the_moment_its_owner_becomes_staff(
         assert program.get(JSON, headers=shown).status_code == 401
 
 
-def test_a_token_carries_no_role_that_waits_or_has_ended() -> None:
+def test_neither_token_nor_session_carries_a_role_that_waits_or_has_ended() -> None:
     person = builders.account(login="buyer-1")
-    token = issue_token(person)
+    token, key = issue_token(person), web_sessions.start(person, "")
     for state in MembershipState:
         grant(person, Role.COORDINATOR, builders.buying_unit().organisation, state=state)
-    known = bearer(token)
-    assert known is not None
-    active = [seat for seat in known.seats if seat.role is Role.COORDINATOR]
-    assert len(active) == 1
-    assert {seat.role for seat in known.seats} == {Role.CONSUMER, Role.COORDINATOR}
+    by_token, by_key = tokens.find(token), web_sessions.find(key)
+    assert by_token is not None
+    assert by_key is not None
+    for holder in (by_token[1], by_key.holder):
+        active = [seat for seat in holder.seats if seat.role is Role.COORDINATOR]
+        assert len(active) == 1
+        assert {seat.role for seat in holder.seats} == {Role.CONSUMER, Role.COORDINATOR}
 
 
 def test_tokens_are_listed_and_revoked_by_their_owner_only(shop: Flask) -> None:
