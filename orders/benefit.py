@@ -51,33 +51,39 @@ def shares(
 ) -> list[Share]:
     """Return what each household gets by `plans` (kind → basis points of the income).
 
-    Every plan's pool is divided to the last fen among those whom it reaches; a plan that
-    reaches nobody leaves its pool with the seller. Raises PlansExceedIncome.
+    The income is divided once, into a pool for each plan and what the seller keeps, so that the
+    pools never come to more than it. Every pool is divided to the last fen among those whom its
+    plan reaches; a plan that reaches nobody leaves it with the seller. Raises PlansExceedIncome.
     """
-    if sum(plans.values()) > WHOLE:
+    kinds = sorted(plans)
+    kept = WHOLE - sum(plans.values())
+    if kept < 0:
         raise PlansExceedIncome
     income = Money(sum(one.income.fen for one in sold))
+    pools = income.split([*(plans[kind] for kind in kinds), kept])
     made: list[Share] = []
-    for kind, basis_points in sorted(plans.items()):
+    for kind, pool in zip(kinds, pools, strict=False):
         if kind == "delivery":
-            made += _by_delivery(sold, basis_points)
+            made += _by_delivery(sold, pool)
         elif kind == "second":
-            reached = [one for one in members if one.is_registered]
-            made += _by_weight(kind, income.percent(basis_points), reached)
+            made += _by_weight(kind, pool, [one for one in members if one.is_registered])
         elif kind == "shares":
-            made += _by_weight(kind, income.percent(basis_points), members)
+            made += _by_weight(kind, pool, members)
     return [share for share in made if share.amount]
 
 
-def _by_delivery(sold: Sequence[Sold], basis_points: int) -> list[Share]:
+def _by_delivery(sold: Sequence[Sold], pool: Money) -> list[Share]:
+    """Divide the pool among the lots by what each brought, and each part by who delivered."""
     units: dict[int, int] = {}
     amounts: dict[int, Money] = {}
-    for one in sold:
+    if not pool:
+        return []
+    for one, part in zip(sold, pool.split([one.income.fen for one in sold]), strict=True):
         who, weights = list(one.delivered), list(one.delivered.values())
         if not sum(weights):
             continue
         counted = apportion(one.units, weights)
-        paid = one.income.percent(basis_points).split(weights)
+        paid = part.split(weights)
         for household_id, number, amount in zip(who, counted, paid, strict=True):
             if household_id is not None:
                 units[household_id] = units.get(household_id, 0) + number

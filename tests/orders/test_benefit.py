@@ -40,18 +40,32 @@ def test_plans_that_promise_more_than_the_income_are_refused() -> None:
 
 
 @given(
-    income=st.integers(0, 10**9),
-    delivered=st.dictionaries(st.integers(1, 3), st.integers(0, 999), max_size=3),
+    lots=st.lists(
+        st.tuples(
+            st.integers(0, 10**9),
+            st.dictionaries(st.integers(1, 3), st.integers(0, 999), max_size=3),
+        ),
+        max_size=4,
+    ),
     delivery=st.integers(0, 5_000),
     by_shares=st.integers(0, 2_500),
     second=st.integers(0, 2_500),
 )
-def test_a_pool_is_divided_to_the_last_fen(
-    income: int, delivered: dict[int | None, int], delivery: int, by_shares: int, second: int
+def test_pools_never_come_to_more_than_the_income_and_are_divided_to_the_last_fen(
+    lots: list[tuple[int, dict[int | None, int]]], delivery: int, by_shares: int, second: int
 ) -> None:
     plans = {"delivery": delivery, "shares": by_shares, "second": second}
-    made = shares(plans, [Sold(10, Money(income), delivered)], MEMBERS)
-    for kind, basis_points in plans.items():
-        reaches = kind != "delivery" or sum(delivered.values()) > 0
-        pool = Money(income).percent(basis_points) if reaches else Money(0)
-        assert total(one.amount for one in made if one.kind == kind) == pool
+    made = shares(plans, [Sold(10, Money(income), who) for income, who in lots], MEMBERS)
+    income = sum(income for income, _ in lots)
+    got = {kind: total(one.amount for one in made if one.kind == kind).fen for kind in plans}
+    assert sum(got.values()) <= income
+    reached = sum(income for income, who in lots if sum(who.values()))
+    for kind, whole in (("delivery", reached), ("shares", income), ("second", income)):
+        exact = whole * plans[kind] / 10_000
+        assert abs(got[kind] - exact) < 1 + len(lots) * (kind == "delivery")
+
+
+def test_two_halves_of_an_odd_sum_are_no_fen_more_than_the_sum() -> None:
+    sold = [Sold(1, Money(5_901), {1: 1})]
+    assert sum(paid({"shares": 5_000, "second": 5_000}, sold).values()) == 5_901
+    assert sum(paid({"delivery": 5_000}, [Sold(1, Money(1), {1: 1})] * 3).values()) <= 2
