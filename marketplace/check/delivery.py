@@ -126,6 +126,22 @@ LAWS: tuple[Law, ...] = (
         """,
     ),
     by_sql(
+        "handed-when-complete",
+        "an order of which nothing is still coming is handed over",
+        "SELECT count(*) FROM orders WHERE state IN ('confirmed', 'handed')",
+        """
+        SELECT format('order %s: everything was signed for, and it is not handed over', o.number)
+        FROM orders o
+        JOIN order_line l ON l.order_id = o.id
+        CROSS JOIN LATERAL (SELECT count(*) > 0 AS signed FROM consignment_line cl
+            JOIN consignment c ON c.id = cl.consignment_id
+            WHERE cl.line_id = l.id AND c.signed_at IS NOT NULL) s
+        WHERE o.state = 'confirmed'
+        GROUP BY o.id HAVING bool_or(s.signed) AND bool_and(s.signed OR l.allocated = 0)
+        ORDER BY o.id
+        """,
+    ),
+    by_sql(
         "consigned-lines",
         "no line is packed for more than it gets",
         "SELECT count(*) FROM consignment_line",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import ColumnElement, Select, exists, select
@@ -195,6 +196,14 @@ def _arrive(session: Session, arrived: list[Consignment], account_id: int | None
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+    hand_over(session, orders)
+
+
+def hand_over(session: Session, orders: Sequence[Order]) -> None:
+    """Let those of `orders` be handed over of which nothing is still coming.
+
+    The caller has locked them, and each has a line that was signed for.
+    """
     still_coming = _still_coming(session, [order.id for order in orders])
     for order in orders:
         if order.id not in still_coming:

@@ -13,6 +13,7 @@ from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.money import Money
 from kernel.quantity import looks_mistyped
+from orders.actions.handover import hand_over
 from orders.actions.harvest import lock_item
 from orders.allocation import POLICIES, divide
 from orders.lifecycle import give_back, move
@@ -64,19 +65,13 @@ def enter_yield(
         quota = _quota(session, item_id, household_id) if household_id else None
         if not harvested.confirmed:
             _check_plausible(session, item, quota, harvested)
-        entry = session.scalar(
-            select(YieldEntry).where(
-                YieldEntry.item_id == item_id,
-                YieldEntry.household_id.is_not_distinct_from(household_id),
-            )
-        )
+        entry = _entry(session, item_id, household_id)
         if entry is None:
             entry = YieldEntry(item_id=item_id, household_id=household_id)
             session.add(entry)
         entry.quantity, entry.weight_g = harvested.units, harvested.weight_g
         entry.entered_by, entry.entered_at, entry.by_proxy = account_id, clock.now(), by_proxy
         if quota is not None:
-            quota.answered_at = quota.answered_at or clock.now()
             quota.state = QuotaState.DELIVERED
             if by_proxy:
                 audit.note("yield_by_proxy", f"quota:{quota.public_id}", account_id=account_id)
@@ -88,17 +83,25 @@ def withdraw_yield(item_id: int, household_id: int | None) -> None:
     """Take an entry back, as if nothing had been entered. Raises NotFound and Conflict."""
     with transaction() as session:
         lock_item(session, item_id)
-        entry = session.scalar(
-            select(YieldEntry).where(
-                YieldEntry.item_id == item_id,
-                YieldEntry.household_id.is_not_distinct_from(household_id),
-            )
-        )
+        entry = _entry(session, item_id, household_id)
         if entry is None:
             raise NotFound()
         session.delete(entry)
         if household_id is not None:
-            _quota(session, item_id, household_id).state = QuotaState.ACCEPTED
+            quota = _quota(session, item_id, household_id)
+            quota.state = QuotaState.ACCEPTED if quota.answered_at else QuotaState.OFFERED
+
+
+def _entry(session: Session, item_id: int, household_id: int | None) -> YieldEntry | None:
+    """Return what was entered, read anew: the caller has waited for the item."""
+    return session.scalar(
+        select(YieldEntry)
+        .where(
+            YieldEntry.item_id == item_id,
+            YieldEntry.household_id.is_not_distinct_from(household_id),
+        )
+        .execution_options(populate_existing=True)
+    )
 
 
 def _check_counted_once(session: Session, item_id: int, household_id: int | None) -> None:
@@ -172,7 +175,7 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
         session.flush()
         _divide(session, lines, units, run)
         _write_lot(session, item, run, sum(line.quantity for line in lines) - sum(units))
-        _end_empty_orders(session, lines)
+        _end_orders(session, lines)
     return run
 
 
@@ -217,9 +220,12 @@ def _write_lot(session: Session, item: NoticeItem, run: AllocationRun, short: in
     )
 
 
-def _end_empty_orders(session: Session, lines: list[OrderLine]) -> None:
-    """End orders that get nothing at all: there will be nothing to hand over."""
+def _end_orders(session: Session, lines: list[OrderLine]) -> None:
+    """End the orders that get nothing of this: here, or because the rest was signed for before."""
     touched = {line.order_id for line in lines if line.allocated == 0}
-    for order in session.scalars(select(Order).where(Order.id.in_(touched)).order_by(Order.id)):
+    orders = session.scalars(select(Order).where(Order.id.in_(touched)).order_by(Order.id)).all()
+    for order in orders:
         if order.state in WAITING and all(line.allocated == 0 for line in order.lines):
             move(order, OrderState.CANCELLED, "nothing_harvested")
+    confirmed = [order for order in orders if order.state is OrderState.CONFIRMED]
+    hand_over(session, confirmed)

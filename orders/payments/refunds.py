@@ -15,8 +15,10 @@ from kernel.errors import Conflict, Invalid
 from kernel.money import Money
 from orders import books
 from orders.model import (
+    Order,
     OrderEvent,
     OrderLine,
+    OrderState,
     Payment,
     PaymentMethod,
     PaymentState,
@@ -45,7 +47,7 @@ def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refun
         )
         if known is not None:
             return None if known.state is RefundState.CUT else known
-        if payment is None:
+        if payment is None or _went_back_whole(payment, line.order):
             return None
         before = session.scalar(
             select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(Refund.line_id == line.id)
@@ -58,6 +60,14 @@ def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refun
             cut(payment, line, units, amount, cause)
             return None
         return _owe(session, payment, line.order_id, amount, cause, line=line, units=units)
+
+
+def _went_back_whole(payment: Payment, order: Order) -> bool:
+    """Tell whether what came paid for nothing: too little for a due order, which then lapses."""
+    captured = payment.state is PaymentState.CAPTURED
+    return (
+        captured and order.state is OrderState.DUE and payment.refunded_fen == payment.captured_fen
+    )
 
 
 def refund_unsold(

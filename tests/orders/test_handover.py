@@ -4,13 +4,26 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
+from orders.actions.closing import close_due_rounds
+from orders.actions.group_orders import set_needs
 from orders.actions.handover import pack, pack_order, parse_signature, receive, send, sign
 from orders.actions.yields import Harvested, allocate, enter_yield
-from orders.model import Consignment, ConsignmentLine, Order, OrderState, PaymentMethod
+from orders.model import (
+    Consignment,
+    ConsignmentLine,
+    NoticeItem,
+    Order,
+    OrderState,
+    PaymentMethod,
+    PayMode,
+)
 from orders.placing import place
 from tests import builders
+from tests.laws import assert_laws_hold
+from tests.orders.fairs import fair
 from tests.orders.harvest_builders import Closed, closed_round, pay
 
 SIGNATURE = "M10 20L30 40L50 60L70 80M90 10L95 15"
@@ -128,3 +141,29 @@ def test_an_order_from_two_sellers_is_handed_over_when_both_have_arrived() -> No
         expected = OrderState.HANDED if number else OrderState.CONFIRMED
         assert db.session.get_one(Order, order.id).state is expected
     assert len(db.session.scalars(select(ConsignmentLine)).all()) == 2
+
+
+def test_an_order_is_handed_over_when_what_is_still_to_come_turns_out_to_be_nothing() -> None:
+    f = fair(PayMode.MEMBERS, members=1)
+    set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 5})
+    with clock.frozen(f.closes_at):
+        assert close_due_rounds(clock.now()) == 1
+    order = db.session.scalars(select(Order).where(Order.state == OrderState.DUE)).one()
+    pay(order)
+    items = {one.lot_id: one.id for one in db.session.scalars(select(NoticeItem))}
+    enter_yield(items[f.eggs.lot_id], None, Harvested(10), account_id=None)
+    allocate(items[f.eggs.lot_id], "pro_rata", account_id=None)
+    packed = pack(f.eggs.seller_id, f.group.id)
+    send(packed.id, "自己送")
+    sign(packed.id, SIGNATURE, account_id=f.coordinator.id)
+    db.session.expire_all()
+    assert db.session.get_one(Order, order.id).state is OrderState.CONFIRMED
+
+    nothing = Harvested(0, confirmed=True)
+    enter_yield(items[f.ginger.lot_id], None, nothing, account_id=None)
+    allocate(items[f.ginger.lot_id], "pro_rata", account_id=None)
+    db.session.expire_all()
+    handed = db.session.get_one(Order, order.id)
+    assert handed.state is OrderState.HANDED
+    assert handed.handed_at is not None
+    assert_laws_hold()

@@ -20,7 +20,7 @@ from orders import books
 from orders.actions import yields
 from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import set_needs
-from orders.actions.harvest import propose, split
+from orders.actions.harvest import answer, propose, split
 from orders.actions.rounds import set_leg
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.lifecycle import cancel, lapse_due
@@ -32,6 +32,7 @@ from orders.model import (
     OrderLine,
     OrderState,
     Payment,
+    PaymentShare,
     PaymentState,
     PayMode,
     QuotaState,
@@ -39,6 +40,7 @@ from orders.model import (
     RefundState,
     YieldEntry,
 )
+from orders.payments.captures import Captured, record_capture
 from orders.queries.harvest import item_view, preview
 from sellers.model import Lot, Offer
 from tests.laws import assert_laws_hold
@@ -326,4 +328,47 @@ def test_who_comes_first_keeps_the_time_of_the_units_that_are_still_needed() -> 
         )
     # Eggs: 50 and 40 were first, then the 10 added by the first. Ginger: 8, then what is left.
     assert got == {at.eggs.id: [52, 40], at.ginger.id: [8, 1]}
+    assert_laws_hold()
+
+
+def test_a_withdrawn_yield_leaves_the_task_as_it_was() -> None:
+    closed = closed_round(50)
+    split(closed.item.id, propose(closed.item, closed.households))
+    asked, willing = closed.households[:2]
+    quotas = {q.household_id: q.id for q in db.session.scalars(select(HouseholdQuota))}
+    answer(quotas[willing.id], accept=True, account_id=None, by_proxy=False)
+    for one in (asked, willing):
+        enter_yield(closed.item.id, one.id, Harvested(20, confirmed=True), account_id=None)
+        withdraw_yield(closed.item.id, one.id)
+    db.session.expire_all()
+    states = {q.household_id: q.state for q in db.session.scalars(select(HouseholdQuota))}
+    assert (states[asked.id], states[willing.id]) == (QuotaState.OFFERED, QuotaState.ACCEPTED)
+
+
+def test_of_two_who_enter_the_same_yield_the_later_one_stands(app: Flask) -> None:
+    closed = closed_round(50)
+    item_id = closed.item.id
+    enter_yield(item_id, None, Harvested(40), account_id=None)
+    item_view(db.session.get_one(NoticeItem, item_id))  # as a page does before it acts
+    other = threading.Thread(target=_enter_elsewhere, args=(app, item_id, 50))
+    other.start()
+    other.join()
+    enter_yield(item_id, None, Harvested(40), account_id=None)
+    assert entries() == [(None, 40, None)]
+
+
+def _enter_elsewhere(app: Flask, item_id: int, units: int) -> None:
+    with app.app_context():
+        enter_yield(item_id, None, Harvested(units), account_id=None)
+
+
+def test_who_paid_too_little_keeps_no_harvest_from_being_divided() -> None:
+    closed = closed_round(50, 30, paid=1)
+    [due] = db.session.scalars(
+        select(Payment).join(PaymentShare).where(PaymentShare.order_id == closed.orders[1].id)
+    )
+    record_capture(due.public_id, Captured(due.amount_fen - 1, clock.now(), "pi_less"))
+    harvest(closed, 40)
+    assert allocate(closed.item.id, "pro_rata", account_id=None).allocated == 40
+    assert lapse_due(clock.now() + timedelta(days=30)) == 1
     assert_laws_hold()
