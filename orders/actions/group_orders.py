@@ -138,7 +138,7 @@ def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -
             return _as_needs(order)
         frozen = {offer_id for offer_id, cutoff in cutoffs.items() if cutoff <= at}
         _refuse_late(frozen, wanted, held)
-        order = _replace(session, group, account_id, order, wanted, frozen)
+        order = _replace(session, group, account_id, order, wanted)
         total_fen = order.total_fen if order else STRIPE_MINIMUM_FEN
         if group.pay_mode is PayMode.MEMBERS and total_fen < STRIPE_MINIMUM_FEN:
             raise Invalid(
@@ -218,17 +218,17 @@ def _replace(
     account_id: int,
     old: Order | None,
     wanted: Mapping[int, int],
-    frozen: Collection[int],
 ) -> Order | None:
-    """Put a new order in the place of `old`; lines behind a passed cut-off move over as they are.
+    """Put a new order in the place of `old`; lines that do not change move over as they are.
 
     Returns None when nothing is needed any more.
     """
     lines = list(old.lines) if old else []
     needed = {line.offer_id: line.needed for line in lines}
-    given_back = [line for line in lines if line.offer_id not in frozen]
-    carried = [line for line in lines if line.offer_id in frozen]
-    fresh = {offer_id: units for offer_id, units in wanted.items() if offer_id not in frozen}
+    carried = [line for line in lines if wanted.get(line.offer_id) == line.quantity]
+    given_back = [line for line in lines if line not in carried]
+    stays = {line.offer_id for line in carried}
+    fresh = {offer_id: units for offer_id, units in wanted.items() if offer_id not in stays}
     buyer = Buyer(account_id)
     returning = {line.offer_id: line.quantity for line in given_back}
     supply.lock(fresh.keys() | returning.keys())

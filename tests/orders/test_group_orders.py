@@ -11,6 +11,7 @@ from kernel import clock
 from kernel.access import Viewer
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, OfferClosed, OutOfStock
+from kernel.identity import Role
 from kernel.money import Money
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import (
@@ -26,7 +27,7 @@ from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderSta
 from orders.queries.mine import orders_of
 from orders.queries.rounds import items_of
 from orders.queries.units import progress
-from sellers.actions.stock import withdraw_offer
+from sellers.actions import OfferTerms, change_offer, return_to_seller, withdraw_offer
 from tests import builders
 from tests.orders.fairs import fair, plan, promised
 
@@ -242,3 +243,22 @@ def test_an_unpaid_order_may_be_cancelled_while_the_round_is_open() -> None:
     cancel(db.session.scalars(select(Order)).one())
     assert db.session.scalars(select(Order.state)).one() is OrderState.CANCELLED
     assert promised(at.eggs) == (0, 0)
+
+
+def test_what_a_member_does_not_change_keeps_the_price_at_which_it_was_registered() -> None:
+    f = fair(members=1)
+    set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 5})
+    change_offer(f.eggs.id, OfferTerms(price_fen=300))
+    needs = set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 6})
+    assert needs.total == Money(10 * 150 + 6 * 900)
+    assert (promised(f.eggs), promised(f.ginger)) == ((10, 10), (6, 6))
+    needs = set_needs(f.group.id, f.members[0].id, {f.eggs.id: 11, f.ginger.id: 6})
+    assert needs.total == Money(11 * 300 + 6 * 900)
+
+
+def test_a_seller_that_was_returned_keeps_no_member_from_changing_the_rest() -> None:
+    f = fair(members=1)
+    set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 5})
+    return_to_seller(f.eggs.seller_id, builders.account(Role.STAFF).id, "证书过期")
+    needs = set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 6})
+    assert needs.units == {f.eggs.id: 10, f.ginger.id: 6}
