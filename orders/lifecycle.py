@@ -5,14 +5,17 @@ An order is locked before its payment, and both before lots and offers, everywhe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import exists, select, tuple_
+from sqlalchemy import Select, exists, func, select, tuple_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
-from kernel import clock
+from kernel import clock, logs
 from kernel.access import found
 from kernel.db import db, transaction
 from kernel.errors import Conflict
@@ -36,6 +39,8 @@ from orders.payments.refunds import refund_line
 from orders.placing import Buyer
 from sellers.model import Offer
 from sellers.supply import GivenBack, release, take_again
+
+log = logging.getLogger(__name__)
 
 LAPSED_AT_ONCE = 50
 """How many orders lapse in one transaction: few enough that their locks are short."""
@@ -106,15 +111,37 @@ def lapse_due(at: datetime, most: int = LAPSED_AT_ONCE) -> int:
     """Let up to `most` orders lapse whose payment was due before `at`; return how many did.
 
     Their stock is promised to nobody from then on, and their payments expire. Orders that
-    somebody else is busy with are left for the next time.
+    somebody else is busy with are left for the next time. One that cannot lapse is said in the
+    log and keeps no other from it: then each gets a transaction of its own.
     """
+    due = (
+        select(Order)
+        .where(Order.state == OrderState.DUE, Order.expires_at <= at)
+        .order_by(Order.expires_at, Order.id)
+        .limit(most)
+    )
+    try:
+        return _lapse(due)
+    except IntegrityError:
+        with transaction() as session:
+            ids = session.scalars(due.with_only_columns(Order.id)).all()
+        return sum(_lapse_alone(order_id) for order_id in ids)
+
+
+def _lapse_alone(order_id: int) -> int:
+    """Let one due order lapse, or say why it cannot; return how many did."""
+    try:
+        return _lapse(select(Order).where(Order.id == order_id, Order.state == OrderState.DUE))
+    except IntegrityError as error:
+        logs.fault(log, "order_not_lapsed", error, subject=f"order:{order_id}")
+        return 0
+
+
+def _lapse(due: Select[Order]) -> int:
+    """Let the orders of `due` lapse in one transaction; return how many did."""
     with transaction() as session:
         orders = session.scalars(
-            select(Order)
-            .where(Order.state == OrderState.DUE, Order.expires_at <= at)
-            .options(selectinload(Order.lines))
-            .order_by(Order.expires_at, Order.id)
-            .limit(most)
+            due.options(selectinload(Order.lines))
             .with_for_update(skip_locked=True)
             .execution_options(populate_existing=True)
         ).all()
@@ -147,27 +174,57 @@ def _missed_its_harvest(session: Session, order: Order) -> bool:
     """Tell whether a line's round has closed without a harvest that it could still share."""
     # Closing waits until we are done, and we until a closing or an allocation is.
     rows = session.execute(
-        select(RoundOffer.round_id, OrderLine.lot_id, Round.processed_at)
+        select(RoundOffer.round_id, OrderLine.lot_id, OrderLine.released, Round.processed_at)
         .join(OrderLine, OrderLine.offer_id == RoundOffer.offer_id)
         .join(Round, RoundOffer.round_id == Round.id)
         .where(OrderLine.order_id == order.id)
         .order_by(Round.id)
         .with_for_update(read=True, of=Round)
     ).all()
-    wanted = {(row.round_id, row.lot_id) for row in rows if row.processed_at is not None}
-    asked = session.execute(
-        select(NoticeItem.id, HarvestNotice.round_id, NoticeItem.lot_id)
+    wanted = Counter[tuple[int, int]]()
+    for row in rows:
+        if row.processed_at is not None:
+            wanted[row.round_id, row.lot_id] += row.released
+    left = _left_to_share(session, wanted)
+    return any(units > left.get(harvest, 0) for harvest, units in wanted.items())
+
+
+def _left_to_share(
+    session: Session, harvests: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """Return how many units of (round, lot) sellers were asked for and no order holds.
+
+    What nobody was asked to bring in is missing, and so is what is divided already. The asked
+    items stay locked until the transaction ends, so that two who pay late do not share one rest.
+    """
+    items = session.execute(
+        select(NoticeItem.id, NoticeItem.quantity, HarvestNotice.round_id, NoticeItem.lot_id)
         .join(HarvestNotice, NoticeItem.notice_id == HarvestNotice.id)
-        .where(tuple_(HarvestNotice.round_id, NoticeItem.lot_id).in_(wanted))
+        .where(tuple_(HarvestNotice.round_id, NoticeItem.lot_id).in_(harvests))
         .order_by(NoticeItem.id)
-        .with_for_update(read=True, of=NoticeItem)
+        .with_for_update(of=NoticeItem)
     ).all()
     divided = set(
         session.scalars(
-            select(AllocationRun.item_id).where(AllocationRun.item_id.in_([i.id for i in asked]))
+            select(AllocationRun.item_id).where(AllocationRun.item_id.in_([i.id for i in items]))
         )
     )
-    return wanted != {(item.round_id, item.lot_id) for item in asked if item.id not in divided}
+    rows = session.execute(
+        select(
+            RoundOffer.round_id,
+            OrderLine.lot_id,
+            func.sum(OrderLine.quantity - OrderLine.released).label("units"),
+        )
+        .join(OrderLine, OrderLine.offer_id == RoundOffer.offer_id)
+        .where(tuple_(RoundOffer.round_id, OrderLine.lot_id).in_(harvests))
+        .group_by(RoundOffer.round_id, OrderLine.lot_id)
+    )
+    held = {(row.round_id, row.lot_id): int(row.units) for row in rows}
+    return {
+        (one.round_id, one.lot_id): one.quantity - held.get((one.round_id, one.lot_id), 0)
+        for one in items
+        if one.id not in divided
+    }
 
 
 def _round_is_over(session: Session, order: Order, at: datetime) -> bool:

@@ -162,9 +162,24 @@ def test_money_that_comes_after_the_allocation_goes_back() -> None:
     assert_laws_hold()
 
 
-def test_money_that_comes_before_the_allocation_is_honoured_and_shares_the_yield() -> None:
+def test_late_money_for_goods_that_were_not_asked_for_goes_back_before_the_allocation_too() -> None:
     at = fair()
     placed = lapsed_before_the_round_closed(at)
+    pay(placed)
+    assert order_of(placed).state is OrderState.LAPSED
+    assert db.session.scalar(select(Refund.cause)) == "late"
+    assert promised(at.eggs) == (60, 60)
+    assert_laws_hold()
+
+
+def test_late_money_for_goods_that_were_asked_for_is_honoured_and_shares_the_yield() -> None:
+    at = fair(closes_in=timedelta(minutes=10))
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 60})
+    placed = buy_alone(at)
+    closes_at = at.closes_at
+    with clock.frozen(closes_at):
+        assert close_due_rounds(closes_at) == 1
+    assert lifecycle.lapse_due(clock.now() + timedelta(hours=1)) == 1
     pay(placed)
     assert order_of(placed).state is OrderState.CONFIRMED
     allocated(at, 60)

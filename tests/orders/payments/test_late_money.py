@@ -7,19 +7,25 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from kernel import clock
-from kernel.db import transaction
+from kernel.db import db, transaction
 from kernel.errors import Conflict
+from kernel.identity import Role
 from kernel.ledger import AccountKind
 from orders import lifecycle
+from orders.actions.closing import close_due_rounds, close_group_order
+from orders.actions.group_orders import open_group_order, set_needs
 from orders.model import (
+    Order,
     OrderState,
     Payment,
     PaymentMethod,
     PaymentState,
+    PayMode,
     RefundState,
+    Round,
 )
 from orders.payments import checkout, reconcile
 from orders.payments.actions import (
@@ -27,9 +33,12 @@ from orders.payments.actions import (
     confirm_transfer,
     record_capture,
 )
-from orders.placing import Placed
+from orders.placing import Placed, place
+from sellers.model import BuyerTake
 from tests import builders
 from tests.laws import assert_laws_hold
+from tests.orders.fairs import fair, official, promised
+from tests.orders.harvest_builders import pay
 from tests.orders.payments.money_in import (
     BACK,
     balance,
@@ -190,3 +199,45 @@ def test_what_stripe_takes_for_a_payment_that_a_transfer_paid_goes_back_through_
     assert (refund.state, refund.intent_id) == (RefundState.PENDING, "pi_late")
     assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.TRANSFER_CLEARING)
     assert_laws_hold()
+
+
+def test_one_order_that_cannot_lapse_keeps_no_other_from_it(
+    shop: SandboxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer = builders.offer(limit_per_buyer=5)
+    stuck = place(
+        builders.buyer(), {offer.id: 2}, builders.credited_to_shop(offer), PaymentMethod.STRIPE
+    )
+    fine = buy()
+    with transaction() as session:
+        session.execute(update(BuyerTake).values(units=1))  # a count that is one short
+    assert lifecycle.lapse_due(clock.now() + timedelta(hours=1)) == 1
+    assert order_of(fine).state is OrderState.LAPSED
+    assert order_of(stuck).state is OrderState.DUE
+    assert [record.message for record in caplog.records] == ["order_not_lapsed"]
+
+
+def test_late_money_takes_no_more_of_a_harvest_than_was_asked_for(shop: SandboxServer) -> None:
+    f = fair(members=1)
+    other = builders.buying_unit()
+    group = open_group_order(
+        builders.account(Role.COORDINATOR, other.organisation).id,
+        other.id,
+        f.round.id,
+        PayMode.MEMBERS,
+    )
+    early = official(other)
+    set_needs(group.id, early.id, {f.eggs.id: 100})
+    set_needs(f.group.id, f.members[0].id, {f.eggs.id: 50})
+    with transaction() as session:
+        session.get_one(Round, f.round.id).pay_within_h = 1
+    close_group_order(group.id)
+    assert lifecycle.lapse_due(clock.now() + timedelta(hours=2)) == 1
+    with clock.frozen(f.closes_at):
+        assert close_due_rounds(clock.now()) == 1
+        [late] = db.session.scalars(select(Order).where(Order.account_id == early.id))
+        pay(late)
+        db.session.expire_all()
+        assert db.session.get_one(Order, late.id).state is OrderState.LAPSED
+        assert promised(f.eggs) == (50, 50)
+    check_laws()
