@@ -198,6 +198,11 @@ class Household(Keyed, Base):
     seller: Mapped[Seller] = relationship()
     steward: Mapped[Account | None] = relationship(foreign_keys=[steward_id])
 
+    def is_registered(self, day: date) -> bool:
+        """Tell whether it is registered (脱贫户), and that status still held on `day`."""
+        holds = self.status_until is None or self.status_until >= day
+        return holds and self.status is HouseholdStatus.REGISTERED
+
 
 class Category(enum.StrEnum):
     """Kinds of produce; each has its own wall colour in a stall."""

@@ -30,7 +30,7 @@ from orders.model import (
     SettlementState,
     YieldEntry,
 )
-from sellers.model import BenefitPlan, Household, HouseholdStatus, Seller
+from sellers.model import BenefitPlan, Household, Seller
 
 
 def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
@@ -120,10 +120,8 @@ def _share(
     households = session.scalars(
         select(Household).where(Household.seller_id == settlement.seller_id).order_by(Household.id)
     )
-    members = [
-        Member(one.id, one.share_weight, one.status == HouseholdStatus.REGISTERED)
-        for one in households
-    ]
+    today = clock.today()
+    members = [Member(one.id, one.share_weight, one.is_registered(today)) for one in households]
     try:
         made = shares(
             plans_of(session, settlement.seller_id), _sold(session, settlement, lines), members

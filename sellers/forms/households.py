@@ -18,7 +18,7 @@ class HouseholdForm(FlaskForm):
     number = text(_l("户号"), 10, needed=_l("写上户号，如 017。"))
     status = pick(_l("类别"), HOUSEHOLD_STATUSES, validators=[InputRequired()])
     status_evidence = text(_l("认定依据"), 200)
-    status_until = DayField(_l("下次核对"), validators=[Optional()])
+    status_until = DayField(_l("有效期到"), validators=[Optional()])
     name = text(_l("户主姓名"), 40)
     phone = text(_l("电话"), 20)
     bank_account = text(_l("收款账号"), 40)

@@ -1,9 +1,12 @@
 """What a seller is owed for delivered goods, and how it reaches households."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
@@ -185,3 +188,21 @@ def test_a_shop_order_is_settled_outside_of_rounds() -> None:
     made = state_settlement(offer.seller_id, None)
     assert (made.total_fen, made.round_id) == (3 * 5900, None)
     assert db.session.scalars(select(HouseholdShare)).all() == []
+
+
+def test_a_status_that_has_run_out_brings_no_second_distribution() -> None:
+    seller = builders.seller()
+    builders.household(seller, status_until=clock.today() - timedelta(days=1))
+    holds = builders.household(seller, status_until=clock.today())
+    with transaction() as session:
+        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
+    offer = builders.offer(builders.lot(builders.product(seller)))
+    placed = place(
+        builders.buyer(), {offer.id: 1}, builders.credited_to_shop(offer), PaymentMethod.STRIPE
+    )
+    order = db.session.get_one(Order, placed.order_id)
+    pay(order)
+    send(pack_order(seller.id, order.id).id, "自己送")
+    receive(order.id, account_id=None)
+    made = state_settlement(seller.id, None)
+    assert [one.household_id for one in made.shares] == [holds.id]
