@@ -45,7 +45,7 @@ def send_refunds(timestamp: int) -> None:
 @task(name="payments.learn", queueing_lock="payments.learn")
 def learn_charges(timestamp: int) -> None:
     """Learn how captured payments were paid and what Stripe kept of them."""
-    reconcile.learn_charges()
+    reconcile.learn_charges(clock.now())
 
 
 @jobs.periodic(cron=EVERY_THIRTY_SECONDS)

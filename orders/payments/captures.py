@@ -80,7 +80,7 @@ def _capture(
     payment.captured_fen = captured.amount_fen
     payment.captured_at = captured.at
     payment.intent_id = captured.intent_id
-    payment.session_url = None
+    payment.session_url = payment.asked_at = None  # from now on its charge is asked about
     session.flush()
     if is_receivable:
         books.unit_paid(payment)

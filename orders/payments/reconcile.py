@@ -7,7 +7,7 @@ that dies in between loses nothing: the row is due again a minute later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, extract, func, or_, select, update
@@ -44,31 +44,12 @@ def _due(
 
 def ask_about_sessions(at: datetime) -> int:
     """Ask Stripe about sessions of which no webhook told; return how many were asked about."""
-    with transaction() as session:
-        ids = session.scalars(
-            select(Payment.public_id)
-            .where(Payment.session_url.is_not(None), _due(Payment.asked_at, Payment.created_at, at))
-            .order_by(Payment.asked_at.nulls_first())
-            .limit(AT_ONCE)
-            .with_for_update(skip_locked=True)
-        ).all()
-        session.execute(update(Payment).where(Payment.public_id.in_(ids)).values(asked_at=at))
-    return _each(ids, checkout.ask)
+    return _each(Payment, Payment.session_url.is_not(None), at, checkout.ask)
 
 
 def send_refunds(at: datetime) -> int:
     """Send refunds that have not left, and ask about those on their way; return how many."""
-    with transaction() as session:
-        ids = session.scalars(
-            select(Refund.public_id)
-            .where(Refund.state == RefundState.PENDING)
-            .where(_due(Refund.asked_at, Refund.created_at, at))
-            .order_by(Refund.id)
-            .limit(AT_ONCE)
-            .with_for_update(skip_locked=True)
-        ).all()
-        session.execute(update(Refund).where(Refund.public_id.in_(ids)).values(asked_at=at))
-    return _each(ids, _send_refund)
+    return _each(Refund, Refund.state == RefundState.PENDING, at, _send_refund)
 
 
 def _send_refund(public_id: str) -> None:
@@ -115,21 +96,15 @@ def record_refund(public_id: str, told: gateway.ProviderRefund) -> None:
         record_sent(public_id, told.id)
 
 
-def learn_charges() -> int:
+def learn_charges(at: datetime) -> int:
     """Learn which wallet paid and what Stripe kept, for captured payments; return how many."""
-    rows = db.session.scalars(
-        select(Payment.public_id)
-        .where(
-            Payment.state == PaymentState.CAPTURED,
-            Payment.method == PaymentMethod.STRIPE,
-            Payment.wallet == "",
-            Payment.intent_id.is_not(None),
-        )
-        .order_by(Payment.id)
-        .limit(AT_ONCE)
-    ).all()
-    end_read()
-    return _each(rows, _learn_charge)
+    unlearned = and_(
+        Payment.state == PaymentState.CAPTURED,
+        Payment.method == PaymentMethod.STRIPE,
+        Payment.wallet == "",
+        Payment.intent_id.is_not(None),
+    )
+    return _each(Payment, unlearned, at, _learn_charge)
 
 
 def _learn_charge(public_id: str) -> None:
@@ -146,15 +121,45 @@ def _learn_charge(public_id: str) -> None:
             books.provider_fee(payment)
 
 
-def _each(ids: Sequence[str], work: Callable[[str], None]) -> int:
-    """Do `work` for each; what Stripe does not answer or refuses is left for the next time."""
-    for public_id in ids:
+def _each(
+    table: type[Payment | Refund],
+    open_: ColumnElement[bool],
+    at: datetime,
+    work: Callable[[str], None],
+) -> int:
+    """Claim the open rows that are due, one after another, and do `work` for each of them.
+
+    Returns how many were claimed. What Stripe does not answer or refuses is left for the next
+    time, when whoever was not reached comes first.
+    """
+    claimed = 0
+    while claimed < AT_ONCE and (public_id := _claim(table, open_, at)) is not None:
+        claimed += 1
         try:
             work(public_id)
         except gateway.StripeBusy:
             logs.say(log, logging.WARNING, "stripe_silent")  # the rest waits for the next time
             break
         except gateway.StripeRefused as refusal:
-            about = f"payment:{public_id}"
+            about = f"{table.__tablename__}:{public_id}"
             logs.say(log, logging.WARNING, "stripe_refused", subject=about, reason=refusal.code)
-    return len(ids)
+    return claimed
+
+
+def _claim(table: type[Payment | Refund], open_: ColumnElement[bool], at: datetime) -> str | None:
+    """Write that the open row which has waited longest is asked about at `at`; return its id."""
+    longest = (
+        select(table.id)
+        .where(open_, _due(table.asked_at, table.created_at, at))
+        .order_by(table.asked_at.nulls_first(), table.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    with transaction() as session:
+        return session.scalar(
+            update(table)
+            .where(table.id == longest.scalar_subquery())
+            .values(asked_at=at)
+            .returning(table.public_id)
+            .execution_options(synchronize_session=False)
+        )

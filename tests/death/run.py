@@ -245,7 +245,7 @@ def _is_taken_up(shop: Shop, patient: bool) -> bool:
 def _is_reconciled(at: datetime) -> bool:
     """Ask about everything that is due at `at`, and tell whether there was nothing."""
     asked = reconcile.ask_about_sessions(at)
-    return asked + reconcile.send_refunds(at) + reconcile.learn_charges() == 0
+    return asked + reconcile.send_refunds(at) + reconcile.learn_charges(at) == 0
 
 
 def table(killed: Sequence[Killed]) -> str:

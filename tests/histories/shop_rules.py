@@ -193,7 +193,7 @@ class ShopRules(RuleBasedStateMachine):
     @rule()
     def ask_stripe(self) -> None:
         reconcile.ask_about_sessions(self.time.at)
-        reconcile.learn_charges()
+        reconcile.learn_charges(self.time.at)
 
     @precondition(lambda self: self.has("refunds"))
     @rule()

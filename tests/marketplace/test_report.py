@@ -22,6 +22,7 @@ from kernel.tokens import issue_token
 from marketplace.report import periods, queries
 from marketplace.report.agreement import agrees
 from orders.model import CreditKind, PaymentMethod
+from orders.payments.captures import Captured, record_capture
 from orders.placing import Credited, place
 from tests import builders
 from tests.laws import assert_laws_hold
@@ -239,3 +240,19 @@ def test_periods_are_whole_days_of_shanghai() -> None:
     period = periods.between(today, today)
     assert period.ends - period.begins == timedelta(days=1)
     assert clock.local(period.begins).hour == 0
+
+
+def test_money_that_came_twice_leaves_report_and_ledger_at_one(app: Flask) -> None:
+    with app.app_context():
+        builders.credit_source()
+        offer = builders.offer()
+        credited = builders.credited_to_shop(offer)
+        placed = place(builders.buyer(), {offer.id: 1}, credited, PaymentMethod.STRIPE)
+        period = periods.named(periods.MONTH, clock.today())
+        for intent_id in ("pi_1", "pi_2"):
+            captured = Captured(placed.total.fen, clock.now(), intent_id)
+            record_capture(placed.payment_id or "", captured)
+            total = queries.by_channel(period).total
+            assert total.paid_fen == placed.total.fen
+            assert agrees(period, total)
+        assert_laws_hold()

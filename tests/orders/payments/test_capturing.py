@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from kernel import clock
-from kernel.db import transaction
+from kernel.db import db, transaction
 from kernel.errors import Conflict, NotFound
 from kernel.ledger import AccountKind
 from orders import lifecycle
@@ -64,7 +64,7 @@ def test_an_order_is_confirmed_by_the_webhook_whatever_the_method(
     assert payment.state is PaymentState.CAPTURED
     assert payment.captured_fen == 2 * 5900
     assert balance(AccountKind.BUYER_PREPAID) == -2 * 5900
-    assert reconcile.learn_charges() == 1
+    assert reconcile.learn_charges(clock.now()) == 1
     payment = payment_of(placed)
     assert payment.wallet == method
     assert balance(AccountKind.PROVIDER_CLEARING) == 2 * 5900 - payment.fee_fen
@@ -235,3 +235,28 @@ def test_a_page_that_was_opened_in_between_is_used_instead_of_a_second_one(
     monkeypatch.setattr(checkout, "_next_try", overtaken)
     assert checkout.open_checkout(pid, BACK) == first[0]
     assert len(shop.client().v1.checkout.sessions.list().data) == 1
+
+
+def test_a_charge_of_which_stripe_cannot_tell_keeps_no_other_from_being_learned(
+    shop: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = builders.offer()
+    for number in range(reconcile.AT_ONCE + 3):
+        placed = buy(1, offer=offer)
+        captured = Captured(placed.total.fen, clock.now(), f"pi_{number}")
+        record_capture(placed.payment_id or "", captured)
+    known = f"pi_{reconcile.AT_ONCE + 2}"
+
+    def charge_of(intent_id: str) -> gateway.Charge:
+        if intent_id == "pi_0":
+            raise gateway.StripeBusy
+        if intent_id != known:
+            raise gateway.StripeRefused("resource_missing")
+        return gateway.Charge("card", 30)
+
+    monkeypatch.setattr(gateway, "charge_of", charge_of)
+    for minutes in (0, 2, 4):
+        reconcile.learn_charges(clock.now() + timedelta(minutes=minutes))
+    db.session.rollback()
+    learned = db.session.scalars(select(Payment.intent_id).where(Payment.wallet == "card")).all()
+    assert learned == [known]

@@ -134,7 +134,7 @@ def test_past_a_wallets_window_the_refund_is_a_debt_at_once(shop: SandboxServer)
     placed = buy()
     shop.pay(opened(placed), "alipay")
     checkout.ask(placed.payment_id or "")
-    reconcile.learn_charges()
+    reconcile.learn_charges(clock.now())
     db.session.rollback()
     with clock.moved(timedelta(days=91)):
         lifecycle.cancel(order_of(placed))
