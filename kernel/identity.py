@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, and_, select
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, and_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column, relationship
 
 from kernel import clock, throttle
 from kernel.db import Base, Keyed, SmallKey, choice, db, transaction
-from kernel.errors import Invalid
+from kernel.errors import Invalid, NotFound
 from kernel.settings import Settings, SignInLimits
 from kernel.throttle import Gate
 
@@ -47,6 +48,9 @@ TRIES_PER_LOGIN = 50
 TRIES_PER_ADDRESS = 60
 STRICT_ROLES = frozenset({Role.STAFF, Role.AUDITOR, Role.ADMIN})
 """Whoever holds one of these is signed in for a shorter time."""
+
+
+_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
 
 class OrganisationKind(enum.StrEnum):
@@ -300,6 +304,41 @@ def sign_out_everywhere(account: Account) -> None:
     """End every session and token of `account`."""
     with transaction() as session:
         session.merge(account).session_epoch += 1
+
+
+def add_organisation(
+    kind: OrganisationKind, code: str, name_zh: str, name_en: str = "", region: str = ""
+) -> Organisation:
+    """Add an organisation and return it. Raises Invalid for a bad or taken code, or no name."""
+    if not _CODE.fullmatch(code):
+        raise Invalid(fields={"code": _l("代号用 2 到 40 个小写字母、数字或连字符。")})
+    if not (0 < len(name_zh) <= 120 and len(name_en) <= 160 and len(region) <= 80):
+        raise Invalid(fields={"name_zh": _l("写明名称，中文最多 120 个字。")})
+    with transaction() as session:
+        if session.scalar(select(Organisation.id).where(Organisation.code == code)):
+            raise Invalid(fields={"code": _l("这个代号已经用了，换一个。")})
+        made = Organisation(kind=kind, code=code, name_zh=name_zh, name_en=name_en, region=region)
+        session.add(made)
+        session.flush()
+    return made
+
+
+def end_membership(account_id: int, role: Role, organisation_id: int | None) -> None:
+    """End a role that an account holds in an organisation. Raises NotFound."""
+    with transaction() as session:
+        ended = session.scalar(
+            update(Membership)
+            .where(
+                Membership.account_id == account_id,
+                Membership.role == role,
+                Membership.organisation_id.is_not_distinct_from(organisation_id),
+                Membership.state != MembershipState.ENDED,
+            )
+            .values(state=MembershipState.ENDED)
+            .returning(Membership.id)
+        )
+        if ended is None:
+            raise NotFound()
 
 
 def grant(

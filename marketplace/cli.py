@@ -1,4 +1,4 @@
-"""Commands: `flask check`, `flask demo`, `flask worker`, `flask cabinet`."""
+"""Commands: `flask check`, `flask demo`, `flask worker`, `flask cabinet`, and who is let in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernel import crypt, factor
 from kernel.db import db
 from kernel.identity import Account, sign_out_everywhere
 from marketplace import check as laws
-from marketplace import worker
+from marketplace import people, worker
 from marketplace.demo import loading
 
 
@@ -94,5 +94,7 @@ def register(app: Flask) -> None:
     app.cli.add_command(demo_group)
     app.cli.add_command(factor_group)
     app.cli.add_command(data_key_group)
+    for group in (people.organisations, people.units, people.accounts):
+        app.cli.add_command(group)
     app.cli.add_command(worker.command)
     app.cli.add_command(cabinets.cabinet)

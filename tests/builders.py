@@ -45,9 +45,8 @@ _count = itertools.count(1)
 def organisation(kind: OrganisationKind, name_zh: str = "某单位", **values: Any) -> Organisation:
     """An organisation of `kind`."""
     with transaction() as session:
-        made = Organisation(
-            kind=kind, code=f"{kind}-{next(_count)}", name_zh=name_zh, name_en="", **values
-        )
+        code = values.pop("code", f"{kind}-{next(_count)}")
+        made = Organisation(kind=kind, code=code, name_zh=name_zh, name_en="", **values)
         session.add(made)
     return made
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kernel import clock, factor
-from kernel.db import transaction
 from kernel.identity import OrganisationKind, Role
+from kernel.money import Money
 from marketplace.demo import facts
 from marketplace.demo.note import PLATFORM
 from marketplace.demo.world import World
 from orders.actions.members import set_staff_list
-from orders.model import BuyingUnit, PurchaseTarget
+from orders.actions.units import add_unit, set_target
 
 FACTORED = ("staff", "staff2", "admin")
 """Who has the demo's second factor: `flask demo code` tells its code."""
@@ -45,28 +45,21 @@ def settle(world: World) -> None:
 
 def _unit(world: World, row: dict[str, str]) -> None:
     code = row["code"]
-    unit_id = world.organisation(
-        OrganisationKind.BUYING_UNIT, code, row["name_zh"], row["name_en"], row["city"]
+    unit = add_unit(
+        code,
+        row["name_zh"],
+        row["name_en"],
+        kind=row["kind"],
+        city=row["city"],
+        staff=int(row["staff"]),
     )
-    with transaction() as session:
-        session.add(
-            BuyingUnit(
-                id=unit_id,
-                kind=row["kind"],
-                city=row["city"],
-                staff=int(row["staff"]),
-                invoice_title=row["name_zh"],
-                address=f"{row['city']}{row['name_zh']}",
-            )
-        )
-        session.add(
-            PurchaseTarget(
-                unit_id=unit_id,
-                year=clock.local(world.diary.now).year,
-                budget_fen=int(row["annual_food_budget_fen"]),
-                basis_points=int(row["reserved_percent"]) * 100,
-            )
-        )
+    unit_id = world.organisations[code] = unit.id
+    set_target(
+        unit_id,
+        clock.local(world.diary.now).year,
+        Money(int(row["annual_food_budget_fen"])),
+        int(row["reserved_percent"]) * 100,
+    )
     numbers = range(FIRST_NUMBER, FIRST_NUMBER + int(row["staff"]))
     set_staff_list(unit_id, "\n".join(f"{n:04d} {_department(n)}" for n in numbers))
     login = COORDINATORS.get(code, f"coordinator-{code}")

@@ -14,9 +14,9 @@ from kernel.db import db, transaction
 from kernel.identity import (
     Account,
     Membership,
-    Organisation,
     OrganisationKind,
     Role,
+    add_organisation,
     hash_password,
 )
 from marketplace.demo.diary import Diary
@@ -44,13 +44,7 @@ class World:
         self, kind: OrganisationKind, code: str, name_zh: str, name_en: str, region: str = ""
     ) -> int:
         """Add an organisation and return its id."""
-        with transaction() as session:
-            made = Organisation(
-                kind=kind, code=code, name_zh=name_zh, name_en=name_en, region=region
-            )
-            session.add(made)
-            session.flush()
-            self.organisations[code] = made.id
+        self.organisations[code] = add_organisation(kind, code, name_zh, name_en, region).id
         return self.organisations[code]
 
     def account(
