@@ -18,6 +18,7 @@ from sqlalchemy import BindParameter, Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
+from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict, LimitReached, NotFound, OfferClosed, OutOfStock
 from kernel.money import Money
@@ -228,7 +229,7 @@ def promise(
             count=len(wanted),
             buyer=buyer,
             at=at,
-            day=at.date(),
+            day=clock.local(at).date(),
         )
     except DivisionByZero:
         rows = []
@@ -272,7 +273,8 @@ def freeze(offer_ids: Collection[int], at: datetime) -> dict[int, Promised]:
     Raises NotFound if one of them does not exist.
     """
     with transaction() as session:
-        rows = session.execute(_FREEZE, {"offers": sorted(offer_ids), "day": at.date()}).all()
+        day = clock.local(at).date()
+        rows = session.execute(_FREEZE, {"offers": sorted(offer_ids), "day": day}).all()
     if len(rows) != len(set(offer_ids)):
         raise NotFound()
     return {row.offer_id: _promised(row) for row in rows}

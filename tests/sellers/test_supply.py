@@ -1,7 +1,8 @@
 """THE stock rule."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -11,8 +12,9 @@ from kernel import clock
 from kernel.audit import AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
-from sellers.model import Lot, Offer, SellerState
-from sellers.supply import GivenBack, PriceChanged, Then, promise, release
+from sellers.model import Certificate, CertificateState, Lot, Offer, SellerState
+from sellers.queries import offer_by_public_id
+from sellers.supply import GivenBack, PriceChanged, Then, freeze, promise, release
 from tests import builders
 
 
@@ -159,3 +161,44 @@ def test_an_offer_that_is_not_on_sale_cannot_be_promised(closed: dict[str, objec
 def test_an_unknown_offer_is_not_found() -> None:
     with pytest.raises(NotFound):
         promise({10**12: 1}, buyer="v:one", at=clock.now())
+
+
+def frozen_by_a_promise(offer: Offer, at: datetime) -> str:
+    """The certificate that a line freezes when its units are promised at `at`."""
+    [promised] = promise({offer.id: 1}, buyer="v:one", at=at)
+    return str(promised.certificate_number)
+
+
+def frozen_afterwards(offer: Offer, at: datetime) -> str:
+    """The certificate that a line freezes of a sale which has happened at `at`."""
+    return freeze([offer.id], at)[offer.id].certificate_number
+
+
+def shown(offer: Offer, at: datetime) -> str:
+    """The certificate that the product page shows first at `at`."""
+    with clock.frozen(at):
+        facts = offer_by_public_id(offer.public_id)
+    assert facts is not None
+    return next((one.number for one in facts.certificates), "")
+
+
+@pytest.mark.parametrize("seen", [frozen_by_a_promise, frozen_afterwards, shown])
+def test_a_certificate_counts_to_the_end_of_its_last_day_in_shanghai(
+    seen: Callable[[Offer, datetime], str],
+) -> None:
+    last = date(2026, 3, 1)
+    midnight = clock.start_of_day(last + timedelta(days=1))
+    offer = builders.offer(opens_at=midnight - timedelta(days=1))
+    with transaction() as session:
+        session.add(
+            Certificate(
+                seller_id=offer.seller_id,
+                kind="organic",
+                number="O-1",
+                valid_until=last,
+                state=CertificateState.ACCEPTED,
+            )
+        )
+    half_an_hour = timedelta(minutes=30)
+    assert seen(offer, midnight - half_an_hour) == "O-1"
+    assert seen(offer, midnight + half_an_hour) == ""
