@@ -21,8 +21,10 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import aliased
@@ -33,11 +35,11 @@ from kernel.identity import Organisation
 from kernel.money import Money
 from kernel.paging import decode, encode
 from kernel.reads import Read
+from sellers import certificates
 from sellers.model import (
     BenefitPlan,
     Category,
     Certificate,
-    CertificateState,
     Lot,
     LotMode,
     Offer,
@@ -320,18 +322,11 @@ _CERTIFICATES = (
                     Certificate.issued_by,
                     Certificate.valid_until,
                 ),
-                Certificate.product_id.nulls_last(),
-                Certificate.id.desc(),
+                literal_column(certificates.OWN_FIRST),
             )
         )
     )
-    .where(
-        Certificate.seller_id == Offer.seller_id,
-        Certificate.state == bindparam("accepted", CertificateState.ACCEPTED, literal_execute=True),
-        or_(Certificate.product_id.is_(None), Certificate.product_id == Offer.product_id),
-        or_(Certificate.valid_until.is_(None), Certificate.valid_until >= _DAY),
-    )
-    .correlate(Offer)
+    .where(text(certificates.counts("offer", "(SELECT CAST(:day AS date))")))
     .scalar_subquery()
 )
 _PLANS = (

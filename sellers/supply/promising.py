@@ -23,6 +23,7 @@ from kernel.db import db, transaction
 from kernel.errors import Conflict, LimitReached, NotFound, OfferClosed, OutOfStock
 from kernel.money import Money
 from kernel.reads import Write
+from sellers import certificates
 from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
 
 
@@ -58,17 +59,15 @@ class Promised:
 
 
 # What a line says of a product and its seller, and the certificate that held on the day.
-_IN_WORDS = """
+_IN_WORDS = f"""
         p.name_zh, p.name_en, p.unit_name, p.unit_g, p.picture, p.category,
         org.name_zh AS seller_name_zh, org.name_en AS seller_name_en,
         coalesce((
-            SELECT c.number FROM certificate c
-            WHERE c.seller_id = o.seller_id
-                AND (c.product_id IS NULL OR c.product_id = o.product_id)
-                AND (c.valid_until IS NULL OR c.valid_until >= :day) AND c.state = 'accepted'
-            ORDER BY c.product_id NULLS LAST, c.id DESC LIMIT 1
+            SELECT certificate.number FROM certificate
+            WHERE {certificates.counts("o", ":day")}
+            ORDER BY {certificates.OWN_FIRST} LIMIT 1
         ), '') AS certificate_number
-"""
+"""  # noqa: S608 - put together from our own words alone
 
 # One statement: lots first, then offers, then the buyer's own count. Each step runs only
 # after the one before found room for every row, and each UPDATE checks its rule again on
