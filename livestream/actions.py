@@ -14,8 +14,6 @@ from kernel.access import Viewer, found
 from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
-from kernel.money import MAX_FEN
-from kernel.quantity import MAX_UNITS
 from livestream.model import (
     Broadcast,
     BroadcastKind,
@@ -25,6 +23,13 @@ from livestream.model import (
     Touch,
 )
 from orders.model import CreditKind, CreditSource
+from sellers.actions import (
+    list_offer,
+    raise_quota,
+    resume_offers,
+    withdraw_offer,
+    withdraw_offers,
+)
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
 MAX_VIEWS = 10**10
@@ -114,38 +119,23 @@ class Pin:
 def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
     """Put a lot on sale in a broadcast at its own price. On sale only while it is live.
 
-    Raises NotFound for a lot that is not a verified seller's, Invalid for a price or quota
-    out of bounds, Conflict once the broadcast has ended.
+    Raises NotFound for a lot that is not a verified seller's, Conflict once the broadcast has
+    ended, and what `sellers.actions.list_offer` raises.
     """
-    if not 0 < pin.price_fen <= MAX_FEN:
-        raise Invalid(fields={"price": _l("价格要大于 0，例如 59.00。")})
-    if not 0 < pin.quota <= MAX_UNITS:
-        raise Invalid(fields={"quota": _l("数量要是 1 以上的整数。")})
     with transaction() as session:
         broadcast = hosted(viewer, code, lock=True)
         if broadcast.ended_at is not None:
             raise Conflict(_l("这一场已经结束，不能再加。新建一场再加。"), code="broadcast_ended")
-        lot = found(
+        lot_id = found(
             session.scalar(
-                select(Lot)
+                select(Lot.id)
                 .join(Seller, Lot.seller_id == Seller.id)
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
-        now = clock.now()
-        offer = Offer(
-            lot_id=lot.id,
-            seller_id=lot.seller_id,
-            product_id=lot.product_id,
-            place=Place.BROADCAST,
-            price_fen=pin.price_fen,
-            quota=pin.quota,
-            limit_per_buyer=pin.limit_per_buyer,
-            opens_at=now,
-            withdrawn_at=None if broadcast.is_live else now,
-        )
-        session.add(offer)
-        session.flush()
+        offer = list_offer(lot_id, Place.BROADCAST, pin.price_fen, pin.quota, pin.limit_per_buyer)
+        if not broadcast.is_live:
+            withdraw_offer(offer.id)
         last = session.scalar(
             select(func.max(BroadcastOffer.position)).where(
                 BroadcastOffer.broadcast_id == broadcast.id
@@ -161,23 +151,14 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
 
 def add_quota(viewer: Viewer, code: str, offer_public_id: str, units: int) -> Offer:
     """Raise a pinned offer's quota by `units`. The lot's own rest still bounds what is sold."""
-    if not 0 < units <= MAX_UNITS:
-        raise Invalid(fields={"units": _l("数量要是 1 以上的整数。")})
     with transaction() as session:
         broadcast = hosted(viewer, code)
-        offer = found(
-            session.scalar(
-                select(Offer)
-                .join(BroadcastOffer)
-                .where(
-                    BroadcastOffer.broadcast_id == broadcast.id,
-                    Offer.public_id == offer_public_id,
-                )
-                .with_for_update(of=Offer)
-            )
+        offer_id = session.scalar(
+            select(Offer.id)
+            .join(BroadcastOffer)
+            .where(BroadcastOffer.broadcast_id == broadcast.id, Offer.public_id == offer_public_id)
         )
-        offer.quota = min((offer.quota or 0) + units, MAX_UNITS)
-    return offer
+        return raise_quota(found(offer_id), units)
 
 
 def _pins(broadcast: Broadcast) -> Sequence[BroadcastOffer]:
@@ -189,16 +170,6 @@ def _pins(broadcast: Broadcast) -> Sequence[BroadcastOffer]:
         ).all()
 
 
-def _set_withdrawn(broadcast: Broadcast, at: datetime | None) -> None:
-    with transaction() as session:
-        ids = [pin.offer_id for pin in _pins(broadcast)]
-        offers = session.scalars(
-            select(Offer).where(Offer.id.in_(ids)).order_by(Offer.id).with_for_update()
-        )
-        for offer in offers:
-            offer.withdrawn_at = at
-
-
 def start(viewer: Viewer, code: str) -> Broadcast:
     """Go live: pinned offers are on sale from now. Starting twice changes nothing."""
     with transaction():
@@ -208,8 +179,8 @@ def start(viewer: Viewer, code: str) -> Broadcast:
         if broadcast.started_at is None:
             now = clock.now()
             broadcast.started_at = now
-            _set_withdrawn(broadcast, None)
             pins = _pins(broadcast)
+            resume_offers([pin.offer_id for pin in pins])
             if pins:
                 min(pins, key=lambda pin: pin.position).shown_at = now
     return broadcast
@@ -224,7 +195,7 @@ def end(viewer: Viewer, code: str) -> Broadcast:
         if broadcast.ended_at is None:
             now = clock.now()
             broadcast.ended_at = now
-            _set_withdrawn(broadcast, now)
+            withdraw_offers([pin.offer_id for pin in _pins(broadcast)], now)
     return broadcast
 
 

@@ -67,31 +67,29 @@ class PinForm(FlaskForm):
     """A lot to sell in the broadcast, at its own price and quota."""
 
     lot = SelectField(_l("卖哪一批"), [InputRequired(NEEDED)], validate_choice=False)
-    price = StringField(_l("直播价（元）"), [InputRequired(NEEDED), Length(max=16)])
+    price_fen = StringField(_l("直播价（元）"), [InputRequired(NEEDED), Length(max=16)])
     quota = IntegerField(
         _l("这一场卖多少"),
         [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
     )
-    limit = IntegerField(
+    limit_per_buyer = IntegerField(
         _l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))]
     )
 
-    def validate_price(self, field: StringField) -> None:
-        """An amount in yuan above zero."""
+    def validate_price_fen(self, field: StringField) -> None:
+        """An amount in yuan."""
         try:
-            amount = parse_yuan(field.data or "")
+            parse_yuan(field.data or "")
         except ValueError:
             raise ValidationError(_l("填金额，例如 59 或 59.50。")) from None
-        if not amount:
-            raise ValidationError(_l("价格要大于 0，例如 59.00。"))
 
     def pin(self) -> Pin:
         """Return what was filled in."""
         return Pin(
             lot_public_id=str(self.lot.data),
-            price_fen=parse_yuan(self.price.data or "").fen,
+            price_fen=parse_yuan(self.price_fen.data or "").fen,
             quota=self.quota.data or 0,
-            limit_per_buyer=self.limit.data,
+            limit_per_buyer=self.limit_per_buyer.data,
         )
 
 

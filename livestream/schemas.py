@@ -65,10 +65,10 @@ class PinQuotaIn(_In):
 
 
 class PinQuotaOut(Schema):
-    """The offer's quota now."""
+    """The offer's quota now; null for one without."""
 
     offer_id = fields.String()
-    quota = fields.Integer()
+    quota = fields.Integer(allow_none=True)
 
 
 class NextOut(Schema):

@@ -19,7 +19,7 @@ from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Organisation, OrganisationKind, Role
 from orders.model import CreditKind, CreditSource
-from sellers.actions.stock import OfferTerms, change_offer, list_offer, withdraw_offer
+from sellers.actions import OfferTerms, change_offer, list_offer, withdraw_offer
 from sellers.model import Lot, LotMode, Offer, Place
 
 MAX_SLOTS = 100

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kernel import clock, logs
@@ -31,8 +31,7 @@ from orders.model import (
     RoundOffer,
 )
 from orders.payments.actions import make_payment
-from sellers import supply
-from sellers.model import Offer
+from sellers.actions import withdraw_offers
 
 log = logging.getLogger(__name__)
 
@@ -163,19 +162,9 @@ def _close(session: Session, group: GroupOrder, at: datetime) -> None:
 
 
 def _end_offers(session: Session, kept: Round, at: datetime) -> None:
-    """Withdraw the round's offers under their locks.
-
-    A purchase that read the clock just before the hour either commits before this, and is
-    counted, or finds the offer withdrawn, and is refused.
-    """
+    """Withdraw the round's offers: what was bought just before the hour is counted."""
     ids = session.scalars(select(RoundOffer.offer_id).where(RoundOffer.round_id == kept.id)).all()
-    if ids:
-        supply.lock(ids)
-        session.execute(
-            update(Offer)
-            .where(Offer.id.in_(ids), Offer.withdrawn_at.is_(None))
-            .values(withdrawn_at=at)
-        )
+    withdraw_offers(ids, at)
 
 
 def _notify(session: Session, kept: Round, at: datetime) -> None:

@@ -15,7 +15,7 @@ from kernel.access import found
 from kernel.db import public_code, transaction
 from kernel.errors import Conflict, Invalid, Text
 from orders.model import CreditKind, CreditSource, Round, RoundLeg, RoundOffer
-from sellers.actions import list_offer
+from sellers.actions import list_offer, set_windows, withdraw_offer
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
 MAX_PAY_WITHIN_H = 30 * 24
@@ -83,7 +83,7 @@ def revise_round(round_id: int, plan: RoundPlan) -> Round:
         for leg in kept.legs:
             with_round = leg.cutoff_at == closed_before
             leg.cutoff_at = plan.closes_at if with_round else min(leg.cutoff_at, plan.closes_at)
-            _open_offers(session, kept, leg)
+        _open_offers(session, kept)
     return kept
 
 
@@ -109,7 +109,7 @@ def set_leg(round_id: int, seller_id: int, cutoff_at: datetime | None = None) ->
             session.add(leg)
         leg.cutoff_at = cutoff
         session.flush()
-        _open_offers(session, kept, leg)
+        _open_offers(session, kept)
     return leg
 
 
@@ -170,7 +170,7 @@ def remove_offer(round_id: int, offer_public_id: str) -> None:
             raise Conflict(
                 _l("已经有人订了，不能撤下。可以给这家供货方提前截单。"), code="offer_ordered"
             )
-        offer.withdrawn_at = clock.now()
+        withdraw_offer(offer.id)
 
 
 def _changeable(session: Session, round_id: int) -> Round:
@@ -188,16 +188,14 @@ def _changeable(session: Session, round_id: int) -> Round:
     return kept
 
 
-def _open_offers(session: Session, kept: Round, leg: RoundLeg) -> None:
-    """Let the window of every offer of `leg` be the round's opening and the leg's cut-off."""
-    offers = session.scalars(
-        select(Offer)
-        .join(RoundOffer, RoundOffer.offer_id == Offer.id)
-        .where(RoundOffer.leg_id == leg.id)
-        .order_by(Offer.id)
+def _open_offers(session: Session, kept: Round) -> None:
+    """Let the window of every offer be the round's opening and its leg's cut-off."""
+    rows = session.execute(
+        select(RoundOffer.offer_id, RoundLeg.cutoff_at)
+        .join(RoundLeg, RoundLeg.id == RoundOffer.leg_id)
+        .where(RoundOffer.round_id == kept.id)
     )
-    for offer in offers:
-        offer.opens_at, offer.closes_at = kept.opens_at, leg.cutoff_at
+    set_windows({row.offer_id: (kept.opens_at, row.cutoff_at) for row in rows})
 
 
 def _check(plan: RoundPlan) -> None:

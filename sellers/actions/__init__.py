@@ -13,6 +13,16 @@ from sellers.actions.households import (
     reveal_household,
     steward_called,
 )
+from sellers.actions.offers import (
+    OfferTerms,
+    change_offer,
+    list_offer,
+    raise_quota,
+    resume_offers,
+    set_windows,
+    withdraw_offer,
+    withdraw_offers,
+)
 from sellers.actions.registration import (
     LICENCE,
     SellerFacts,
@@ -29,19 +39,15 @@ from sellers.actions.registration import (
 )
 from sellers.actions.stock import (
     LotFacts,
-    OfferTerms,
     ProductFacts,
     add_lot,
     add_product,
     change_lot,
-    change_offer,
     change_product,
     close_lot,
-    list_offer,
     list_stock,
     remove_photo,
     set_photo,
-    withdraw_offer,
 )
 
 __all__ = [
@@ -66,16 +72,20 @@ __all__ = [
     "list_offer",
     "list_stock",
     "plan_benefits",
+    "raise_quota",
     "register_seller",
     "remove_photo",
+    "resume_offers",
     "return_certificate",
     "return_to_seller",
     "reveal_household",
     "reveal_phone",
     "set_photo",
+    "set_windows",
     "steward_called",
     "submit",
     "update_seller",
     "verify",
     "withdraw_offer",
+    "withdraw_offers",
 ]

@@ -1,10 +1,10 @@
-"""A seller's products, lots and offers: added, changed, put on sale and taken off again."""
+"""A seller's products and lots: added, changed, put on sale in one go, closed."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import exists, select
@@ -13,8 +13,8 @@ from kernel import clock, files
 from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
-from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
+from sellers.actions.offers import HOW_MANY, OfferTerms, list_offer, withdraw_offers
 from sellers.actions.registration import Upload
 from sellers.model import (
     Category,
@@ -24,10 +24,8 @@ from sellers.model import (
     Place,
     Product,
     Seller,
-    SellerState,
 )
 from sellers.search import product_terms
-from sellers.takes import limit_changed
 
 MAX_UNIT_G = 1_000_000
 """The heaviest sale unit: a tonne."""
@@ -75,17 +73,6 @@ class LotFacts:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferTerms:
-    """At what price, up to how many, for whom and until when a lot is on sale."""
-
-    price_fen: int
-    quota: int | None = None
-    limit_per_buyer: int | None = None
-    opens_at: datetime | None = None
-    closes_at: datetime | None = None
-
-
 def _check_product(facts: ProductFacts) -> None:
     wrong = {}
     if not facts.name_zh.strip():
@@ -104,27 +91,12 @@ def _check_lot(facts: LotFacts) -> None:
     clock.check_years(harvest_from=facts.harvest_from, harvest_to=facts.harvest_to)
     wrong = {}
     if not 1 <= facts.offered <= MAX_UNITS:
-        wrong["offered"] = _l("数量写 1 到 10000000 的整数。")
+        wrong["offered"] = HOW_MANY
     window = (facts.harvest_from, facts.harvest_to)
     if facts.mode is LotMode.IN_FIELD and None in window:
         wrong["harvest_from"] = _l("还在地里的，要写采收从哪天到哪天。")
     if facts.harvest_from and facts.harvest_to and facts.harvest_from > facts.harvest_to:
         wrong["harvest_to"] = _l("采收结束不能早于开始。")
-    if wrong:
-        raise Invalid(fields=wrong)
-
-
-def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
-    clock.check_years(closes_at=terms.closes_at)
-    wrong = {}
-    if not 0 < terms.price_fen <= MAX_FEN:
-        wrong["price_fen"] = _l("价格要大于零，如 59.00。")
-    if terms.quota is not None and not 0 < terms.quota <= MAX_UNITS:
-        wrong["quota"] = _l("数量写 1 到 10000000 的整数。")
-    if terms.limit_per_buyer is not None and not 0 < terms.limit_per_buyer <= MAX_UNITS:
-        wrong["limit_per_buyer"] = _l("限购至少 1 份；不限就留空。")
-    if terms.closes_at is not None and terms.closes_at <= opens_at:
-        wrong["closes_at"] = _l("截止要晚于开始。")
     if wrong:
         raise Invalid(fields=wrong)
 
@@ -273,85 +245,11 @@ def close_lot(lot_id: int) -> Lot:
     with transaction() as session:
         lot = found(session.get(Lot, lot_id, with_for_update={"of": Lot}, populate_existing=True))
         lot.offered = lot.promised
-        still_on = select(Offer).where(
+        still_on = select(Offer.id).where(
             Offer.lot_id == lot_id, Offer.place != Place.SLOT, Offer.withdrawn_at.is_(None)
         )
-        for offer in session.scalars(still_on.order_by(Offer.id).with_for_update(of=Offer)):
-            offer.withdrawn_at = clock.now()
+        withdraw_offers(session.scalars(still_on).all(), clock.now())
     return lot
-
-
-def list_offer(
-    lot_id: int,
-    place: Place,
-    price_fen: int,
-    quota: int | None = None,
-    limit_per_buyer: int | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
-) -> Offer:
-    """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
-
-    Raises NotFound, Invalid, and Conflict while the seller is not verified.
-    """
-    terms = OfferTerms(
-        price_fen=price_fen, quota=quota, limit_per_buyer=limit_per_buyer, closes_at=closes_at
-    )
-    opens_at = opens_at or clock.now()
-    _check_terms(terms, opens_at)
-    with transaction() as session:
-        lot = found(session.get(Lot, lot_id))
-        state = session.scalar(select(Seller.state).where(Seller.id == lot.seller_id))
-        if state is not SellerState.VERIFIED:
-            raise Conflict(
-                _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
-            )
-        offer = Offer(
-            lot=lot,
-            seller_id=lot.seller_id,
-            product_id=lot.product_id,
-            place=place,
-            price_fen=price_fen,
-            quota=quota,
-            limit_per_buyer=limit_per_buyer,
-            opens_at=opens_at,
-            closes_at=closes_at,
-        )
-        session.add(offer)
-        session.flush()
-    return offer
-
-
-def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
-    """Change an offer's price, quota, limit and closing, and return it.
-
-    Lines that were sold keep what they froze; units that were sold count against a new limit.
-    Raises Conflict when it is withdrawn, or for a
-    quota below what is sold; Invalid.
-    """
-    with transaction() as session:
-        offer = found(session.get(Offer, offer_id, with_for_update={"of": Offer}))
-        _check_terms(terms, terms.opens_at or offer.opens_at)
-        if offer.withdrawn_at is not None:
-            raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
-        if terms.quota is not None and terms.quota < offer.sold:
-            message = _l("已经有人订了，数量不能比订出去的少。")
-            raise Conflict(message, code="below_sold", fields={"quota": message})
-        offer.price_fen = terms.price_fen
-        offer.quota = terms.quota
-        limit_changed(offer, terms.limit_per_buyer)
-        offer.closes_at = terms.closes_at
-        if terms.opens_at is not None:
-            offer.opens_at = terms.opens_at
-    return offer
-
-
-def withdraw_offer(offer_id: int) -> Offer:
-    """Take an offer off sale for good and return it; again does nothing. Raises NotFound."""
-    with transaction() as session:
-        offer = found(session.get(Offer, offer_id, with_for_update={"of": Offer}))
-        offer.withdrawn_at = offer.withdrawn_at or clock.now()
-    return offer
 
 
 def list_stock(

@@ -242,7 +242,7 @@ BODIES: dict[str, Callable[[Side], Body]] = {
     },
     "POST /host/<code>/pins": lambda side: {
         "lot": side.things["lot"],
-        "price": "49.00",
+        "price_fen": "49.00",
         "quota": "1",
     },
     "POST /api/v1/broadcasts/<code>/offers/<offer>/quota": lambda _side: {"units": 1},

@@ -21,7 +21,7 @@ from kernel.access import Viewer
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Denied, Invalid, NotFound, OfferClosed, OutOfStock, Refusal
 from orders.model import CreditKind
-from sellers.actions.stock import withdraw_offer
+from sellers.actions import withdraw_offer
 from sellers.model import Lot, LotMode, Offer, Place
 from tests import builders
 from tests.cabinets.cabinet_builders import cabinet, lot, staff, stocked

@@ -23,6 +23,7 @@ from orders.placing import Credited, place
 from sellers.model import Offer
 from tests import builders
 from tests.town.visits import counting
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -104,13 +105,25 @@ def test_somebody_elses_broadcast_is_not_found() -> None:
     assert db.session.scalars(select(Broadcast.started_at)).one() is None
 
 
-@pytest.mark.parametrize(("price_fen", "quota"), [(0, 1), (-5, 1), (100, 0), (100, -1)])
-def test_a_price_or_quota_out_of_bounds_pins_nothing(price_fen: int, quota: int) -> None:
+@pytest.mark.parametrize(
+    ("price_fen", "quota", "limit", "field"),
+    [
+        (0, 1, None, "price_fen"),
+        (-5, 1, None, "price_fen"),
+        (100, 0, None, "quota"),
+        (100, -1, None, "quota"),
+        (100, 1, 0, "limit_per_buyer"),
+    ],
+)
+def test_terms_out_of_bounds_pin_nothing(
+    price_fen: int, quota: int, limit: int | None, field: str
+) -> None:
     viewer = host()
     code = planned(viewer).code
     lot = builders.lot(builders.product(builders.seller()))
-    with pytest.raises(Invalid):
-        actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota))
+    with pytest.raises(Invalid) as refusal:
+        actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota, limit))
+    assert set(refusal.value.fields) == {field}
     assert db.session.scalar(select(func.count(Offer.id))) == 0
 
 
@@ -231,6 +244,19 @@ class TestPages:
         code = planned(host()).code
         assert client.get(f"/live/{code}").status_code == 200
         assert db.session.scalars(select(Touch.code)).all() == [code]
+
+    def test_a_price_of_nothing_is_refused_beside_its_input(self, app: Flask) -> None:
+        viewer = host()
+        code = planned(viewer).code
+        lot = builders.lot(builders.product(builders.seller()))
+        form = {"lot": lot.public_id, "price_fen": "0", "quota": "10", "idempotency_key": "once"}
+        login = db.session.get_one(Account, viewer.account_id or 0).login
+        visitor = Visitor(app, app.response_class)
+        assert visitor.enter(login).status_code == 302
+        answer = visitor.send(f"/host/{code}/pins", **form)
+        assert answer.status_code == 422
+        assert 'id="price_fen-wrong"' in answer.text
+        assert "价格要大于零" in answer.text
 
     def test_an_unknown_broadcast_is_not_found(self, client: FlaskClient) -> None:
         assert client.get("/live/nothing").status_code == 404

@@ -54,6 +54,18 @@ def test_moving_a_rounds_cut_off_moves_its_offers() -> None:
     assert db.session.get_one(Offer, at.ginger.id).closes_at == later.closes_at
 
 
+def test_a_round_cannot_open_after_a_sellers_own_cut_off() -> None:
+    at = fair()
+    early = at.closes_at - timedelta(hours=5)
+    set_leg(at.round.id, at.eggs.seller_id, early)
+    with pytest.raises(Invalid) as refusal:
+        revise_round(at.round.id, plan(opens_at=at.closes_at - timedelta(hours=4)))
+    assert set(refusal.value.fields) == {"closes_at"}
+    db.session.expire_all()
+    assert db.session.get_one(Round, at.round.id).opens_at == at.round.opens_at
+    assert db.session.get_one(Offer, at.eggs.id).closes_at == early
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

@@ -194,7 +194,7 @@ def pin_on_the_page() -> Move:
     """The same on the page."""
     host, made = broadcast()
     lot = builders.lot(builders.product(builders.seller()))
-    body = {"lot": lot.public_id, "price": "49.00", "quota": "10"}
+    body = {"lot": lot.public_id, "price_fen": "49.00", "quota": "10"}
     return Move(host, f"/host/{made.code}/pins", body, {**body, "quota": "20"})
 
 

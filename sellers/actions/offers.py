@@ -1,0 +1,183 @@
+"""Offers: a lot is put on sale, on other terms or in another window, taken off and put back.
+
+Whatever room an offer stands in, its terms, its window and its withdrawal change only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from kernel import clock
+from kernel.access import found
+from kernel.db import transaction
+from kernel.errors import Conflict, Invalid, Text
+from kernel.money import MAX_FEN
+from kernel.quantity import MAX_UNITS
+from sellers import supply
+from sellers.model import Lot, Offer, Place, Seller, SellerState
+from sellers.takes import limit_changed
+
+HOW_MANY = _l("数量写 1 到 10000000 的整数。")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferTerms:
+    """At what price, up to how many, for whom and until when a lot is on sale."""
+
+    price_fen: int
+    quota: int | None = None
+    limit_per_buyer: int | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+
+
+def _window_faults(opens_at: datetime, closes_at: datetime | None) -> dict[str, Text]:
+    clock.check_years(closes_at=closes_at)
+    if closes_at is not None and closes_at <= opens_at:
+        return {"closes_at": _l("截止要晚于开始。")}
+    return {}
+
+
+def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
+    wrong = _window_faults(opens_at, terms.closes_at)
+    if not 0 < terms.price_fen <= MAX_FEN:
+        wrong["price_fen"] = _l("价格要大于零，如 59.00。")
+    if terms.quota is not None and not 0 < terms.quota <= MAX_UNITS:
+        wrong["quota"] = HOW_MANY
+    if terms.limit_per_buyer is not None and not 0 < terms.limit_per_buyer <= MAX_UNITS:
+        wrong["limit_per_buyer"] = _l("限购至少 1 份；不限就留空。")
+    if wrong:
+        raise Invalid(fields=wrong)
+
+
+def _locked(session: Session, offer_id: int) -> Offer:
+    """Return an offer as it is now, its row locked. Raises NotFound."""
+    return found(
+        session.get(Offer, offer_id, with_for_update={"of": Offer}, populate_existing=True)
+    )
+
+
+def list_offer(
+    lot_id: int,
+    place: Place,
+    price_fen: int,
+    quota: int | None = None,
+    limit_per_buyer: int | None = None,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+) -> Offer:
+    """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
+
+    Raises NotFound, Invalid, and Conflict while the seller is not verified.
+    """
+    terms = OfferTerms(
+        price_fen=price_fen, quota=quota, limit_per_buyer=limit_per_buyer, closes_at=closes_at
+    )
+    opens_at = opens_at or clock.now()
+    _check_terms(terms, opens_at)
+    with transaction() as session:
+        lot = found(session.get(Lot, lot_id))
+        state = session.scalar(select(Seller.state).where(Seller.id == lot.seller_id))
+        if state is not SellerState.VERIFIED:
+            raise Conflict(
+                _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
+            )
+        offer = Offer(
+            lot=lot,
+            seller_id=lot.seller_id,
+            product_id=lot.product_id,
+            place=place,
+            price_fen=price_fen,
+            quota=quota,
+            limit_per_buyer=limit_per_buyer,
+            opens_at=opens_at,
+            closes_at=closes_at,
+        )
+        session.add(offer)
+        session.flush()
+    return offer
+
+
+def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
+    """Change an offer's price, quota, limit and closing, and return it.
+
+    Lines that were sold keep what they froze; units that were sold count against a new limit.
+    Raises Conflict when it is withdrawn, or for a quota below what is sold; Invalid.
+    """
+    with transaction() as session:
+        offer = _locked(session, offer_id)
+        _check_terms(terms, terms.opens_at or offer.opens_at)
+        if offer.withdrawn_at is not None:
+            raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
+        if terms.quota is not None and terms.quota < offer.sold:
+            message = _l("已经有人订了，数量不能比订出去的少。")
+            raise Conflict(message, code="below_sold", fields={"quota": message})
+        offer.price_fen = terms.price_fen
+        offer.quota = terms.quota
+        limit_changed(offer, terms.limit_per_buyer)
+        offer.closes_at = terms.closes_at
+        if terms.opens_at is not None:
+            offer.opens_at = terms.opens_at
+    return offer
+
+
+def raise_quota(offer_id: int, units: int) -> Offer:
+    """Let an offer sell `units` more and return it; one without a quota stays without.
+
+    The lot's own rest still bounds what is sold. Raises NotFound and Invalid.
+    """
+    if not 0 < units <= MAX_UNITS:
+        raise Invalid(fields={"units": HOW_MANY})
+    with transaction() as session:
+        offer = _locked(session, offer_id)
+        if offer.quota is not None:
+            offer.quota = min(offer.quota + units, MAX_UNITS)
+    return offer
+
+
+def set_windows(windows: Mapping[int, tuple[datetime, datetime]]) -> None:
+    """Set when offers (by key) are on sale: from the first moment to just before the second.
+
+    Raises Invalid when one would close before it opens.
+    """
+    for opens_at, closes_at in windows.values():
+        if wrong := _window_faults(opens_at, closes_at):
+            raise Invalid(fields=wrong)
+    with transaction() as session:
+        supply.lock(windows.keys())
+        offers = select(Offer).where(Offer.id.in_(windows))
+        for offer in session.scalars(offers.execution_options(populate_existing=True)):
+            offer.opens_at, offer.closes_at = windows[offer.id]
+
+
+def withdraw_offer(offer_id: int) -> Offer:
+    """Take an offer off sale and return it; again does nothing. Raises NotFound."""
+    with transaction() as session:
+        offer = _locked(session, offer_id)
+        offer.withdrawn_at = offer.withdrawn_at or clock.now()
+    return offer
+
+
+def withdraw_offers(offer_ids: Collection[int], at: datetime) -> None:
+    """Take offers off sale as of `at`; what is off sale already stays as it is.
+
+    Under the locks of their lots and their own: a purchase that read the clock just before
+    either commits before this, or finds the offer withdrawn and is refused.
+    """
+    with transaction() as session:
+        supply.lock(offer_ids)
+        on_sale = Offer.id.in_(offer_ids), Offer.withdrawn_at.is_(None)
+        session.execute(update(Offer).where(*on_sale).values(withdrawn_at=at))
+
+
+def resume_offers(offer_ids: Collection[int]) -> None:
+    """Put offers that were withdrawn on sale again, within their windows."""
+    with transaction() as session:
+        supply.lock(offer_ids)
+        session.execute(update(Offer).where(Offer.id.in_(offer_ids)).values(withdrawn_at=None))
