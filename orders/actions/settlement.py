@@ -30,7 +30,8 @@ from orders.model import (
     SettlementState,
     YieldEntry,
 )
-from sellers.model import BenefitPlan, Household, Seller
+from sellers.model import Household, Seller
+from sellers.queries.workspace import plans_in_force
 
 
 def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
@@ -124,7 +125,7 @@ def _share(
     members = [Member(one.id, one.share_weight, one.is_registered(today)) for one in households]
     try:
         made = shares(
-            plans_of(session, settlement.seller_id), _sold(session, settlement, lines), members
+            plans_in_force(settlement.seller_id), _sold(session, settlement, lines), members
         )
     except PlansExceedIncome as problem:
         raise Conflict(
@@ -144,17 +145,6 @@ def _row(share: Share) -> HouseholdShare:
         units=share.units,
         amount_fen=share.amount.fen,
     )
-
-
-def plans_of(session: Session, seller_id: int) -> dict[str, int]:
-    """Return a seller's benefit plans in force today: kind → basis points of the income."""
-    rows = session.execute(
-        select(BenefitPlan.kind, BenefitPlan.basis_points)
-        .where(BenefitPlan.seller_id == seller_id, BenefitPlan.starts_on <= clock.today())
-        .order_by(BenefitPlan.starts_on, BenefitPlan.id)
-    )
-    # The newest plan of a kind replaces the ones before it.
-    return {row.kind: row.basis_points for row in rows}
 
 
 def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) -> list[Sold]:

@@ -10,16 +10,16 @@ from flask_babel import gettext as _
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from kernel.access import allow, viewer, visitor_key
-from kernel.db import db, public_code
+from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal
 from kernel.idempotency import once
 from kernel.identity import Role
 from kernel.quantity import JIN_G, parse_jin, parse_units
 from orders.actions import harvest as actions
-from orders.actions.settlement import plans_of
 from orders.actions.yields import Harvested, enter_yield
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
+from sellers.queries.workspace import plans_in_force
 
 blueprint = Blueprint("household", __name__, template_folder="../templates")
 
@@ -98,7 +98,7 @@ def _page(
     acting = queries.acting_for(quota.household, viewer())
     steward_id = viewer().account_id if acting and acting.by_proxy else None
     view = queries.item_view(quota.item)
-    plans = plans_of(db.session(), quota.household.seller_id)
+    plans = plans_in_force(quota.household.seller_id)
     price = queries.price_per_unit(quota.item).percent(plans.get("delivery", 0))
     entry = view.entries.get(quota.household_id)
     scale = _scale(quota)

@@ -134,6 +134,17 @@ def plans(seller_id: int) -> list[BenefitPlan]:
     return list(db.session.scalars(newest_first.limit(20)))
 
 
+def plans_in_force(seller_id: int) -> dict[str, int]:
+    """Return a seller's benefit plans in force today: kind → basis points of the income."""
+    rows = db.session.execute(
+        select(BenefitPlan.kind, BenefitPlan.basis_points)
+        .where(BenefitPlan.seller_id == seller_id, BenefitPlan.starts_on <= clock.today())
+        .order_by(BenefitPlan.starts_on, BenefitPlan.id)
+    )
+    # The newest plan of a kind replaces the ones before it.
+    return {row.kind: row.basis_points for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class UnitFigures:
     """What lots hold of one sale unit: units left in hand and in the field, and promised."""
