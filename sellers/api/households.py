@@ -9,10 +9,10 @@ from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, schemas
 from sellers.api.room import blueprint
+from sellers.me import my_account, my_seller
 from sellers.model import BenefitPlan, Household
 from sellers.queries import workspace
 from sellers.web.households import known_household
-from sellers.web.room import my_account, my_seller
 
 
 def _facts(payload: dict[str, Any]) -> actions.HouseholdFacts:

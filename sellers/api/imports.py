@@ -10,9 +10,9 @@ from kernel.identity import Role
 from sellers import jobs, schemas
 from sellers.api.room import as_upload, blueprint, made_once
 from sellers.imports.words import say
+from sellers.me import my_account, my_seller
 from sellers.model import OfferImport
 from sellers.queries import workspace
-from sellers.web.room import my_account, my_seller
 
 FAULTS_SHOWN = 100
 

@@ -10,9 +10,9 @@ from kernel.access import allow
 from kernel.identity import Role
 from sellers import actions, schemas
 from sellers.api.room import as_upload, blueprint
+from sellers.me import my_account, my_seller
 from sellers.model import Certificate, Seller
 from sellers.queries import workspace
-from sellers.web.room import my_account, my_seller
 
 
 @blueprint.route("", methods=["POST"])

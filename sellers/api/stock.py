@@ -10,9 +10,9 @@ from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, schemas
 from sellers.api.room import as_upload, blueprint, made_once
+from sellers.me import my_account, my_seller
 from sellers.model import Lot, Offer, Place, Product
 from sellers.queries import workspace
-from sellers.web.room import my_account, my_seller
 
 
 @blueprint.route("/mine/products", methods=["GET"])

@@ -9,9 +9,9 @@ from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, schemas
 from sellers.api.room import blueprint
+from sellers.me import my_account
 from sellers.model import Certificate, Seller
 from sellers.queries import staff
-from sellers.web.room import my_account
 
 
 @blueprint.route("", methods=["GET"])

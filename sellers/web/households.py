@@ -11,9 +11,10 @@ from kernel.crypt import mask, mask_phone
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import HouseholdForm, PlanForm, RevealForm
+from sellers.me import my_account, my_seller
 from sellers.model import Household, Seller
 from sellers.queries import workspace
-from sellers.web.room import attempt, blueprint, cursor, form_page, my_account, my_seller
+from sellers.web.room import attempt, blueprint, cursor, form_page
 
 
 @blueprint.app_template_filter("masked_name")

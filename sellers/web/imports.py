@@ -19,17 +19,10 @@ from sellers.forms.inputs import upload_of
 from sellers.forms.stock import SpreadsheetForm
 from sellers.imports.reading import grouped
 from sellers.imports.words import MAX_ROWS, say
+from sellers.me import my_account, my_seller
 from sellers.model import ImportState, OfferImport
 from sellers.queries import workspace
-from sellers.web.room import (
-    attempt,
-    blueprint,
-    cursor,
-    form_page,
-    my_account,
-    my_seller,
-    once_for_form,
-)
+from sellers.web.room import attempt, blueprint, cursor, form_page, once_for_form
 
 ROWS_SHOWN = 50
 AT_WORK = (ImportState.READING, ImportState.LOADING)

@@ -14,9 +14,10 @@ from kernel.identity import Role
 from sellers import actions
 from sellers.forms.inputs import upload_of
 from sellers.forms.registration import CertificateForm, SellerForm
+from sellers.me import my_account, my_seller
 from sellers.model import SellerState
 from sellers.queries import workspace
-from sellers.web.room import attempt, blueprint, form_page, my_account, my_seller
+from sellers.web.room import attempt, blueprint, form_page
 
 
 @blueprint.get("")

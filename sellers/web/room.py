@@ -14,7 +14,6 @@ from kernel.access import viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid
 from kernel.idempotency import once
-from kernel.identity import Role
 from sellers import words
 from sellers.forms.inputs import complain
 
@@ -24,19 +23,6 @@ blueprint = Blueprint("sellers", __name__, url_prefix="/seller", template_folder
 @blueprint.app_context_processor
 def _words() -> dict[str, Any]:
     return {"seller_words": words}
-
-
-def my_seller() -> int:
-    """Return the key of the seller whose clerk is looking. Raises Denied."""
-    return viewer().organisation(Role.CLERK)
-
-
-def my_account() -> int:
-    """Return the key of the account that is signed in; every page here needs one."""
-    account_id = viewer().account_id
-    if account_id is None:
-        raise TypeError("a page for signed-in accounts was opened without one")
-    return account_id
 
 
 def attempt(form: FlaskForm, work: Callable[[], Any]) -> bool:

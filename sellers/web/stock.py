@@ -16,17 +16,10 @@ from kernel.identity import Role
 from sellers import actions
 from sellers.forms.inputs import upload_of
 from sellers.forms.stock import LotForm, OfferForm, ProductForm, QuantityForm, StockForm
+from sellers.me import my_account, my_seller
 from sellers.model import Place
 from sellers.queries import workspace
-from sellers.web.room import (
-    attempt,
-    blueprint,
-    cursor,
-    form_page,
-    my_account,
-    my_seller,
-    once_for_form,
-)
+from sellers.web.room import attempt, blueprint, cursor, form_page, once_for_form
 
 
 @blueprint.get("/products")

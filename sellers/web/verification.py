@@ -13,9 +13,10 @@ from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import RevealForm
 from sellers.forms.registration import ReturnForm
+from sellers.me import my_account
 from sellers.model import CertificateState, SellerState
 from sellers.queries import staff
-from sellers.web.room import attempt, cursor, form_page, my_account
+from sellers.web.room import attempt, cursor, form_page
 
 blueprint = Blueprint(
     "verification", __name__, url_prefix="/staff/sellers", template_folder="../templates"
