@@ -8,21 +8,19 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from marshmallow import RAISE
-from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
-from kernel.db import db
 from kernel.errors import Invalid
 from kernel.idempotency import keyed, once, sent_key
-from kernel.identity import Organisation, OrganisationKind, Role
+from kernel.identity import Role
 from kernel.paging import Page
 from orders.actions import handover, settlement
 from orders.api import harvest_schemas as shapes
 from orders.api.pages import PageIn
-from orders.model import GroupOrder, Order, Round
 from orders.queries import handover as consignments
 from orders.queries import settlement as settlements
 from orders.queries.handover import ConsignmentView
+from orders.queries.keys import group_order_key, order_key, round_key, seller_key
 from orders.queries.settlement import SettlementView
 
 ALL_BOOKS = (Role.STAFF, Role.AUDITOR)
@@ -122,13 +120,7 @@ def _seller(public_id: str | None) -> int:
     who = viewer()
     if public_id is None:
         return who.organisation(Role.CLERK)
-    seller_id = found(
-        db.session.scalar(
-            select(Organisation.id).where(
-                Organisation.public_id == public_id, Organisation.kind == OrganisationKind.SELLER
-            )
-        )
-    )
+    seller_id = seller_key(public_id)
     mine = who.has(Role.STAFF) or who.belongs(seller_id, Role.CLERK)
     return found(seller_id if mine else None)
 
@@ -193,15 +185,9 @@ def pack(body: dict[str, Any]) -> dict[str, Any]:
 
     def act() -> dict[str, Any]:
         if body["group_order_id"]:
-            where = GroupOrder.public_id == body["group_order_id"]
-            made = handover.pack(
-                seller_id, found(db.session.scalar(select(GroupOrder.id).where(where)))
-            )
+            made = handover.pack(seller_id, group_order_key(body["group_order_id"]))
         else:
-            number = Order.number == body["order_number"]
-            made = handover.pack_order(
-                seller_id, found(db.session.scalar(select(Order.id).where(number)))
-            )
+            made = handover.pack_order(seller_id, order_key(body["order_number"]))
         return consignment_json(consignments.consignment(made.public_id, viewer()))
 
     return _once("delivery.pack", body, act)
@@ -316,10 +302,7 @@ def waiting() -> dict[str, Any]:
 def state(body: dict[str, Any]) -> dict[str, Any]:
     """State what a seller is owed for what was handed over and is not settled yet."""
     seller_id = _seller(body["seller_id"])
-    round_id = None
-    if body["round_id"] is not None:
-        where = Round.public_id == body["round_id"]
-        round_id = found(db.session.scalar(select(Round.id).where(where)))
+    round_id = None if body["round_id"] is None else round_key(body["round_id"])
 
     def act() -> dict[str, Any]:
         made = settlement.state_settlement(seller_id, round_id, account_id=viewer().account_id)

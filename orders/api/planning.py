@@ -6,12 +6,10 @@ from typing import Any
 
 from flask_smorest import Blueprint
 from marshmallow import RAISE
-from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
-from kernel.db import db
 from kernel.idempotency import keyed, once, sent_key
-from kernel.identity import Organisation, OrganisationKind, Role
+from kernel.identity import Role
 from orders.actions import rounds as actions
 from orders.actions.rounds import RoundPlan
 from orders.api import planning_schemas as shapes
@@ -20,6 +18,7 @@ from orders.api.rounds import round_json
 from orders.model import Round
 from orders.queries import planning
 from orders.queries import rounds as queries
+from orders.queries.keys import seller_key
 
 blueprint = Blueprint(
     "planning_api", __name__, url_prefix="/api/v1/staff/rounds", description="Planning rounds"
@@ -43,10 +42,6 @@ def planned_json(planned: Round) -> dict[str, Any]:
             for leg, notice in queries.legs_of(planned.id)
         ],
     }
-
-
-def _round(public_id: str) -> Round:
-    return found(queries.round_by_public_id(public_id))
 
 
 @blueprint.route("")
@@ -83,7 +78,7 @@ def create(body: dict[str, Any]) -> dict[str, Any]:
         return {"id": actions.create_round(RoundPlan(**body)).public_id}
 
     made = once(viewer().actor, "planning.create", sent_key(), body, act)
-    return planned_json(_round(made["id"]))
+    return planned_json(queries.round_by_public_id(made["id"]))
 
 
 @blueprint.route("/<round_id>")
@@ -91,7 +86,7 @@ def create(body: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, shapes.PlannedRoundOut)
 def show(round_id: str) -> dict[str, Any]:
     """Show a round with its legs and offers."""
-    return planned_json(_round(round_id))
+    return planned_json(queries.round_by_public_id(round_id))
 
 
 @blueprint.route("/<round_id>", methods=["PUT"])
@@ -100,8 +95,8 @@ def show(round_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.PlannedRoundOut)
 def revise(body: dict[str, Any], round_id: str) -> dict[str, Any]:
     """Change a round that has not closed, its hour included."""
-    actions.revise_round(_round(round_id).id, RoundPlan(**body))
-    return planned_json(_round(round_id))
+    actions.revise_round(queries.round_by_public_id(round_id).id, RoundPlan(**body))
+    return planned_json(queries.round_by_public_id(round_id))
 
 
 @blueprint.route("/<round_id>/lots")
@@ -110,7 +105,7 @@ def revise(body: dict[str, Any], round_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.LotRowsOut)
 def lots(query: dict[str, Any], round_id: str) -> dict[str, Any]:
     """List lots that may stand in the round and do not yet, the newest first."""
-    page = planning.lots_page(_round(round_id).id, **query)
+    page = planning.lots_page(queries.round_by_public_id(round_id).id, **query)
     return {"items": page.items, "next_cursor": page.next_cursor}
 
 
@@ -121,7 +116,7 @@ def lots(query: dict[str, Any], round_id: str) -> dict[str, Any]:
 @blueprint.response(201, shapes.PlannedRoundOut)
 def add_offer(body: dict[str, Any], round_id: str) -> dict[str, Any]:
     """Put a lot on offer in the round; its seller gets a leg."""
-    planned = _round(round_id)
+    planned = queries.round_by_public_id(round_id)
 
     def act() -> dict[str, Any]:
         lot = found(planning.lot_for(planned.id, body["lot_id"]))
@@ -129,7 +124,7 @@ def add_offer(body: dict[str, Any], round_id: str) -> dict[str, Any]:
         return {"id": actions.add_offer(planned.id, lot.id, body["price_fen"], **terms).public_id}
 
     once(viewer().actor, "planning.add_offer", sent_key(), {"round": round_id, **body}, act)
-    return planned_json(_round(round_id))
+    return planned_json(queries.round_by_public_id(round_id))
 
 
 @blueprint.route("/<round_id>/offers/<offer_id>/withdraw", methods=["POST"])
@@ -138,7 +133,7 @@ def add_offer(body: dict[str, Any], round_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.PlannedRoundOut)
 def remove_offer(round_id: str, offer_id: str) -> dict[str, Any]:
     """Take an offer that nobody ordered out of the round."""
-    planned = _round(round_id)
+    planned = queries.round_by_public_id(round_id)
 
     def act() -> dict[str, Any]:
         actions.remove_offer(planned.id, offer_id)
@@ -146,7 +141,7 @@ def remove_offer(round_id: str, offer_id: str) -> dict[str, Any]:
 
     body = {"round": round_id, "offer": offer_id}
     once(viewer().actor, "planning.remove_offer", sent_key(), body, act)
-    return planned_json(_round(round_id))
+    return planned_json(queries.round_by_public_id(round_id))
 
 
 @blueprint.route("/<round_id>/legs/<seller_id>", methods=["PUT"])
@@ -155,9 +150,6 @@ def remove_offer(round_id: str, offer_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.PlannedRoundOut)
 def set_leg(body: dict[str, Any], round_id: str, seller_id: str) -> dict[str, Any]:
     """Give a seller its leg of the round, or change its own cut-off."""
-    planned = _round(round_id)
-    seller = select(Organisation.id).where(
-        Organisation.public_id == seller_id, Organisation.kind == OrganisationKind.SELLER
-    )
-    actions.set_leg(planned.id, found(db.session.scalar(seller)), body["cutoff_at"])
-    return planned_json(_round(round_id))
+    planned = queries.round_by_public_id(round_id)
+    actions.set_leg(planned.id, seller_key(seller_id), body["cutoff_at"])
+    return planned_json(queries.round_by_public_id(round_id))

@@ -108,12 +108,6 @@ def _member(one: Membership) -> dict[str, Any]:
     }
 
 
-def _group(group_id: str, *roles: Role) -> GroupOrder:
-    """Return a group order of a unit in which the viewer holds one of `roles`, else NotFound."""
-    group = found(queries.group_order_by_public_id(group_id))
-    return found(group if viewer().belongs(group.unit_id, *roles) else None)
-
-
 def _account() -> int:
     account_id = viewer().account_id
     assert account_id is not None  # the rules let only accounts in
@@ -143,7 +137,7 @@ def list_rounds(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, shapes.RoundOut)
 def show_round(round_id: str) -> dict[str, Any]:
     """Show one round."""
-    planned = found(queries.round_by_public_id(round_id))
+    planned = queries.round_by_public_id(round_id)
     return round_json(planned, queries.items_of(planned.id))
 
 
@@ -154,7 +148,7 @@ def show_round(round_id: str) -> dict[str, Any]:
 @blueprint.response(201, shapes.GroupOrderOut)
 def open_(body: dict[str, Any], round_id: str) -> dict[str, Any]:
     """Open the unit's group order in a round, once."""
-    planned = found(queries.round_by_public_id(round_id))
+    planned = queries.round_by_public_id(round_id)
     unit = _unit(body["unit_id"])
 
     def act() -> dict[str, Any]:
@@ -162,7 +156,7 @@ def open_(body: dict[str, Any], round_id: str) -> dict[str, Any]:
         return {"id": made.public_id}
 
     answer = _once("group_orders.open", {"round": round_id, **body}, act)
-    return group_json(_group(answer["id"], Role.COORDINATOR))
+    return group_json(queries.group_order_for(answer["id"], viewer(), Role.COORDINATOR))
 
 
 def _unit(public_id: str | None) -> int:
@@ -187,7 +181,7 @@ def _one_of(led: list[BuyingUnit], public_id: str) -> BuyingUnit:
 @blueprint.response(200, shapes.GroupOrderOut)
 def show(group_id: str) -> dict[str, Any]:
     """Show a group order: its totals to the coordinator, to a member its own needs."""
-    return group_json(_group(group_id, Role.OFFICIAL, Role.COORDINATOR))
+    return group_json(queries.group_order_for(group_id, viewer(), Role.OFFICIAL, Role.COORDINATOR))
 
 
 @blueprint.route("/group-orders/<group_id>/needs", methods=["PUT"])
@@ -197,7 +191,7 @@ def show(group_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.NeedsOut)
 def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
     """Set all that the member needs, in place of what it needed before."""
-    group = _group(group_id, Role.OFFICIAL)
+    group = queries.group_order_for(group_id, viewer(), Role.OFFICIAL)
     ids = {item.offer.public_id: item.offer.id for item in queries.items_of(group.round_id)}
     names = {key: name for name, key in ids.items()}
     wanted: dict[int, int] = {}
@@ -221,14 +215,14 @@ def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.GroupOrderOut)
 def close(group_id: str) -> dict[str, Any]:
     """Close a group order before its round closes."""
-    group = _group(group_id, Role.COORDINATOR)
+    group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
 
     def act() -> dict[str, Any]:
         close_group_order(group.id)
         return {}
 
     _once("group_orders.close", {"group": group_id}, act)
-    return group_json(_group(group_id, Role.COORDINATOR))
+    return group_json(queries.group_order_for(group_id, viewer(), Role.COORDINATOR))
 
 
 @blueprint.route("/join/<code>", methods=["POST"])
@@ -245,7 +239,7 @@ def join(body: dict[str, Any], code: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.MembersOut)
 def list_members(group_id: str) -> dict[str, Any]:
     """List all the unit's members, those who wait first: no more than it has people."""
-    group = _group(group_id, Role.COORDINATOR)
+    group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
     return {"items": [_member(one) for one in people.members(group.unit_id)], "next_cursor": None}
 
 
@@ -254,7 +248,7 @@ def list_members(group_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.MemberOut)
 def approve(group_id: str, membership_id: int) -> dict[str, Any]:
     """Let a pending member of the unit in."""
-    group = _group(group_id, Role.COORDINATOR)
+    group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
     return _member(member_actions.approve(group.unit_id, membership_id))
 
 
@@ -263,5 +257,5 @@ def approve(group_id: str, membership_id: int) -> dict[str, Any]:
 @blueprint.response(200, shapes.MemberOut)
 def decline(group_id: str, membership_id: int) -> dict[str, Any]:
     """Turn a pending member of the unit away."""
-    group = _group(group_id, Role.COORDINATOR)
+    group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
     return _member(member_actions.decline(group.unit_id, membership_id))

@@ -26,10 +26,10 @@ from orders.model import (
     OrderLine,
     OrderState,
     QuotaState,
-    Round,
     RoundOffer,
     YieldEntry,
 )
+from orders.queries.keys import round_key
 from sellers.model import Household, Lot
 
 WAITING = (OrderState.DUE, OrderState.CONFIRMED)
@@ -138,8 +138,7 @@ def notices_page(
     who: Viewer, round_public_id: str, *, cursor: str | None, page_size: int
 ) -> Page[NoticeView]:
     """Return a page of a round's notices that `who` may see. Raises NotFound and Invalid."""
-    the_round = db.session.scalar(select(Round).where(Round.public_id == round_public_id))
-    query = _scoped(who).where(HarvestNotice.round_id == found(the_round).id)
+    query = _scoped(who).where(HarvestNotice.round_id == round_key(round_public_id))
     if cursor:
         [before] = decode(cursor, int)
         query = query.where(HarvestNotice.id < before)

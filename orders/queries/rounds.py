@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
+from kernel.access import Viewer, found
 from kernel.db import db
+from kernel.identity import Role
 from kernel.money import Money
 from kernel.paging import Page, cursor_invalid, decode, page_of
 from orders.model import (
@@ -139,9 +141,9 @@ def _rows(condition: object, order: object, most: int = SHOWN_ROUNDS) -> list[Ro
     return [RoundRow(row.Round, row.offers, row.sellers) for row in rows]
 
 
-def round_by_public_id(public_id: str) -> Round | None:
-    """Return the round, or None."""
-    return db.session.scalar(select(Round).where(Round.public_id == public_id))
+def round_by_public_id(public_id: str) -> Round:
+    """Return the round. Raises NotFound."""
+    return found(db.session.scalar(select(Round).where(Round.public_id == public_id)))
 
 
 def items_of(round_id: int) -> list[RoundItem]:
@@ -174,22 +176,30 @@ def items_of_rounds(round_ids: Sequence[int]) -> dict[int, list[RoundItem]]:
     return items
 
 
-def group_order_by_public_id(public_id: str) -> GroupOrder | None:
-    """Return the group order with its round and unit, or None."""
+def group_order_for(public_id: str, who: Viewer, *roles: Role) -> GroupOrder:
+    """Return a group order of a unit in which `who` holds one of `roles`. Raises NotFound."""
+    group = group_order_by_public_id(public_id)
+    return found(group if who.belongs(group.unit_id, *roles) else None)
+
+
+def group_order_by_public_id(public_id: str) -> GroupOrder:
+    """Return the group order with its round and unit. Raises NotFound."""
     return _group(GroupOrder.public_id == public_id)
 
 
-def group_order_by_join_code(code: str) -> GroupOrder | None:
-    """Return the group order that a join code leads to, or None."""
+def group_order_by_join_code(code: str) -> GroupOrder:
+    """Return the group order that a join code leads to. Raises NotFound."""
     return _group(GroupOrder.join_code == code)
 
 
-def _group(condition: object) -> GroupOrder | None:
-    return db.session.scalar(
-        select(GroupOrder)
-        .join(GroupOrder.round)
-        .options(contains_eager(GroupOrder.round), joinedload(GroupOrder.unit))
-        .where(condition)  # type: ignore[arg-type]  # a column expression
+def _group(condition: ColumnElement[bool]) -> GroupOrder:
+    return found(
+        db.session.scalar(
+            select(GroupOrder)
+            .join(GroupOrder.round)
+            .options(contains_eager(GroupOrder.round), joinedload(GroupOrder.unit))
+            .where(condition)
+        )
     )
 
 

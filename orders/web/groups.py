@@ -45,7 +45,7 @@ def join_url(group: GroupOrder) -> str:
 @allow.everyone
 def join_page(code: str) -> ResponseReturnValue:
     """Where a shared link leads: whose group order it is, never what anybody needs."""
-    return _join_page(found(queries.group_order_by_join_code(code)))
+    return _join_page(queries.group_order_by_join_code(code))
 
 
 def _join_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseReturnValue:
@@ -70,7 +70,7 @@ def _join_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseRet
 @allow(Role.CONSUMER)
 def join_unit(code: str) -> ResponseReturnValue:
     """Ask to belong to the unit; a number on its staff list is answered at once."""
-    group = found(queries.group_order_by_join_code(code))
+    group = queries.group_order_by_join_code(code)
     account_id = viewer().account_id
     assert account_id is not None  # the rule above lets nobody else in
     try:
@@ -91,7 +91,7 @@ def join_unit(code: str) -> ResponseReturnValue:
 @allow.everyone
 def qr(code: str) -> ResponseReturnValue:
     """The share link as a QR picture."""
-    group = found(queries.group_order_by_join_code(code))
+    group = queries.group_order_by_join_code(code)
     out = io.BytesIO()
     segno.make(join_url(group), error="m").save(out, kind="svg", border=4, scale=4, xmldecl=True)
     answer = Response(out.getvalue(), mimetype="image/svg+xml")
@@ -103,9 +103,8 @@ def qr(code: str) -> ResponseReturnValue:
 @allow(Role.OFFICIAL, Role.COORDINATOR)
 def needs(public_id: str) -> ResponseReturnValue:
     """What this member needs; for everybody but active members there is no such page."""
-    group = found(queries.group_order_by_public_id(public_id))
+    group = queries.group_order_for(public_id, viewer(), Role.OFFICIAL, Role.COORDINATOR)
     if not viewer().belongs(group.unit_id, Role.OFFICIAL):
-        found(group if viewer().belongs(group.unit_id, Role.COORDINATOR) else None)
         return redirect(url_for("groups.join_page", code=group.join_code))
     return _needs_page(group)
 
@@ -145,8 +144,7 @@ def _typed() -> dict[str, str]:
 @allow(Role.OFFICIAL)
 def save_needs(public_id: str) -> ResponseReturnValue:
     """Keep what this member needs now, in place of what it needed before."""
-    group = found(queries.group_order_by_public_id(public_id))
-    found(group if viewer().belongs(group.unit_id, Role.OFFICIAL) else None)
+    group = queries.group_order_for(public_id, viewer(), Role.OFFICIAL)
     account_id = viewer().account_id
     assert account_id is not None
     ids = {item.offer.public_id: item.offer.id for item in queries.items_of(group.round_id)}
@@ -156,7 +154,7 @@ def save_needs(public_id: str) -> ResponseReturnValue:
         }
         act_once("needs", lambda: set_needs(group.id, account_id, wanted))
     except Refusal as refusal:
-        return _needs_page(found(queries.group_order_by_public_id(public_id)), refusal)
+        return _needs_page(queries.group_order_by_public_id(public_id), refusal)
     flash(
         _("记下了。截单前还可以改。") if any(wanted.values()) else _("取消了，什么都没订。"), "done"
     )

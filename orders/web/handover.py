@@ -9,16 +9,15 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
-from kernel.db import db, end_read, public_code
+from kernel.db import end_read, public_code
 from kernel.errors import Conflict, Invalid, Refusal, Unavailable
 from kernel.identity import Role
 from orders.actions import handover as actions
-from orders.model import GroupOrder, Order
 from orders.queries import handover as queries
 from orders.queries.handover import ConsignmentView
+from orders.queries.keys import group_order_key, order_key
 from orders.web.forms import act_once
 
 blueprint = Blueprint("handover", __name__, template_folder="../templates")
@@ -62,11 +61,10 @@ def pack() -> ResponseReturnValue:
     group, number = request.form.get("group_order", ""), request.form.get("order", "")
     try:
         if group:
-            where = GroupOrder.public_id == group
-            group_id = found(db.session.scalar(select(GroupOrder.id).where(where)))
+            group_id = group_order_key(group)
             act_once("handover.pack", lambda: actions.pack(seller_id, group_id))
         else:
-            order_id = found(db.session.scalar(select(Order.id).where(Order.number == number)))
+            order_id = order_key(number)
             act_once("handover.pack", lambda: actions.pack_order(seller_id, order_id))
     except Conflict as refusal:
         return _list(refusal)

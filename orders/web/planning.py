@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 
 from kernel import clock
-from kernel.access import allow, found
+from kernel.access import allow
 from kernel.errors import Conflict, Invalid, Refusal
 from kernel.identity import Role
 from orders.actions import rounds as actions
@@ -50,7 +50,7 @@ def create() -> ResponseReturnValue:
 @allow(Role.STAFF)
 def round_(public_id: str) -> ResponseReturnValue:
     """Change a round, see its legs and offers."""
-    planned = _round(public_id)
+    planned = queries.round_by_public_id(public_id)
     form = PlanForm(obj=planned)
     if request.method == "GET":
         form.begin(planned)
@@ -72,7 +72,7 @@ def round_(public_id: str) -> ResponseReturnValue:
 @allow(Role.STAFF)
 def add_offer(public_id: str) -> ResponseReturnValue:
     """Put a lot into the round."""
-    planned = _round(public_id)
+    planned = queries.round_by_public_id(public_id)
     form = OfferForm()
     lots = planning.lots_for(planned.id)
     form.lot.choices = _choices(lots)
@@ -97,7 +97,7 @@ def add_offer(public_id: str) -> ResponseReturnValue:
 @allow(Role.STAFF)
 def remove_offer(public_id: str, offer: str) -> ResponseReturnValue:
     """Take an offer that nobody ordered out of the round."""
-    planned = _round(public_id)
+    planned = queries.round_by_public_id(public_id)
     try:
         actions.remove_offer(planned.id, offer)
     except Conflict as refusal:
@@ -110,7 +110,7 @@ def remove_offer(public_id: str, offer: str) -> ResponseReturnValue:
 @allow(Role.STAFF)
 def set_leg(public_id: str, seller_id: int) -> ResponseReturnValue:
     """Set a seller's own cut-off."""
-    planned = _round(public_id)
+    planned = queries.round_by_public_id(public_id)
     try:
         typed = datetime.fromisoformat(request.form.get("cutoff_at", ""))
         actions.set_leg(planned.id, seller_id, moment(typed.replace(tzinfo=None)))
@@ -121,10 +121,6 @@ def set_leg(public_id: str, seller_id: int) -> ResponseReturnValue:
         return _page(planned, None, refusal=Invalid(said))
     flash(_("截单时间改好了。"), "done")
     return redirect(url_for("planning.round_", public_id=public_id))
-
-
-def _round(public_id: str) -> Round:
-    return found(queries.round_by_public_id(public_id))
 
 
 def _choices(lots: list[planning.LotRow]) -> list[tuple[str, str]]:

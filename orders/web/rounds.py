@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from kernel import clock
-from kernel.access import allow, found, viewer
+from kernel.access import allow, viewer
 from kernel.identity import Role
 from orders.queries import rounds as queries
 
@@ -31,7 +31,7 @@ def index() -> ResponseReturnValue:
 @allow.everyone
 def show(public_id: str) -> ResponseReturnValue:
     """One round: its offers with how full the cases are, and the ways to order."""
-    shown = found(queries.round_by_public_id(public_id))
+    shown = queries.round_by_public_id(public_id)
     units = viewer().organisations(Role.OFFICIAL, Role.COORDINATOR)
     return render_template(
         "orders/round.html",

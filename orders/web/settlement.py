@@ -7,16 +7,16 @@ from collections.abc import Callable
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import select
 
-from kernel.access import allow, found, viewer
-from kernel.db import db, public_code
+from kernel.access import allow, viewer
+from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal, SecondPersonNeeded
-from kernel.identity import Organisation, Role
+from kernel.identity import Role
 from kernel.money import total
 from orders.actions import settlement as actions
-from orders.model import Round, SettlementState
+from orders.model import SettlementState
 from orders.queries import settlement as queries
+from orders.queries.keys import round_key, seller_key
 from orders.web.forms import act_once
 
 blueprint = Blueprint("settlements", __name__, template_folder="../templates")
@@ -63,12 +63,9 @@ def _page(refusal: Refusal | None = None) -> ResponseReturnValue:
 @allow(Role.STAFF, factor=True)
 def state() -> ResponseReturnValue:
     """State what one seller is owed for one round, or for sales outside of rounds."""
-    seller = Organisation.public_id == request.form.get("seller", "")
-    seller_id = found(db.session.scalar(select(Organisation.id).where(seller)))
-    round_id = None
-    if request.form.get("round"):
-        wanted = Round.public_id == request.form["round"]
-        round_id = found(db.session.scalar(select(Round.id).where(wanted)))
+    seller_id = seller_key(request.form.get("seller", ""))
+    planned = request.form.get("round", "")
+    round_id = round_key(planned) if planned else None
     try:
         act_once(
             "settlements.state",

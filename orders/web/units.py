@@ -82,7 +82,7 @@ def opening() -> ResponseReturnValue:
 @allow(Role.COORDINATOR)
 def open_() -> ResponseReturnValue:
     """Open the unit's group order in a round."""
-    chosen = found(round_by_public_id(request.form.get("round", "")))
+    chosen = round_by_public_id(request.form.get("round", ""))
     account_id = viewer().account_id
     assert account_id is not None
     try:

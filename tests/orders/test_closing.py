@@ -294,7 +294,6 @@ def test_a_group_orders_totals_are_its_members_lines(changes: list[tuple[int, in
             continue
         last[who] = dict(needs.units)
     group = group_order_by_public_id(at.group.public_id)
-    assert group is not None
     seen = units.progress(group)
     by_offer = {need.item.offer.id: need.units for need in seen.needs}
     for offer in (at.eggs, at.ginger):

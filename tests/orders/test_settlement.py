@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
-from kernel.identity import Role
+from kernel.identity import OrganisationKind, Role
 from kernel.ledger import AccountKind, LedgerTransaction, balance
 from orders import books
 from orders.actions.handover import pack, pack_order, receive, send, sign
@@ -31,8 +31,10 @@ from orders.queries.settlement import to_settle
 from sellers.model import BenefitPlan
 from tests import builders
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, pay
+from tests.orders.programs import Program
 from tests.orders.test_handover import SIGNATURE
 from tests.orders.test_yields import at_once
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -206,3 +208,22 @@ def test_a_status_that_has_run_out_brings_no_second_distribution() -> None:
     receive(order.id, account_id=None)
     made = state_settlement(seller.id, None)
     assert [one.household_id for one in made.shares] == [holds.id]
+
+
+def test_pages_and_programs_settle_with_sellers_and_no_other_organisation(app: Flask) -> None:
+    body = {"seller": a_platform_that_once_sold(), "round": "", "idempotency_key": "form-1"}
+    staff = builders.account(Role.STAFF)
+    page = Visitor(app, app.response_class)
+    page.enter(staff.login)
+    page.show_factor()
+    assert page.send("/staff/settlements", **body).status_code == 404
+    asked = {"seller_id": body["seller"], "round_id": None}
+    Program(app, staff).ask("POST", "/settlements", asked, expect=404)
+
+
+def a_platform_that_once_sold() -> str:
+    """The public id of an organisation with a seller's papers, which is of another kind."""
+    organisation = builders.seller().organisation
+    with transaction():
+        organisation.kind = OrganisationKind.PLATFORM
+    return organisation.public_id
