@@ -32,7 +32,7 @@ from cabinets.schemas import (
 from kernel.access import allow, signed, viewer
 from kernel.db import db
 from kernel.errors import Refusal
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -98,9 +98,7 @@ def _changed(slots: dict[int, int]) -> dict[str, Any]:
 
 
 def _moved(verb: str, code: str, body: dict[str, Any], act: Callable[[], dict[int, int]]) -> Any:
-    return once(
-        viewer().actor, f"cabinets.{verb}:{code}", sent_key(), body, lambda: _changed(act())
-    )
+    return once_for_program(f"cabinets.{verb}:{code}", body, lambda: _changed(act()))
 
 
 @blueprint.route("/<code>/restocks", methods=["POST"])

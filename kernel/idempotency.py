@@ -19,13 +19,17 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
+from kernel.access import viewer
 from kernel.db import Base, SmallKey, db, transaction
 from kernel.errors import Invalid, KeyMissing, KeyReused, Refusal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 MAX_KEY_LENGTH = 128
+MAX_ENDPOINT_LENGTH = 80
 HEADER = "Idempotency-Key"
+PROOFS = frozenset({"csrf_token", "second_factor"})
+"""What a form carries to show who sends it; the same act may come with others."""
 _PARAMETER = {
     "name": HEADER,
     "in": "header",
@@ -42,7 +46,7 @@ class IdempotencyKey(SmallKey, Base):
     __table_args__ = (UniqueConstraint("actor", "endpoint", "key"),)
 
     actor: Mapped[str] = mapped_column(String(40))
-    endpoint: Mapped[str] = mapped_column(String(80))
+    endpoint: Mapped[str] = mapped_column(String(MAX_ENDPOINT_LENGTH))
     key: Mapped[str] = mapped_column(String(MAX_KEY_LENGTH))
     body_hash: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any] | None]
@@ -189,7 +193,7 @@ def keyed(view: View) -> View:
     """Mark a JSON view that moves money or stock; it stands right under `@allow`.
 
     Without the header it answers 400 before its body is looked at, and the OpenAPI document
-    names the header as required. The view passes `sent_key()` on to `once`.
+    names the header as required. The view acts within `once_for_program`.
     """
 
     @wraps(view)
@@ -206,6 +210,41 @@ def keyed(view: View) -> View:
 def is_keyed(view: Callable[..., Any] | None) -> bool:
     """Tell whether a view was marked by `keyed`."""
     return getattr(view, "keyed", False)
+
+
+def once_for_program(endpoint: str, body: Any, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do `act` once for the key of a program's request, as `once`, and return its answer.
+
+    `body` is what makes the request what it is: its JSON, and what its address names.
+    """
+    return once(viewer().actor, endpoint, sent_key(), body, act)
+
+
+def once_for_form(act: Callable[[], object]) -> str | None:
+    """Do `act` once for the key of the form that was posted to this address, as `once`.
+
+    Its fields and files are what a repeat is compared with. Returns the text that `act` gave,
+    a public id to go on with, also to a repeat; None when it gave anything else.
+    """
+
+    def answer() -> dict[str, Any]:
+        made = act()
+        return {"id": made} if isinstance(made, str) else {}
+
+    address, key = request.path[:MAX_ENDPOINT_LENGTH], request.form.get("idempotency_key")
+    kept = once(viewer().actor, address, key, _posted(), answer)
+    made: str | None = kept.get("id")
+    return made
+
+
+def _posted() -> dict[str, Any]:
+    """Return what the form asks for: where it went, its fields, and its files by their hashes."""
+    fields = {name: request.form.getlist(name) for name in request.form if name not in PROOFS}
+    files = {}
+    for name, sent in request.files.items():
+        files[name] = hashlib.sha256(sent.stream.read()).hexdigest()
+        sent.stream.seek(0)
+    return {"path": request.path, "fields": fields, "files": files}
 
 
 def sent_key() -> str | None:

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 
 from kernel.access import allow, found, viewer, visitor_key
 from kernel.db import db
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
@@ -65,7 +65,7 @@ def pin(body: dict[str, Any], code: str) -> Any:
         pinned = actions.pin_offer(viewer(), code, asked)
         return {"offer_id": found(db.session.get(Offer, pinned.offer_id)).public_id}
 
-    return once(viewer().actor, f"broadcasts.pin:{code}", sent_key(), body, act)
+    return once_for_program(f"broadcasts.pin:{code}", body, act)
 
 
 @blueprint.route("/<code>/offers/<offer>/quota", methods=["POST"])
@@ -81,7 +81,7 @@ def quota(body: dict[str, Any], code: str, offer: str) -> Any:
         return {"offer_id": raised.public_id, "quota": raised.quota}
 
     sent = {"broadcast": code, **body}
-    return once(viewer().actor, f"broadcasts.quota:{offer}", sent_key(), sent, act)
+    return once_for_program(f"broadcasts.quota:{offer}", sent, act)
 
 
 @blueprint.route("/<code>/next", methods=["POST"])

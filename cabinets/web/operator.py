@@ -23,7 +23,7 @@ from kernel import clock
 from kernel.access import allow, viewer
 from kernel.db import public_code
 from kernel.errors import Invalid, NotFound, Refusal
-from kernel.idempotency import once
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 
 restock = Blueprint("restock", __name__, template_folder="../templates")
@@ -105,18 +105,11 @@ def _refused(refusal: Refusal, name: str) -> _Filled:
 
 
 def _save(
-    verb: str, code: str, name: str, act: Callable[[CabinetState], dict[int, int]], done: str
+    code: str, name: str, act: Callable[[CabinetState], dict[int, int]], done: str
 ) -> ResponseReturnValue | _Filled:
     """Do what a form of slots asks for, once; return where to go, or what was refused."""
-    body = {one: text for one, text in request.form.items() if one != "csrf_token"}
-    key = body.pop("idempotency_key", None)
-
-    def action() -> dict[str, Any]:
-        state = queries.state_of(operated(viewer(), code))
-        return {"slots": {str(slot): units for slot, units in act(state).items()}}
-
     try:
-        once(viewer().actor, f"cabinets.{verb}:{code}", key, body, action)
+        once_for_form(lambda: act(queries.state_of(operated(viewer(), code))))
     except NotFound:
         raise
     except Refusal as refusal:
@@ -158,7 +151,7 @@ def trip(code: str) -> ResponseReturnValue:
         def act(state: CabinetState) -> dict[int, int]:
             return trips.restock(viewer(), code, trip_lines(request.form, state.slots))
 
-        saved = _save("restock", code, "units", act, _("补好了。货道里的数已经加上。"))
+        saved = _save(code, "units", act, _("补好了。货道里的数已经加上。"))
         if not isinstance(saved, _Filled):
             return saved
         filled = saved
@@ -184,7 +177,7 @@ def give_back(code: str) -> ResponseReturnValue:
         def act(state: CabinetState) -> dict[int, int]:
             return trips.give_back(viewer(), code, return_lines(request.form, state.slots))
 
-        saved = _save("return", code, "units", act, _("退好了。批次里又可以卖了。"))
+        saved = _save(code, "units", act, _("退好了。批次里又可以卖了。"))
         if not isinstance(saved, _Filled):
             return saved
         filled = saved
@@ -201,7 +194,7 @@ def count(code: str) -> ResponseReturnValue:
         def act(state: CabinetState) -> dict[int, int]:
             return trips.take_stock(viewer(), code, count_lines(request.form, state.slots))
 
-        saved = _save("count", code, "counted", act, _("盘点记下了。"))
+        saved = _save(code, "counted", act, _("盘点记下了。"))
         if not isinstance(saved, _Filled):
             return saved
         filled = saved

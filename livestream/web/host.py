@@ -14,7 +14,7 @@ from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
-from kernel.idempotency import once
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import local, of_unit
 from livestream import actions, queries
@@ -112,12 +112,8 @@ def pin(code: str) -> ResponseReturnValue:
         return _manage(code, form, 422)
     asked = form.pin()
 
-    def act() -> dict[str, Any]:
-        return {"pin": actions.pin_offer(viewer(), code, asked).id}
-
     try:
-        key = request.form.get("idempotency_key")
-        once(viewer().actor, f"livestream.pin:{code}", key, vars(asked), act)
+        once_for_form(lambda: actions.pin_offer(viewer(), code, asked))
     except Refusal as refusal:
         _take(form, refusal)
         return _manage(code, form, refusal.status)
@@ -134,12 +130,7 @@ def quota(code: str, offer: str) -> ResponseReturnValue:
         flash(_("数量填 1 以上的整数。"), "wrong")
         return redirect(url_for("livestream.manage", code=code))
     units = int(form.units.data or 0)
-
-    def act() -> dict[str, Any]:
-        return {"quota": actions.add_quota(viewer(), code, offer, units).quota}
-
-    key = request.form.get("idempotency_key")
-    once(viewer().actor, f"livestream.quota:{offer}", key, {"units": units}, act)
+    once_for_form(lambda: actions.add_quota(viewer(), code, offer, units))
     flash(_("加了 %(units)s 份。", units=units), "done")
     return redirect(url_for("livestream.manage", code=code))
 

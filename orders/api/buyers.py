@@ -8,7 +8,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
 from kernel.access import allow, found, viewer
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from orders.api.pages import PageIn
 from orders.lifecycle import cancel
 from orders.queries.mine import is_own, order_for, orders_of
@@ -66,4 +66,4 @@ def give_up(number: str) -> dict[str, Any]:
         cancel(order)
         return {"number": number, "state": order.state}
 
-    return once(who.actor, "orders.give_up", sent_key(), {"number": number}, act)
+    return once_for_program("orders.give_up", {"number": number}, act)

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from kernel.access import allow, viewer, visitor_key
-from kernel.idempotency import keyed, once, sent_key
+from kernel.access import allow, visitor_key
+from kernel.idempotency import keyed, once_for_program
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, enter_yield
 from orders.api import harvest_schemas as shapes
@@ -80,4 +80,4 @@ def enter(body: dict[str, Any], token: str) -> dict[str, Any]:
         return task_json(quota)
 
     sent = {"quota": quota.public_id, **body}
-    return once(viewer().actor, "field.enter", sent_key(), sent, act)
+    return once_for_program("field.enter", sent, act)

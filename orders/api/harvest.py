@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from kernel.access import allow, found, viewer
 from kernel.db import db
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
@@ -171,7 +171,7 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         answer = item_json(queries.item_view(item))
         return _of_one(answer, body["household_id"]) if by_proxy else answer
 
-    return _once("harvest.yield", {"item": item_id, **body}, act)
+    return once_for_program("harvest.yield", {"item": item_id, **body}, act)
 
 
 @blueprint.route("/notice-items/<item_id>/yields/withdraw", methods=["POST"])
@@ -190,7 +190,7 @@ def withdraw(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         withdraw_yield(item.id, household_id)
         return item_json(queries.item_view(item))
 
-    return _once("harvest.withdraw", {"item": item_id, **body}, act)
+    return once_for_program("harvest.withdraw", {"item": item_id, **body}, act)
 
 
 @blueprint.route("/notice-items/<item_id>/allocation", methods=["POST"])
@@ -206,7 +206,7 @@ def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         allocate(view.item.id, body["policy"], account_id=viewer().account_id)
         return item_json(queries.item_view(view.item))
 
-    return _once("harvest.allocate", {"item": item_id, **body}, act)
+    return once_for_program("harvest.allocate", {"item": item_id, **body}, act)
 
 
 def _of_one(answer: dict[str, Any], household_id: str) -> dict[str, Any]:
@@ -228,7 +228,3 @@ def _household(item: NoticeItem, public_id: str) -> Household:
             )
         )
     )
-
-
-def _once(endpoint: str, body: dict[str, Any], act: Any) -> dict[str, Any]:
-    return once(viewer().actor, endpoint, sent_key(), body, act)

@@ -11,7 +11,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.access import allow, found, viewer
 from kernel.errors import Invalid
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from orders.api.pages import PageIn
 from orders.model import Payment
@@ -174,7 +174,7 @@ def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
         return _json(confirm_transfer(public_id, account_id, payload["received_fen"]))
 
     body = {"payment": public_id, **payload}
-    return once(who.actor, "payments.confirm", sent_key(), body, act)
+    return once_for_program("payments.confirm", body, act)
 
 
 @blueprint.route("/refunds/<public_id>/repay", methods=["POST"])
@@ -193,4 +193,4 @@ def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
         return {"id": repaid.public_id, "state": repaid.state}
 
     body = {"refund": public_id, **payload}
-    return once(who.actor, "refunds.repay", sent_key(), body, act)
+    return once_for_program("refunds.repay", body, act)

@@ -7,8 +7,8 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from kernel.access import allow, found, viewer
-from kernel.idempotency import keyed, once, sent_key
+from kernel.access import allow, found
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from orders.actions import rounds as actions
 from orders.actions.rounds import RoundPlan
@@ -77,7 +77,7 @@ def create(body: dict[str, Any]) -> dict[str, Any]:
     def act() -> dict[str, Any]:
         return {"id": actions.create_round(RoundPlan(**body)).public_id}
 
-    made = once(viewer().actor, "planning.create", sent_key(), body, act)
+    made = once_for_program("planning.create", body, act)
     return planned_json(queries.round_by_public_id(made["id"]))
 
 
@@ -123,7 +123,7 @@ def add_offer(body: dict[str, Any], round_id: str) -> dict[str, Any]:
         terms = {name: body[name] for name in ("quota", "limit_per_buyer")}
         return {"id": actions.add_offer(planned.id, lot.id, body["price_fen"], **terms).public_id}
 
-    once(viewer().actor, "planning.add_offer", sent_key(), {"round": round_id, **body}, act)
+    once_for_program("planning.add_offer", {"round": round_id, **body}, act)
     return planned_json(queries.round_by_public_id(round_id))
 
 
@@ -140,7 +140,7 @@ def remove_offer(round_id: str, offer_id: str) -> dict[str, Any]:
         return {}
 
     body = {"round": round_id, "offer": offer_id}
-    once(viewer().actor, "planning.remove_offer", sent_key(), body, act)
+    once_for_program("planning.remove_offer", body, act)
     return planned_json(queries.round_by_public_id(round_id))
 
 

@@ -10,7 +10,7 @@ from marshmallow import RAISE
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.errors import Invalid, NotFound
-from kernel.idempotency import keyed, once, sent_key
+from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Membership, Role
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
@@ -114,10 +114,6 @@ def _account() -> int:
     return account_id
 
 
-def _once(endpoint: str, body: Any, act: Any) -> dict[str, Any]:
-    return once(viewer().actor, endpoint, sent_key(), body, act)
-
-
 @blueprint.route("/rounds")
 @allow.everyone
 @blueprint.arguments(PageIn, location="query", unknown=RAISE)
@@ -155,7 +151,7 @@ def open_(body: dict[str, Any], round_id: str) -> dict[str, Any]:
         made = open_group_order(_account(), unit, planned.id, body["pay_mode"])
         return {"id": made.public_id}
 
-    answer = _once("group_orders.open", {"round": round_id, **body}, act)
+    answer = once_for_program("group_orders.open", {"round": round_id, **body}, act)
     return group_json(queries.group_order_for(answer["id"], viewer(), Role.COORDINATOR))
 
 
@@ -206,7 +202,7 @@ def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
         kept = [{"offer_id": names[key], "quantity": n} for key, n in needs.units.items()]
         return {"number": needs.number, "total_fen": needs.total.fen, "needs": kept}
 
-    return _once("group_orders.needs", {"group": group_id, **body}, act)
+    return once_for_program("group_orders.needs", {"group": group_id, **body}, act)
 
 
 @blueprint.route("/group-orders/<group_id>/close", methods=["POST"])
@@ -221,7 +217,7 @@ def close(group_id: str) -> dict[str, Any]:
         close_group_order(group.id)
         return {}
 
-    _once("group_orders.close", {"group": group_id}, act)
+    once_for_program("group_orders.close", {"group": group_id}, act)
     return group_json(queries.group_order_for(group_id, viewer(), Role.COORDINATOR))
 
 

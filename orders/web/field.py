@@ -12,7 +12,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from kernel.access import allow, viewer, visitor_key
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal
-from kernel.idempotency import once
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.quantity import JIN_G, parse_jin, parse_units
 from orders.actions import harvest as actions
@@ -160,25 +160,17 @@ def enter(token: str) -> ResponseReturnValue:
     if viewer().account_id is None:
         visitor_key()
 
-    def act(harvested: Harvested) -> dict[str, object]:
-        enter_yield(
-            quota.item_id,
-            quota.household_id,
-            harvested,
-            account_id=account_id,
-            by_proxy=by_proxy,
-        )
-        return {}
-
     try:
         said = _scale(quota).read(typed)
         harvested = Harvested(said.units, said.weight_g, bool(request.form.get("confirmed")))
-        once(
-            viewer().actor,
-            "household.enter",
-            request.form.get("idempotency_key"),
-            {"quota": quota.public_id, "figure": typed, "confirmed": harvested.confirmed},
-            lambda: act(harvested),
+        once_for_form(
+            lambda: enter_yield(
+                quota.item_id,
+                quota.household_id,
+                harvested,
+                account_id=account_id,
+                by_proxy=by_proxy,
+            )
         )
     except (Conflict, Invalid) as refusal:
         return _page(token, quota_of(token), refusal, typed)

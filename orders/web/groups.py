@@ -22,6 +22,7 @@ from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
+from kernel.idempotency import once_for_form
 from kernel.identity import Membership, MembershipState, Role
 from kernel.quantity import parse_units
 from orders.actions.group_orders import set_needs
@@ -30,7 +31,6 @@ from orders.model import GroupOrder
 from orders.queries import rounds as queries
 from orders.queries.members import membership_in
 from orders.queries.mine import payment_of
-from orders.web.forms import act_once
 
 blueprint = Blueprint("groups", __name__, template_folder="../templates")
 
@@ -152,7 +152,7 @@ def save_needs(public_id: str) -> ResponseReturnValue:
         wanted = {
             found(ids.get(offer)): _units(text) for offer, text in _typed().items() if text.strip()
         }
-        act_once("needs", lambda: set_needs(group.id, account_id, wanted))
+        once_for_form(lambda: set_needs(group.id, account_id, wanted))
     except Refusal as refusal:
         return _needs_page(queries.group_order_by_public_id(public_id), refusal)
     flash(

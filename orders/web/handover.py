@@ -13,12 +13,12 @@ from flask_babel import lazy_gettext as _l
 from kernel.access import allow, found, viewer
 from kernel.db import end_read, public_code
 from kernel.errors import Conflict, Invalid, Refusal, Unavailable
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from orders.actions import handover as actions
 from orders.queries import handover as queries
 from orders.queries.handover import ConsignmentView
 from orders.queries.keys import group_order_key, order_key
-from orders.web.forms import act_once
 
 blueprint = Blueprint("handover", __name__, template_folder="../templates")
 
@@ -62,10 +62,10 @@ def pack() -> ResponseReturnValue:
     try:
         if group:
             group_id = group_order_key(group)
-            act_once("handover.pack", lambda: actions.pack(seller_id, group_id))
+            once_for_form(lambda: actions.pack(seller_id, group_id))
         else:
             order_id = order_key(number)
-            act_once("handover.pack", lambda: actions.pack_order(seller_id, order_id))
+            once_for_form(lambda: actions.pack_order(seller_id, order_id))
     except Conflict as refusal:
         return _list(refusal)
     flash(_("装好了。打出装箱单，发出时点一下。"), "done")
@@ -80,7 +80,7 @@ def send(public_id: str) -> ResponseReturnValue:
     found(view if queries.may_send(view.consignment, viewer()) else None)
     carrier, waybill = request.form.get("carrier", ""), request.form.get("waybill", "")
     try:
-        act_once("handover.send", lambda: actions.send(view.consignment.id, carrier, waybill))
+        once_for_form(lambda: actions.send(view.consignment.id, carrier, waybill))
     except (Conflict, Invalid) as refusal:
         return _list(refusal)
     flash(_("发出记下了。对方收到后签收。"), "done")
@@ -186,8 +186,7 @@ def sign(public_id: str) -> ResponseReturnValue:
     found(view if queries.may_sign(view, viewer()) else None)
     account_id, signature = viewer().account_id, request.form.get("signature", "")
     try:
-        act_once(
-            "handover.sign",
+        once_for_form(
             lambda: actions.sign(view.consignment.id, signature, account_id=account_id),
         )
     except (Conflict, Invalid) as refusal:
@@ -202,9 +201,7 @@ def receive(number: str) -> ResponseReturnValue:
     """The buyer of one order, or staff, confirms that it arrived."""
     order = queries.receivable(number, viewer())
     try:
-        act_once(
-            "handover.receive", lambda: actions.receive(order.id, account_id=viewer().account_id)
-        )
+        once_for_form(lambda: actions.receive(order.id, account_id=viewer().account_id))
     except Conflict as refusal:
         flash(str(refusal.message), "wrong")
     else:

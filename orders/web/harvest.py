@@ -11,13 +11,13 @@ from flask_babel import gettext as _
 from kernel.access import allow, viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.quantity import parse_jin, parse_units
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.queries import harvest as queries
 from orders.queries.harvest import ItemView
-from orders.web.forms import act_once
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 
@@ -119,8 +119,7 @@ def enter(item_id: str) -> ResponseReturnValue:
             _weight_g(weight) if weight else None,
             bool(request.form.get("confirmed")),
         )
-        act_once(
-            "harvest.enter",
+        once_for_form(
             lambda: enter_yield(
                 view.item.id, household_id, harvested, account_id=viewer().account_id
             ),
@@ -146,8 +145,7 @@ def allocation(item_id: str) -> ResponseReturnValue:
     """Divide the yield among the orders, exactly once."""
 
     def act(view: ItemView) -> None:
-        act_once(
-            "harvest.allocation",
+        once_for_form(
             lambda: allocate(view.item.id, "pro_rata", account_id=viewer().account_id),
         )
 

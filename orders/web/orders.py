@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
-from kernel.idempotency import once
+from kernel.idempotency import once_for_form
 from orders.lifecycle import can_cancel, cancel
 from orders.queries.mine import is_own, order_for, orders_of, sheet
 
@@ -51,10 +51,5 @@ def give_up(number: str) -> ResponseReturnValue:
     # A member's need is changed where it was registered, and staff cancel in the back office.
     found(order if order.group_order_id is None and is_own(order, who) else None)
 
-    def act() -> dict[str, str]:
-        cancel(order)
-        return {"number": number}
-
-    key = request.form.get("idempotency_key")
-    once(who.actor, "orders.give_up", key, {"number": number}, act)
+    once_for_form(lambda: cancel(order))
     return redirect(url_for("orders.show", number=number))

@@ -11,13 +11,13 @@ from flask_babel import gettext as _
 from kernel.access import allow, viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal, SecondPersonNeeded
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.money import total
 from orders.actions import settlement as actions
 from orders.model import SettlementState
 from orders.queries import settlement as queries
 from orders.queries.keys import round_key, seller_key
-from orders.web.forms import act_once
 
 blueprint = Blueprint("settlements", __name__, template_folder="../templates")
 
@@ -67,8 +67,7 @@ def state() -> ResponseReturnValue:
     planned = request.form.get("round", "")
     round_id = round_key(planned) if planned else None
     try:
-        act_once(
-            "settlements.state",
+        once_for_form(
             lambda: actions.state_settlement(seller_id, round_id, account_id=viewer().account_id),
         )
     except Conflict as refusal:
@@ -86,7 +85,7 @@ def propose_payout(public_id: str) -> ResponseReturnValue:
         reference, reason = request.form.get("reference", ""), request.form.get("reason", "")
         actions.propose_payout(settlement_id, reference, reason=reason, account_id=account_id)
 
-    return _payout("settlements.propose", public_id, act, _("提交了，等另一位同事批准。"))
+    return _payout(public_id, act, _("提交了，等另一位同事批准。"))
 
 
 @blueprint.post("/staff/settlements/<public_id>/payout/approve")
@@ -97,7 +96,7 @@ def approve_payout(public_id: str) -> ResponseReturnValue:
     def act(settlement_id: int, account_id: int) -> None:
         actions.approve_payout(settlement_id, account_id=account_id)
 
-    return _payout("settlements.approve", public_id, act, _("打款记下了。"))
+    return _payout(public_id, act, _("打款记下了。"))
 
 
 @blueprint.post("/staff/settlements/<public_id>/payout/decline")
@@ -109,18 +108,16 @@ def turn_down_payout(public_id: str) -> ResponseReturnValue:
         answer = request.form.get("answer", "")
         actions.turn_down_payout(settlement_id, answer, account_id=account_id)
 
-    return _payout("settlements.decline", public_id, act, _("退回去了，可以重新提。"))
+    return _payout(public_id, act, _("退回去了，可以重新提。"))
 
 
-def _payout(
-    endpoint: str, public_id: str, act: Callable[[int, int], None], done: str
-) -> ResponseReturnValue:
+def _payout(public_id: str, act: Callable[[int, int], None], done: str) -> ResponseReturnValue:
     """Do `act` once with the settlement's and the viewer's ids, and say what was done."""
     settlement_id = queries.settlement(public_id, viewer()).settlement.id
     account_id = viewer().account_id
     assert account_id is not None
     try:
-        act_once(endpoint, lambda: act(settlement_id, account_id))
+        once_for_form(lambda: act(settlement_id, account_id))
     except (Conflict, Invalid, NotFound, SecondPersonNeeded) as refusal:
         return _page(refusal)
     flash(done, "done")

@@ -9,12 +9,12 @@ from flask_babel import gettext as _
 from kernel.access import allow, viewer
 from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.money import Money, parse_yuan
 from orders.payments import queries
 from orders.payments.captures import check_received, confirm_transfer
 from orders.payments.refunds import repay_debt
-from orders.web.forms import act_once
 
 blueprint = Blueprint("transfers", __name__, template_folder="../templates")
 
@@ -72,7 +72,7 @@ def confirm(public_id: str) -> ResponseReturnValue:
         check_received(payment, amount.fen)
         if request.form.get("seen") != "yes":
             return _page(public_id, received=typed, seen=amount)
-        act_once("transfers.confirm", lambda: confirm_transfer(public_id, account_id, amount.fen))
+        once_for_form(lambda: confirm_transfer(public_id, account_id, amount.fen))
     except Refusal as refusal:
         return _page(public_id, received=typed, refusal=refusal)
     flash(_("记上了。订单已确认，总账已入账。"), "done")
@@ -101,7 +101,7 @@ def repay(public_id: str) -> ResponseReturnValue:
     assert account_id is not None
     reference = request.form.get("reference", "")
     try:
-        act_once("transfers.repay", lambda: repay_debt(public_id, account_id, reference))
+        once_for_form(lambda: repay_debt(public_id, account_id, reference))
     except Refusal as refusal:
         return _refunds(refusal)
     flash(_("记上了。这一笔不再欠。"), "done")

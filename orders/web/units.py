@@ -13,6 +13,7 @@ from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, Refusal
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
@@ -22,7 +23,6 @@ from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
 from orders.queries.rounds import round_by_public_id, rounds_ahead
-from orders.web.forms import act_once
 from orders.web.groups import join_url
 
 blueprint = Blueprint("units", __name__, template_folder="../templates")
@@ -90,9 +90,7 @@ def open_() -> ResponseReturnValue:
     except ValueError:
         return _opening(Invalid(_("选一下谁来付款。"), code="pay_mode_invalid"))
     try:
-        act_once(
-            "group_order.open", lambda: open_group_order(account_id, _unit(), chosen.id, pay_mode)
-        )
+        once_for_form(lambda: open_group_order(account_id, _unit(), chosen.id, pay_mode))
     except Conflict as refusal:
         return _opening(refusal)
     flash(_("开好了。把链接发给同事，他们各自登记。"), "done")
@@ -165,7 +163,7 @@ def close(public_id: str) -> ResponseReturnValue:
     """Close the group order before its round does."""
     group = _group(public_id)
     try:
-        act_once("group_order.close", lambda: close_group_order(group.id))
+        once_for_form(lambda: close_group_order(group.id))
     except Conflict as refusal:
         return _desk(_group(public_id), refusal)
     flash(_("关单了。需求不能再改，接下来付款。"), "done")

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from kernel.access import allow
 from kernel.db import public_code
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import reads_english
 from kernel.sheets import MEDIA_TYPE
@@ -22,7 +23,7 @@ from sellers.imports.words import MAX_ROWS, say
 from sellers.me import my_account, my_seller
 from sellers.model import ImportState, OfferImport
 from sellers.queries import workspace
-from sellers.web.room import attempt, blueprint, cursor, form_page, once_for_form
+from sellers.web.room import attempt, blueprint, cursor, form_page
 
 ROWS_SHOWN = 50
 AT_WORK = (ImportState.READING, ImportState.LOADING)
@@ -33,7 +34,7 @@ AT_WORK = (ImportState.READING, ImportState.LOADING)
 def imports() -> ResponseReturnValue:
     """Upload a spreadsheet; the ones uploaded before."""
     seller_id, form = my_seller(), SpreadsheetForm()
-    made: list[str] = []
+    made: list[str | None] = []
 
     def work() -> None:
         sent = upload_of(form.file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,6 @@ from flask_wtf import FlaskForm
 from kernel.access import viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid
-from kernel.idempotency import once
 from sellers import words
 from sellers.forms.inputs import complain
 
@@ -33,21 +31,6 @@ def attempt(form: FlaskForm, work: Callable[[], Any]) -> bool:
         complain(form, refusal)
         return False
     return True
-
-
-def once_for_form(work: Callable[[], str]) -> str:
-    """Do `work` once for the key that this form carries, and return the public id that it gave."""
-    body: dict[str, Any] = {
-        name: request.form.getlist(name)
-        for name in request.form
-        if name not in ("csrf_token", "idempotency_key")
-    }
-    for name, sent in request.files.items():
-        body[name] = hashlib.sha256(sent.stream.read()).hexdigest()
-        sent.stream.seek(0)
-    endpoint, key = str(request.endpoint), request.form.get("idempotency_key")
-    made = once(viewer().actor, endpoint, key, body, lambda: {"id": work()})
-    return str(made["id"])
 
 
 def form_page(template: str, form: FlaskForm, **values: Any) -> ResponseReturnValue:

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from kernel import clock
 from kernel.access import allow
 from kernel.errors import Conflict
+from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.inputs import upload_of
@@ -19,7 +20,7 @@ from sellers.forms.stock import LotForm, OfferForm, ProductForm, QuantityForm, S
 from sellers.me import my_account, my_seller
 from sellers.model import Place
 from sellers.queries import workspace
-from sellers.web.room import attempt, blueprint, cursor, form_page, once_for_form
+from sellers.web.room import attempt, blueprint, cursor, form_page
 
 
 @blueprint.get("/products")
@@ -89,7 +90,7 @@ def lot_new(public_id: str) -> ResponseReturnValue:
     """Add a lot of a product; its offer comes next."""
     shown = workspace.own_product(my_seller(), public_id)
     form = LotForm()
-    made: list[str] = []
+    made: list[str | None] = []
     if form.validate_on_submit() and attempt(
         form,
         lambda: made.append(once_for_form(lambda: actions.add_lot(shown.id, form.lot()).public_id)),

@@ -1,18 +1,27 @@
 """One effect per key."""
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy import func, select, text
 
 from kernel import clock
 from kernel.audit import AuditEntry, note
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
-from kernel.idempotency import KEEPING_VALUES, Attempt, keeping, once, once_within
+from kernel.idempotency import (
+    KEEPING_VALUES,
+    Attempt,
+    keeping,
+    once,
+    once_for_form,
+    once_for_program,
+    once_within,
+)
 from kernel.reads import Write
 
 
@@ -124,4 +133,63 @@ def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_r
     for action in (refuse, lambda attempt: keep(attempt, {"n": 3})):
         with pytest.raises(KeyReused):
             run({"another": "body"}, action)
+    assert effects() == 1
+
+
+def test_a_program_gets_the_answer_of_its_first_request_again(app: Flask) -> None:
+    with app.test_request_context("/api/v1/things", headers={"Idempotency-Key": "key"}):
+        first = once_for_program("things", {"a": 1}, act)
+        assert once_for_program("things", {"a": 1}, act) == first == {"entries": 1}
+        with pytest.raises(KeyReused):
+            once_for_program("things", {"a": 2}, act)
+    with app.test_request_context("/api/v1/things"), pytest.raises(KeyMissing):
+        once_for_program("things", {"a": 1}, act)
+    assert effects() == 1
+
+
+def posted(app: Flask, address: str = "/things", **form: Any) -> str | None:
+    """Post a form whose act notes one entry and gives its public id."""
+
+    def make() -> str:
+        act()
+        return f"made-{effects()}"
+
+    with app.test_request_context(
+        address, method="POST", data={"idempotency_key": "key", "units": ["1", "2"], **form}
+    ):
+        return once_for_form(make)
+
+
+def test_a_form_acts_once_whatever_proves_who_sends_it(app: Flask) -> None:
+    assert posted(app, csrf_token="a") == "made-1"
+    assert posted(app, csrf_token="b", second_factor="123456") == "made-1"
+    assert effects() == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"units": ["1", "3"]}, {"file": (io.BytesIO(b"another"), "photo.jpg")}]
+)
+def test_another_form_with_the_same_key_is_refused(app: Flask, other: dict[str, Any]) -> None:
+    posted(app, file=(io.BytesIO(b"a picture"), "photo.jpg"))
+    with pytest.raises(KeyReused):
+        posted(app, **{"file": (io.BytesIO(b"a picture"), "photo.jpg"), **other})
+    assert effects() == 1
+
+
+def test_a_forms_key_stands_for_one_address(app: Flask) -> None:
+    assert [posted(app, address) for address in ("/things", "/others")] == ["made-1", "made-2"]
+
+
+def test_what_a_form_acts_on_may_read_its_file(app: Flask) -> None:
+    data = {"idempotency_key": "key", "file": (io.BytesIO(b"a picture"), "photo.jpg")}
+    with app.test_request_context("/things", method="POST", data=data):
+        once_for_form(
+            lambda: note("tested", request.files["file"].read().decode(), account_id=None)
+        )
+    assert db.session.scalar(select(AuditEntry.subject)) == "a picture"
+
+
+def test_a_form_that_makes_nothing_gives_nothing(app: Flask) -> None:
+    with app.test_request_context("/things", method="POST", data={"idempotency_key": "key"}):
+        assert [once_for_form(act), once_for_form(act)] == [None, None]
     assert effects() == 1
