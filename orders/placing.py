@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -25,17 +25,9 @@ from kernel.errors import Invalid
 from kernel.idempotency import KEEPING_VALUES, NO_ATTEMPT, UNKEPT, Attempt, keeping
 from kernel.money import MAX_FEN, Money
 from orders.model import OrderState, PaymentMethod
+from orders.payments.terms import HOLD, check_payable
 from sellers.supply import Then, prices_of, promise
 
-HOLD = {
-    # Stripe's shortest Checkout Session lasts 30 minutes.
-    PaymentMethod.STRIPE: timedelta(minutes=30),
-    # A corporate transfer takes up to three working days.
-    PaymentMethod.TRANSFER: timedelta(days=5),
-    PaymentMethod.CASH: timedelta(days=1),
-}
-STRIPE_MINIMUM_FEN = 400
-"""Stripe refuses charges below the equivalent of 0.50 USD; 4 yuan is safely above it."""
 MAX_LINES = 50
 
 
@@ -281,12 +273,7 @@ def _values(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
 def _check_amount(amount_fen: int, method: PaymentMethod) -> None:
     if amount_fen > MAX_FEN:
         raise Invalid(_l("金额太大，分成几张订单。"), code="amount_too_large", most_fen=MAX_FEN)
-    if method is PaymentMethod.STRIPE and amount_fen < STRIPE_MINIMUM_FEN:
-        raise Invalid(
-            _l("在线支付最少 ¥4.00，再加一点就能付。"),
-            code="amount_too_small",
-            least_fen=STRIPE_MINIMUM_FEN,
-        )
+    check_payable(amount_fen, method)
 
 
 def order_number() -> str:

@@ -32,13 +32,8 @@ from orders.model import (
     RoundLeg,
     RoundOffer,
 )
-from orders.placing import (
-    STRIPE_MINIMUM_FEN,
-    Buyer,
-    Credited,
-    order_number,
-    place,
-)
+from orders.payments.terms import check_payable
+from orders.placing import Buyer, Credited, order_number, place
 from sellers import supply
 from sellers.model import Offer
 from sellers.supply import GivenBack
@@ -139,13 +134,8 @@ def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -
         frozen = {offer_id for offer_id, cutoff in cutoffs.items() if cutoff <= at}
         _refuse_late(frozen, wanted, held)
         order = _replace(session, group, account_id, order, wanted)
-        total_fen = order.total_fen if order else STRIPE_MINIMUM_FEN
-        if group.pay_mode is PayMode.MEMBERS and total_fen < STRIPE_MINIMUM_FEN:
-            raise Invalid(
-                _l("在线支付最少 ¥4.00，再加一点就能付。"),
-                code="amount_too_small",
-                least_fen=STRIPE_MINIMUM_FEN,
-            )
+        if order is not None and group.pay_mode is PayMode.MEMBERS:
+            check_payable(order.total_fen, PaymentMethod.STRIPE)
         return _as_needs(order)
 
 

@@ -29,17 +29,17 @@ from orders.model import (
 from orders.payments import gateway
 from orders.payments.captures import Captured, record_capture, record_expiry
 from orders.payments.dues import lock_payment
-from orders.payments.refunds import REFUND_WINDOW
-from orders.placing import STRIPE_MINIMUM_FEN
+from orders.payments.terms import (
+    CLAIMS,
+    DELIVERY,
+    LONGEST_SESSION,
+    REFUND_WINDOW,
+    SHORTEST_SESSION,
+    is_payable,
+)
 
-CLAIMS = timedelta(days=7)
-"""How long after hand-over a buyer may complain and be refunded."""
-DELIVERY = timedelta(days=7)
-"""How long goods are on their way at most, after they are in hand or harvested."""
-SHORTEST = timedelta(minutes=30)
-"""Stripe's shortest session. A little is added, so that a repeat is still long enough."""
 MARGIN = timedelta(minutes=2)
-LONGEST = timedelta(hours=23)
+"""What is added to Stripe's shortest session, so that a repeat is still long enough."""
 ITEMS_MOST = 100
 
 
@@ -116,7 +116,7 @@ def _check_open(public_id: str) -> str | None:
         )
     if method is not PaymentMethod.STRIPE:
         raise Conflict(_l("这一笔不是在线付的。看看订单里写的付款办法。"), code="not_online")
-    if amount_fen < STRIPE_MINIMUM_FEN:
+    if not is_payable(amount_fen, method):
         raise Conflict(
             _l("剩下的不到 ¥4.00，不能在线付。回到订单，改用转账付。"), code="amount_too_small"
         )
@@ -135,11 +135,11 @@ def _next_try(public_id: str, back_url: str, seen: str | None) -> gateway.Asked 
             return None
         until = payment.session_until
         unanswered = payment.session_id is None and payment.session_try > 0
-        if not unanswered or until is None or until < at + SHORTEST:
+        if not unanswered or until is None or until < at + SHORTEST_SESSION:
             payment.session_try += 1
             payment.session_id = payment.session_url = None
-            hold = min(payment.expires_at or at, at + LONGEST)
-            until = payment.session_until = max(hold, at + SHORTEST + MARGIN)
+            hold = min(payment.expires_at or at, at + LONGEST_SESSION)
+            until = payment.session_until = max(hold, at + SHORTEST_SESSION + MARGIN)
         orders, handover = _orders_of(payment.id)
         lines = [line for order in orders for line in order.lines]
         return gateway.Asked(

@@ -25,7 +25,8 @@ from orders.model import (
     Refund,
     RefundState,
 )
-from orders.placing import HOLD, STRIPE_MINIMUM_FEN, transfer_code
+from orders.payments.terms import HOLD, is_payable
+from orders.placing import transfer_code
 
 
 def make_payment(
@@ -135,7 +136,7 @@ def _shrink(
     else:
         payment.amount_fen -= amount.fen
         share.amount_fen -= amount.fen
-        if payment.method is PaymentMethod.STRIPE and payment.amount_fen < STRIPE_MINIMUM_FEN:
+        if not is_payable(payment.amount_fen, payment.method):
             _by_transfer(payment)
     session.flush()
 

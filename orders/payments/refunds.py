@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
@@ -26,9 +26,7 @@ from orders.model import (
     RefundState,
 )
 from orders.payments.dues import cut, lock_live_payment
-
-REFUND_WINDOW = {"alipay": timedelta(days=90), "wechat_pay": timedelta(days=180)}
-"""How long after the payment a wallet takes money back; a card takes it at any time."""
+from orders.payments.terms import REFUND_WINDOW
 
 
 def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refund | None:

@@ -17,7 +17,7 @@ from orders.model import Payment, PaymentMethod, PaymentState
 from orders.payments import checkout, gateway
 from orders.payments.captures import submit_proof
 from orders.payments.queries import payment_for
-from orders.placing import STRIPE_MINIMUM_FEN
+from orders.payments.terms import is_payable
 
 blueprint = Blueprint("pay", __name__, template_folder="../templates")
 
@@ -103,7 +103,7 @@ def transfer(public_id: str) -> ResponseReturnValue:
         status = 422
     settings: Settings = current_app.extensions["settings"]
     shown = payment_for(public_id, viewer())
-    small = shown.unit_id is None and shown.amount_fen < STRIPE_MINIMUM_FEN
+    small = shown.unit_id is None and not is_payable(shown.amount_fen, PaymentMethod.STRIPE)
     page = render_template(
         "orders/pay_transfer.html",
         payment=shown,

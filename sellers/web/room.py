@@ -9,7 +9,6 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from kernel.access import viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid
 from sellers import words
