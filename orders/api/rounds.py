@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
@@ -161,7 +162,7 @@ def _unit(public_id: str | None) -> int:
     if public_id is None:
         if len(led) == 1:
             return led[0].id
-        raise Invalid(fields={"unit_id": "which of your units"}, code="unit_needed")
+        raise Invalid(fields={"unit_id": _l("你管着几个单位，写明是哪一个。")}, code="unit_needed")
     return _one_of(led, public_id).id
 
 
@@ -194,7 +195,7 @@ def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
     for need in body["needs"]:
         offer_id = found(ids.get(need["offer_id"]))
         if offer_id in wanted:
-            raise Invalid(code="offer_repeated", fields={"needs": "each offer once"})
+            raise Invalid(code="offer_repeated", fields={"needs": _l("同一个上架只写一次。")})
         wanted[offer_id] = need["quantity"]
 
     def act() -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel.identity import Account, Role
+from kernel.db import transaction
+from kernel.identity import Account, Membership, Role
 from kernel.paging import encode
 from kernel.tokens import issue_token
 from orders.actions.group_orders import set_needs
@@ -101,6 +102,34 @@ def test_writes_need_a_key_and_known_fields(client: FlaskClient) -> None:
     twice = client.put(path, json={"needs": needs * 2}, headers=bearer(member, "k"))
     assert (twice.status_code, twice.get_json()["code"]) == (422, "offer_repeated")
     assert promised(at.eggs) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("language", "which", "once"),
+    [
+        ("zh", "你管着几个单位，写明是哪一个。", "同一个上架只写一次。"),
+        ("en", "You coordinate several units: say which one.", "Name each offer only once."),
+    ],
+)
+def test_refusals_are_said_in_the_callers_language(
+    client: FlaskClient, language: str, which: str, once: str
+) -> None:
+    at, second = fair(), builders.buying_unit()
+    with transaction() as session:
+        leads = {"role": Role.COORDINATOR, "organisation_id": second.id}
+        session.add(Membership(account_id=at.coordinator.id, **leads))
+    asked = client.post(
+        f"/api/v1/rounds/{at.round.public_id}/group-orders",
+        json={"pay_mode": "members"},
+        headers={**bearer(at.coordinator, "open"), "Accept-Language": language},
+    ).get_json()
+    assert (asked["code"], asked["fields"]) == ("unit_needed", {"unit_id": which})
+    twice = client.put(
+        f"/api/v1/group-orders/{at.group.public_id}/needs",
+        json={"needs": [{"offer_id": at.eggs.public_id, "quantity": 30}] * 2},
+        headers={**bearer(at.members[0], "k"), "Accept-Language": language},
+    ).get_json()
+    assert (twice["code"], twice["fields"]) == ("offer_repeated", {"needs": once})
 
 
 def test_rounds_come_page_by_page_by_their_cut_off(client: FlaskClient) -> None:
