@@ -72,6 +72,16 @@ def shares(
     return [share for share in made if share.amount]
 
 
+def per_unit(plans: Mapping[str, int], price: Money) -> Money:
+    """Return what a household is told it gets for one sale unit that it delivers, in whole fen.
+
+    `plans` are as in `shares`, `price` is what one unit brings. Only what is paid by delivery
+    counts: what is shared otherwise is not known before the settlement. Zero when no plan
+    pays by delivery.
+    """
+    return price.percent(plans.get("delivery", 0))
+
+
 def _by_delivery(sold: Sequence[Sold], pool: Money) -> list[Share]:
     """Divide the pool among the lots by what each brought, and each part by who delivered."""
     units: dict[int, int] = {}

@@ -36,6 +36,11 @@ class Figures:
         """Paid minus refunded."""
         return self.paid_fen - self.refunded_fen
 
+    @property
+    def refunded_share(self) -> int:
+        """What share of the paid was refunded, in basis points rounded down; 0 of nothing."""
+        return self.refunded_fen * 10_000 // self.paid_fen if self.paid_fen else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Sold:

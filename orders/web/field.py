@@ -17,6 +17,7 @@ from kernel.identity import Role
 from kernel.quantity import JIN_G, parse_jin, parse_units
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, enter_yield
+from orders.benefit import per_unit
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
 from sellers.queries.workspace import plans_in_force
@@ -99,7 +100,7 @@ def _page(
     steward_id = viewer().account_id if acting and acting.by_proxy else None
     view = queries.item_view(quota.item)
     plans = plans_in_force(quota.household.seller_id)
-    price = queries.price_per_unit(quota.item).percent(plans.get("delivery", 0))
+    price = per_unit(plans, queries.price_per_unit(quota.item))
     entry = view.entries.get(quota.household_id)
     scale = _scale(quota)
     if not typed and entry is not None:
@@ -113,6 +114,7 @@ def _page(
         scale=scale,
         price=price,
         due=price * quota.quantity,
+        earned=price * entry.quantity if entry else None,
         typed=typed,
         refusal=refusal,
         by_proxy=steward_id is not None,

@@ -31,6 +31,7 @@ from orders.model import GroupOrder
 from orders.queries import rounds as queries
 from orders.queries.members import membership_in
 from orders.queries.mine import payment_of
+from orders.queries.shortage import shortages
 
 blueprint = Blueprint("groups", __name__, template_folder="../templates")
 
@@ -122,6 +123,7 @@ def _needs_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseRe
         order=order,
         held=held,
         typed=_typed() if refusal else {},
+        short=shortages(order.lines) if order else [],
         payment=payment_of(order.id) if order else None,
         is_open=group.state == "open" and group.round.is_open(at),
         refusal=refusal,

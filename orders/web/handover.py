@@ -19,6 +19,7 @@ from orders.actions import handover as actions
 from orders.queries import handover as queries
 from orders.queries.handover import ConsignmentView
 from orders.queries.keys import group_order_key, order_key
+from orders.queries.shortage import shortages
 
 blueprint = Blueprint("handover", __name__, template_folder="../templates")
 
@@ -171,6 +172,7 @@ def _sign_page(public_id: str, refusal: Refusal | None = None) -> ResponseReturn
     page = render_template(
         "orders/handover_sign.html",
         **_facts(view),
+        short=shortages(one.line for one in view.consignment.lines),
         may_sign=queries.may_sign(view, viewer()),
         refusal=refusal,
         key=public_code(20),

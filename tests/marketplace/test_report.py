@@ -38,6 +38,11 @@ def traded(app: Flask) -> None:
         market_day.trade()
 
 
+def test_the_share_of_refunds_is_of_what_was_paid_and_nothing_of_nothing() -> None:
+    assert queries.Figures(paid_fen=20_000, refunded_fen=2_961).refunded_share == 1_480
+    assert queries.Figures().refunded_share == 0
+
+
 def bearer(app: Flask, role: Role) -> dict[str, str]:
     with app.app_context():
         return {"Authorization": f"Bearer {issue_token(builders.account(role))}"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.money import Money, total
-from orders.benefit import Member, PlansExceedIncome, Sold, shares
+from orders.benefit import Member, PlansExceedIncome, Sold, per_unit, shares
 
 MEMBERS = [Member(1, 3, True), Member(2, 2, False), Member(3, 1, True)]
 
@@ -37,6 +37,12 @@ def test_shares_go_by_weight_and_a_second_distribution_to_registered_households_
 def test_plans_that_promise_more_than_the_income_are_refused() -> None:
     with pytest.raises(PlansExceedIncome):
         shares({"delivery": 9_000, "second": 1_001}, [], MEMBERS)
+
+
+def test_a_household_is_told_what_delivery_pays_for_each_unit_and_nothing_else() -> None:
+    plans = {"delivery": 8_000, "shares": 1_000, "second": 500}
+    assert per_unit(plans, Money(1_950)) == Money(1_560)
+    assert per_unit({"shares": 9_000}, Money(1_950)) == Money(0)
 
 
 @given(

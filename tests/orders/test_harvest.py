@@ -7,10 +7,14 @@ from sqlalchemy import select
 from kernel.audit import AuditEntry
 from kernel.db import db
 from kernel.errors import Conflict, Invalid
+from kernel.money import Money
 from orders.actions.harvest import answer, propose, split
+from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import HouseholdQuota, QuotaState
+from orders.web.field import token_of
 from tests import builders
-from tests.orders.harvest_builders import Closed, closed_round
+from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +126,17 @@ def test_an_answer_is_given_once() -> None:
         answer(quota.id, accept=False, account_id=None, by_proxy=False)
     assert refusal.value.code == "quota_answered"
     assert quota_of(closed, 0).state is QuotaState.ACCEPTED
+
+
+def test_a_household_reads_what_it_gets_by_delivery_before_and_after(app: Flask) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quota = quota_of(closed, 0)
+    address, units = f"/field/{token_of(quota)}", quota.quantity
+    household = Visitor(app, app.response_class)
+    by_unit = PRICE_FEN * 8_000 // 10_000
+    assert f"交够了大约到手 {Money(by_unit * units)}" in household.page(address)
+    harvested = Harvested(units - 2, confirmed=True)
+    enter_yield(closed.item.id, quota.household_id, harvested, account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    assert f"大约到手 {Money(by_unit * (units - 2))}，结算后打给你" in household.page(address)
