@@ -19,9 +19,7 @@ ICONIFY = MODULES / "@iconify-json/fluent-emoji/icons.json"
 
 FILES = {
     "bootstrap.min.css": "bootstrap/dist/css/bootstrap.min.css",
-    "bootstrap.bundle.min.js": "bootstrap/dist/js/bootstrap.bundle.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
-    "htmx.min.js": "htmx.org/dist/htmx.min.js",
 }
 
 # The pictures of produce by the code points of their emoji.

@@ -19,7 +19,6 @@
         if (old.innerHTML !== one.innerHTML) old.innerHTML = one.innerHTML;
       });
     }
-    window.htmx?.process(part);
     part.dispatchEvent(new CustomEvent("live:swapped", { bubbles: true }));
   };
   const note = (part, stale) => {

@@ -30,5 +30,4 @@
     });
   });
   addEventListener("pageshow", wake);
-  document.addEventListener("htmx:afterRequest", wake);
 })();
