@@ -1,9 +1,13 @@
-"""Every icon that a page names is in icons.css, and every file named there was fetched."""
+"""Every icon that is named is in icons.css, nothing else is, and its file was fetched."""
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+from jinja2 import Environment, nodes
 
 from marketplace.setup.vendor import icons_in_use
 
@@ -12,13 +16,85 @@ STATIC = ROOT / "marketplace/static"
 RULE = re.compile(
     r"^\.i-([a-z0-9-]+) \{ --i: url\(\.\./vendor/icons/([a-z0-9-]+\.svg)\); \}$", re.M
 )
-NAMED = re.compile(r"\bicon\('([a-z0-9-]+)'|[\"' ]i-([a-z0-9-]+)[\"' ]")
+AS_A_CLASS = re.compile(r"[\"' ]i-([a-z0-9-]+)[\"' ]")
 PACKAGES = ("marketplace", "livestream", "cabinets", "orders", "sellers")
+PAGES = [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
+SCRIPTS = [*(STATIC / "js").glob("*.js")]
+MODULES = {
+    module: ast.parse(text)
+    for one in PACKAGES
+    for module in (ROOT / one).glob("**/*.py")
+    if "icon" in (text := module.read_text(encoding="utf-8"))
+}
+TREES = {
+    page: Environment(autoescape=True).parse(page.read_text(encoding="utf-8")) for page in PAGES
+}
 
 
 def rules() -> dict[str, str]:
     """Icon → file, as icons.css has them."""
     return dict(RULE.findall((STATIC / "css/icons.css").read_text()))
+
+
+def takers() -> dict[str, int]:
+    """Macro → the place of its argument that names an icon."""
+    found = {"icon": 0}
+    for tree in TREES.values():
+        for macro in tree.find_all(nodes.Macro):
+            names = [argument.name for argument in macro.args]
+            if "icon_name" in names:
+                found[macro.name] = names.index("icon_name")
+    return found
+
+
+def texts(value: nodes.Node | None) -> Iterator[str]:
+    """Yield what an argument may be, as far as the page itself says it."""
+    match value:
+        case nodes.Const(value=str(text)) if text:
+            yield text
+        case nodes.CondExpr(expr1=one, expr2=other) | nodes.Or(left=one, right=other):
+            yield from (*texts(one), *texts(other))
+        case nodes.Getitem(node=nodes.Dict(items=pairs)):
+            for pair in pairs:
+                yield from texts(pair.value)
+
+
+def named_by_pages() -> Iterator[tuple[str, str]]:
+    """Yield page and icon, given to `icon` or to a macro that passes it on."""
+    places = takers()
+    for page, tree in TREES.items():
+        for call in tree.find_all(nodes.Call):
+            name = getattr(call.node, "name", "")
+            if name in places:
+                given = [one.value for one in call.kwargs if one.key == "icon_name"]
+                for value in (*call.args[places[name] : places[name] + 1], *given):
+                    yield from ((page.name, text) for text in texts(value))
+
+
+def named_by_classes() -> Iterator[tuple[str, str]]:
+    """Yield file and icon where it is written as the class `i-name`."""
+    for file in (*PAGES, *SCRIPTS):
+        for name in AS_A_CLASS.findall(file.read_text(encoding="utf-8")):
+            yield file.name, name
+
+
+def named_by_python() -> Iterator[tuple[str, str]]:
+    """Yield module and icon, given to a class whose objects have the field `icon`."""
+    places = {}
+    for tree in MODULES.values():
+        for made in (one for one in ast.walk(tree) if isinstance(one, ast.ClassDef)):
+            fields = [
+                ast.unparse(one.target) for one in made.body if isinstance(one, ast.AnnAssign)
+            ]
+            if "icon" in fields:
+                places[made.name] = fields.index("icon")
+    for module, tree in MODULES.items():
+        for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
+            place = places.get(getattr(call.func, "id", ""))
+            if place is not None and len(call.args) > place:
+                match call.args[place]:
+                    case ast.Constant(value=str(name)):
+                        yield module.name, name
 
 
 def test_every_icon_that_a_style_sheet_names_was_fetched() -> None:
@@ -30,13 +106,33 @@ def test_every_icon_that_a_style_sheet_names_was_fetched() -> None:
     assert wanted <= fetched
 
 
-def test_every_icon_that_a_page_or_a_script_names_has_a_rule() -> None:
-    pages = [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
-    scripts = [*(STATIC / "js").glob("*.js")]
-    named = {
-        (file.name, first or second)
-        for file in (*pages, *scripts)
-        for first, second in NAMED.findall(file.read_text(encoding="utf-8"))
-    }
-    assert len(named) > 100
-    assert sorted(one for one in named if one[1] not in rules()) == []
+def test_every_icon_that_is_named_has_a_rule() -> None:
+    known = rules()
+    for named, least in ((named_by_pages(), 200), (named_by_classes(), 3), (named_by_python(), 30)):
+        found = list(named)
+        assert len(found) > least
+        assert sorted({one for one in found if one[1] not in known}) == []
+
+
+def test_every_rule_is_of_an_icon_that_something_names() -> None:
+    ways = (named_by_pages(), named_by_classes(), named_by_python())
+    named = {name for way in ways for _file, name in way}
+    assert sorted(set(rules()) - named - set(_in_tables()) - set(_drawn_by_sheets())) == []
+
+
+def _in_tables() -> Iterator[str]:
+    """Yield the words that stand in tables, such as a state's (colour, icon, words)."""
+    for page in TREES.values():
+        for table in page.find_all((nodes.Tuple, nodes.Dict)):
+            yield from (one.value for one in table.find_all(nodes.Const))
+    for tree in MODULES.values():
+        for made in ast.walk(tree):
+            if isinstance(made, ast.Tuple):
+                yield from (str(one.value) for one in made.elts if isinstance(one, ast.Constant))
+
+
+def _drawn_by_sheets() -> Iterator[str]:
+    """Yield the icons that a sheet draws by itself, such as a summary's chevron."""
+    for sheet in (STATIC / "css").glob("*.css"):
+        if sheet.name != "icons.css":
+            yield from re.findall(r"vendor/icons/([a-z0-9-]+)\.svg", sheet.read_text())

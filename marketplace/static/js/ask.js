@@ -18,7 +18,6 @@
     document.getElementById("ask-title").textContent = about.dataset.ask;
     document.getElementById("ask-text").textContent = about.dataset.askText || "";
     yes.textContent = about.dataset.askYes || yes.dataset.word;
-    yes.className = "btn " + (about.dataset.askKind === "buy" ? "btn-buy" : "btn-leaf");
     dialog.returnValue = "";
     dialog.showModal();
   }, true);

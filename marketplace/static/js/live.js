@@ -21,9 +21,8 @@
     }
     part.dispatchEvent(new CustomEvent("live:swapped", { bubbles: true }));
   };
-  const note = (part, stale) => {
+  const note = (stale) => {
     document.querySelectorAll(".live-note").forEach((one) => one.classList.toggle("stale", stale));
-    part.toggleAttribute("data-stale", stale);
   };
   const start = (part) => {
     let etag = part.dataset.etag || "", failures = 0;
@@ -45,7 +44,7 @@
         } catch {
           failures += 1;
         }
-        note(part, failures > 2);
+        note(failures > 2);
       }
       // Ask more seldom while nobody answers, up to every half minute.
       setTimeout(ask, Math.min(every * 2 ** Math.min(failures, 5), 30000));

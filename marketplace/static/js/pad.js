@@ -24,7 +24,6 @@
       say.firstElementChild.className = `i i-${wrong ? "alert-triangle" : "circle-check"}`;
       const money = wrong || !perJin ? "" : "\n" + (words.money || "").replace("{money}", (jin * perJin).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
       say.lastElementChild.textContent = (first || "").replace("{gap}", gap).replace("{task}", plain(task)) + money;
-      input.form?.toggleAttribute("data-ask-again", wrong);
     };
     pad.addEventListener("click", (event) => {
       const key = event.target.closest("button")?.dataset.key;

@@ -25,10 +25,6 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((m) => { m.open = false; });
   });
-  document.addEventListener("change", (event) => {
-    const form = event.target.closest("form[data-submit-on-pick]");
-    if (form && event.target.matches("select, input[type=radio], input[type=checkbox]")) form.requestSubmit();
-  });
   const toast = (text) => {
     const box = document.createElement("div");
     box.className = "toast-x";
