@@ -13,6 +13,9 @@ MAX_UNITS = 10_000_000
 UNITS_TOGETHER = {"description": "Whole sale units of all products: a box counts as an egg does."}
 """What an API's document says of a figure that adds units of different products."""
 
+FAR_OFF = 5
+"""So many times its expectation, or its expectation so many times it: a figure looks mistyped."""
+
 _UNITS = re.compile(r"^\d{1,8}$")
 _JIN = re.compile(r"^(\d{1,7})(?:\.(\d{1,2}))?\s*斤?$")
 
@@ -35,7 +38,7 @@ def parse_jin(text: str) -> int:
 
 
 def looks_mistyped(entered: int, expected: int) -> bool:
-    """Tell whether a figure is so far off (five times either way) that it must be asked about."""
+    """Tell whether a figure is so far off (`FAR_OFF` either way) that it must be asked about."""
     if expected <= 0:
         return False
-    return entered >= expected * 5 or entered * 5 <= expected
+    return entered >= expected * FAR_OFF or entered * FAR_OFF <= expected

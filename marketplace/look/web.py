@@ -6,7 +6,7 @@ It is for those who build pages and is not registered in production.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
@@ -14,8 +14,10 @@ from flask_babel import gettext as _
 
 from kernel import clock
 from kernel.access import allow
+from kernel.quantity import FAR_OFF
 from marketplace.filters import jin, moment
 from marketplace.look.forms import SampleForm
+from marketplace.storefront.queries import FairDay
 
 blueprint = Blueprint("look", __name__)
 
@@ -50,14 +52,6 @@ class Step:
     state: str = ""
 
 
-@dataclass(frozen=True)
-class FairDay:
-    """One day of the fair, with the tags (kind, text) that stand under it."""
-
-    date: date
-    tags: tuple[tuple[str, str], ...] = ()
-
-
 OFFERS = (
     SampleOffer(
         "a", "金丝皇菊", "Golden-silk chrysanthemum", "tea", "chrysanthemum.webp", 6800, "罐", 50,
@@ -87,13 +81,8 @@ def _order_way() -> list[Step]:
 
 def _fair() -> list[FairDay]:
     first = clock.today()
-    tags: dict[int, tuple[str, str]] = {
-        0: ("live", _("直播")),
-        2: ("field", _("截单")),
-        4: ("ready", _("采收")),
-        6: ("told", _("发货")),
-    }
-    return [FairDay(first + timedelta(days=n), (tags[n],) if n in tags else ()) for n in range(7)]
+    kinds = {0: ["live"], 2: ["closing"], 4: ["harvest"], 6: ["handover"]}
+    return [FairDay(first + timedelta(days=n), kinds.get(n, [])) for n in range(7)]
 
 
 @blueprint.get("/parts")
@@ -130,7 +119,7 @@ def parts_work() -> ResponseReturnValue:
 @allow.everyone
 def parts_household() -> ResponseReturnValue:
     """The frame of a household's page."""
-    return render_template("look/household.html")
+    return render_template("look/household.html", far_off=FAR_OFF)
 
 
 @blueprint.get("/parts/board")

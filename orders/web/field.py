@@ -14,7 +14,7 @@ from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
-from kernel.quantity import JIN_G, parse_jin, parse_units
+from kernel.quantity import FAR_OFF, JIN_G, parse_jin, parse_units
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, enter_yield
 from orders.benefit import per_unit
@@ -55,11 +55,6 @@ class Scale:
 
     by_jin: bool
     unit_g: int
-
-    @property
-    def pad_g(self) -> int:
-        """What the pad takes for one unit: it thinks in jin."""
-        return self.unit_g if self.by_jin else JIN_G
 
     def read(self, text: str) -> Harvested:
         """Return what was typed. Raises Invalid."""
@@ -112,6 +107,7 @@ def _page(
         view=view,
         entry=entry,
         scale=scale,
+        far_off=FAR_OFF,
         price=price,
         due=price * quota.quantity,
         earned=price * entry.quantity if entry else None,
@@ -155,7 +151,7 @@ def answer(token: str) -> ResponseReturnValue:
 @blueprint.post("/field/<token>/yield")
 @allow.everyone
 def enter(token: str) -> ResponseReturnValue:
-    """Say how much was harvested; a figure five times off is asked about first."""
+    """Say how much was harvested; a figure far off is asked about first."""
     quota = quota_of(token)
     account_id, by_proxy = acts_for(quota)
     typed = request.form.get("figure", "")

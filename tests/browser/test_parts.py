@@ -62,14 +62,14 @@ def test_what_cannot_be_taken_back_is_asked_about_first(visit: Callable[[str], P
 def test_a_household_weighs_with_its_own_keys(visit: Callable[[str], Page]) -> None:
     page = visit("phone")
     page.goto("/parts/household")
-    said = page.locator("#harvested_jin-says")
-    expect(said).to_contain_text("比任务少 1.5 斤，可以交。")
+    said = page.locator("#say")
+    expect(said).to_contain_text("比任务少 1.5，可以交。")
     expect(said).to_contain_text("大约到手 ¥426.60")
     page.get_by_role("button", name="删一位").click()
     page.get_by_role("button", name="删一位").click()
     page.get_by_role("button", name="5").click()
-    expect(page.locator("#harvested_jin-shown")).to_have_text("1185")
-    expect(said).to_contain_text("任务是 120 斤。看看数字对不对？")
+    expect(page.locator("#shown")).to_have_text("1185")
+    expect(said).to_contain_text("任务是 120。看看数字对不对？")
     expect(page.locator("#harvested_jin")).to_have_value("1185")
 
 
