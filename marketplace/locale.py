@@ -75,6 +75,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # jinja2.ext.i18n has it
         gettext=lambda one: _words().gettext(one),
         ngettext=lambda one, many, number: _words().ngettext(one, many, number),
+        pgettext=lambda context, one: _words().pgettext(context, one),
         newstyle=True,
     )
     say: Any = app.jinja_env.globals["gettext"]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
 from kernel.access import Viewer, may_enter, viewer
@@ -128,7 +129,7 @@ RAILS: dict[Role, tuple[Item, ...]] = {
 
 ROLE_NAMES: dict[Role, LazyString] = {
     Role.VISITOR: _l("访客"),
-    Role.CONSUMER: _l("买家"),
+    Role.CONSUMER: lazy_pgettext("one", "买家"),
     Role.OFFICIAL: _l("单位职工"),
     Role.COORDINATOR: _l("集体订购联系人"),
     Role.CLERK: _l("供货方经办人"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_wtf import FlaskForm
 from wtforms import (
     DateField,
@@ -70,7 +71,7 @@ class PlanForm(FlaskForm):
 class OfferForm(FlaskForm):
     """A lot that is put into a round."""
 
-    lot = SelectField(_l("批次"), [NEEDED], choices=[])
+    lot = SelectField(lazy_pgettext("one", "批次"), [NEEDED], choices=[])
     price = StringField(_l("价格（元）"), [NEEDED])
     quota = IntegerField(_l("这一期最多卖"), [Optional(), NumberRange(1, MAX_UNITS)])
     limit_per_buyer = IntegerField(_l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
 from sellers.model import (
@@ -56,9 +57,9 @@ MODES: dict[LotMode, LazyString] = {
 }
 PLACES: dict[Place, LazyString] = {
     Place.SHOP: _l("商城"),
-    Place.ROUND: _l("预订期"),
+    Place.ROUND: lazy_pgettext("one", "预订期"),
     Place.BROADCAST: _l("直播"),
-    Place.SLOT: _l("智能柜"),
+    Place.SLOT: lazy_pgettext("one", "智能柜"),
 }
 CERTIFICATES: dict[str, LazyString] = {
     "licence": _l("营业执照"),

@@ -75,7 +75,7 @@ def _order_way() -> list[Step]:
         Step(_("已付款"), moment(clock.now() - timedelta(days=3)), "done"),
         Step(_("已采收"), _("实收 %(weight)s", weight=jin(4900)), "done"),
         Step(_("正在送"), "", "now"),
-        Step(_("签收"), _("到了点一下，少了坏了在这里说")),
+        Step(_("已签收"), _("到了点一下，少了坏了在这里说")),
     ]
 
 

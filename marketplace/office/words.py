@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
 from kernel.ledger import AccountKind
 from orders.model import OrderState, PaymentMethod, PaymentState, RefundState
 
 MOVEMENTS: dict[str, LazyString] = {
-    "payment": _l("付款"),
+    "payment": lazy_pgettext("one", "付款"),
     "receivable": _l("单位应付"),
     "receivable_cut": _l("单位少付"),
     "provider_fee": _l("支付手续费"),
@@ -46,15 +47,15 @@ ACTS: dict[str, LazyString] = {
 }
 """What somebody did that has to leave a trace; kernel.audit keeps these words."""
 SUBJECTS: dict[str, LazyString] = {
-    "seller": _l("供货方"),
-    "household": _l("农户"),
+    "seller": lazy_pgettext("one", "供货方"),
+    "household": lazy_pgettext("one", "农户"),
     "certificate": _l("证书"),
-    "order": _l("订单"),
+    "order": lazy_pgettext("one", "订单"),
     "quota": _l("采收任务"),
-    "payment": _l("付款"),
+    "payment": lazy_pgettext("one", "付款"),
     "payout": _l("打款"),
     "refund": _l("退款"),
-    "cabinet": _l("柜子"),
+    "cabinet": lazy_pgettext("one", "柜子"),
     "difference": _l("差异"),
     "account": _l("账号"),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from flask_babel import gettext as _
+from flask_babel import pgettext
 from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
@@ -42,7 +43,7 @@ def workbook(period: Period, report: ChannelReport, sellers: Sequence[Sold]) -> 
     ]
     _sheet(book, _("各来源"), _("来源"), [*sources, (_("合计"), report.total)])
     rows = [(local(one), one.figures) for one in sellers]
-    _sheet(book, _("各供货方"), _("供货方"), [*rows, (_("合计"), report.total)])
+    _sheet(book, _("各供货方"), pgettext("one", "供货方"), [*rows, (_("合计"), report.total)])
     days = [(day.isoformat(), figures) for day, figures in by_day(period)]
     _sheet(book, _("每日"), _("日期"), [*days, (_("合计"), report.total)])
     out = io.BytesIO()

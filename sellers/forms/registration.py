@@ -55,7 +55,7 @@ class CertificateForm(FlaskForm):
     """A paper with its photograph."""
 
     kind = pick(_l("证书"), CERTIFICATES, validators=[InputRequired()])
-    number = text(_l("编号"), 60, needed=_l("照着证书写编号。"))
+    number = text(_l("证书编号"), 60, needed=_l("照着证书写编号。"))
     issued_by = text(_l("发证机关"), 120)
     valid_until = DayField(_l("有效期到"), validators=[Optional()])
     file = FileField(_l("照片或 PDF"), validators=[InputRequired(_l("选一张照片或一份 PDF。"))])

@@ -69,7 +69,7 @@ def test_what_is_taken_out_can_be_put_back(visitor: Visitor) -> None:
     visitor.send(f"/cart/lines/{offer.public_id}", quantity=0)
     page = visitor.page("/cart")
     assert "购物车是空的" in page
-    assert "撤回" in page
+    assert "撤销" in page
     visitor.send(f"/cart/lines/{offer.public_id}", quantity=3)
     assert "去结算 ¥177.00" in visitor.page("/cart")
 

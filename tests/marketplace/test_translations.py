@@ -5,6 +5,7 @@ import re
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from flask import Flask, render_template_string
 
 from marketplace.rooms import ROOT
 
@@ -15,36 +16,59 @@ TRANSLATED = re.compile(r"\{#.*?#\}|\b_\(\s*(?:'[^']*'|\"[^\"]*\")", re.DOTALL)
 CHINESE_STOPS = re.compile("[，。、；：（）“”！？]")
 
 
-def said(package: str) -> set[str]:
+Message = tuple[str, str]
+"""A context, empty for most, and the Chinese words."""
+
+
+def said(package: str) -> set[Message]:
     """Every message that the code and templates of a package can say."""
+    plain = dict.fromkeys(("_", "_l", "gettext", "lazy_gettext"))
     found = extract_from_dir(
         ROOT / package,
         method_map=[("**.py", "python"), ("**/templates/**.html", "jinja2")],
-        keywords={"_": None, "_l": None, "gettext": None, "lazy_gettext": None},
+        keywords={**plain, **dict.fromkeys(("pgettext", "lazy_pgettext"), ((1, "c"), 2))},
     )
-    return {str(message) for _file, _line, message, _notes, _context in found if message}
+    return {(context or "", str(one)) for _file, _line, one, _notes, context in found if one}
+
+
+def english(package: str) -> dict[Message, str]:
+    """The English of every message that a package's catalogue has."""
+    path = ROOT / package / "translations" / "en" / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        messages = [m for m in read_po(file, locale="en") if m.id]
+    return {(m.context or "", str(m.id)): str(m.string or "") for m in messages}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_every_message_has_its_english(package: str) -> None:
-    path = ROOT / package / "translations" / "en" / "LC_MESSAGES" / "messages.po"
-    with path.open("rb") as file:
-        english = {message.id: message.string for message in read_po(file, locale="en")}
-    messages = said(package)
+def test_every_message_has_its_english_and_all_english_is_said(package: str) -> None:
+    messages, catalogue = said(package), english(package)
     assert messages
-    assert [message for message in messages if not english.get(message)] == []
+    assert [message for message in messages if not catalogue.get(message)] == []
+    assert catalogue.keys() - messages == set()
+
+
+def test_the_same_words_are_the_same_english_in_every_catalogue() -> None:
+    """All catalogues are one for the site: of two texts, one would stand where it is wrong."""
+    texts: dict[Message, set[str]] = {}
+    for package in PACKAGES:
+        for message, text in english(package).items():
+            texts.setdefault(message, set()).add(text)
+    assert {message: found for message, found in texts.items() if len(found) > 1} == {}
+
+
+def test_a_context_tells_one_from_many(app: Flask) -> None:
+    page = "{{ _('批次') }}, {{ pgettext('one', '批次') }}, {{ pgettext('verb', '上架') }}"
+    for language, shown in {"en": "Lots, Lot, List", "zh": "批次, 批次, 上架"}.items():
+        with app.test_request_context(headers={"Accept-Language": language}):
+            assert render_template_string(page) == shown
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_english_keeps_every_placeholder(package: str) -> None:
-    path = ROOT / package / "translations" / "en" / "LC_MESSAGES" / "messages.po"
-    with path.open("rb") as file:
-        catalogue = [m for m in read_po(file, locale="en") if m.id and isinstance(m.string, str)]
     changed = [
-        message.id
-        for message in catalogue
-        if set(PLACEHOLDER.findall(str(message.id)))
-        != set(PLACEHOLDER.findall(str(message.string)))
+        words
+        for (_context, words), text in english(package).items()
+        if set(PLACEHOLDER.findall(words)) != set(PLACEHOLDER.findall(text))
     ]
     assert changed == []
 
