@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,7 @@ from kernel.errors import Invalid, NotFound
 from kernel.ledger import AccountKind
 from orders.books import BOOK
 from orders.model import Order, OrderLine
+from tests.at_once import PATIENCE_S, at_once
 from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
 from tests.cabinets.cabinet_builders import operator as another_operator
 from tests.laws import assert_laws_hold
@@ -190,58 +191,44 @@ def test_a_cabinet_that_does_not_exist_takes_nothing() -> None:
     assert count(DeviceReport) == 0
 
 
-def at_once(app: Flask, act: Callable[[], Any], how_many: int = 4) -> list[Exception]:
-    """Run `act` in several threads that start together; return what they raised."""
-    ready, raised = threading.Barrier(how_many), []
-
-    def run() -> None:
-        with app.app_context():
-            ready.wait(5)
-            try:
-                act()
-            except Exception as error:  # what it was is for the test to judge
-                raised.append(error)
-            finally:
-                db.session.remove()
-
-    threads = [threading.Thread(target=run) for _ in range(how_many)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
-    return raised
-
-
 BATCH = [sale(n, 1 + n % 2) for n in range(1, 9)]
 
 
 def test_concurrent_repeats_of_a_batch_have_one_effect(app: Flask, operator: Viewer) -> None:
     stocked(operator, 10)
-    assert at_once(app, lambda: receive("one-1", BATCH)) == []
+    at_once(app, *[lambda: receive("one-1", BATCH)] * 4)
     assert (count(DeviceReport), count(Order)) == (8, 8)
     assert (expected(), takings(), differences()) == (-2, 6000, [("deficit", -2)])
     assert_laws_hold()
 
 
-def test_without_the_lock_concurrent_repeats_collide(
+def two_batches_at_once(app: Flask) -> tuple[int, list[Gap]]:
+    """Take the halves of a batch together; return the highest number and what is missing."""
+    at_once(app, lambda: receive("one-1", BATCH[:4]), lambda: receive("one-1", BATCH[4:]))
+    db.session.expire_all()
+    made = db.session.scalars(select(Cabinet)).one()
+    return made.last_sequence, gaps_of(made.id)
+
+
+def test_two_batches_at_once_leave_nothing_missing(app: Flask, operator: Viewer) -> None:
+    stocked(operator, 10)
+    assert two_batches_at_once(app) == (8, [])
+
+
+def test_without_the_lock_one_of_two_batches_would_be_forgotten(
     app: Flask, operator: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: what the lock prevents does happen without it."""
+    """The control: each counts on from what it read before the other was written."""
     stocked(operator, 10)
-    together = threading.Barrier(2)
+    both_read = threading.Barrier(2)
 
     def unlocked(session: Any, code: str) -> Cabinet:
-        return session.scalars(select(Cabinet).where(Cabinet.code == code)).one()  # type: ignore[no-any-return]
+        found: Cabinet = session.scalars(select(Cabinet).where(Cabinet.code == code)).one()
+        both_read.wait(PATIENCE_S)
+        return found
 
-    def wait_for_the_other(*asked: Any) -> Any:
-        answer = sort_out(*asked)
-        together.wait(10)
-        return answer
-
-    sort_out = reports._sort_out
     monkeypatch.setattr(reports, "lock_cabinet", unlocked)
-    monkeypatch.setattr(reports, "_sort_out", wait_for_the_other)
-    assert at_once(app, lambda: receive("one-1", BATCH), 2) != []
+    assert two_batches_at_once(app) in [(8, [Gap(1, 4)]), (4, [])]
 
 
 SETTINGS = settings(

@@ -1,7 +1,6 @@
 """One effect per key."""
 
 import io
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from kernel.idempotency import (
     once_within,
 )
 from kernel.reads import Write
+from tests.at_once import at_once
 
 
 @pytest.fixture(autouse=True)
@@ -87,30 +87,16 @@ def test_a_key_that_is_too_long_is_refused() -> None:
     assert effects() == 0
 
 
-def test_twenty_at_once_have_one_effect_and_one_answer(app: Flask) -> None:
-    answers: list[dict[str, Any]] = []
-    together = threading.Barrier(4)
-
-    def press() -> None:
-        with app.app_context():
-            together.wait()
-            for _ in range(5):
-                answers.append(once("v:one", "orders", "key", {}, act))
-            db.session.remove()
+def test_four_who_press_five_times_each_have_one_effect_and_one_answer(app: Flask) -> None:
+    def press() -> list[dict[str, Any]]:
+        return [once("v:one", "orders", "key", {}, act) for _ in range(5)]
 
     db.session.remove()
-    threads = [threading.Thread(target=press) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == [{"entries": 1}] * 20
+    assert at_once(app, *[press] * 4) == [[{"entries": 1}] * 5] * 4
     assert effects() == 1
 
 
-def test_a_claim_kept_by_the_action_itself_gives_the_first_answer_whatever_the_repeat_meets() -> (
-    None
-):
+def test_an_attempt_kept_by_its_action_gives_the_first_answer_whatever_the_repeat_meets() -> None:
     def keep(attempt: Attempt, answer: dict[str, Any]) -> dict[str, Any]:
         with transaction():
             note("tested", "thing", account_id=None)

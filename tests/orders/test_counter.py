@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +18,7 @@ from orders.model import CreditKind, Order, OrderState, Payment, PaymentMethod, 
 from sellers.model import Lot, Offer, Place
 from sellers.supply import promise_lots
 from tests import builders
+from tests.at_once import at_once
 
 
 @pytest.fixture(autouse=True)
@@ -120,19 +120,7 @@ def test_a_batch_is_all_or_none_and_repeats_within_it_are_one_sale() -> None:
 
 def test_two_who_record_the_same_sale_at_once_record_it_once(app: Flask) -> None:
     offer = in_slot()
-    sale, ready, orders = sale_of(offer), threading.Barrier(3), []
-
-    def record() -> None:
-        with app.app_context():
-            ready.wait(5)
-            orders.append(record_sale(sale))
-            db.session.remove()
-
-    threads = [threading.Thread(target=record) for _ in range(3)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(20)
-    assert len(orders) == 3
+    sale = sale_of(offer)
+    orders = at_once(app, *[lambda: record_sale(sale)] * 3)
     assert len(set(orders)) == 1
     assert (count(Order), count(Payment)) == (1, 1)

@@ -43,6 +43,7 @@ from orders.model import (
 from orders.payments.captures import Captured, record_capture
 from orders.queries.harvest import item_view, preview
 from sellers.model import Lot, Offer
+from tests.at_once import PATIENCE_S, at_once
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
@@ -244,38 +245,13 @@ def test_a_second_allocation_is_refused_and_refunds_nothing_more() -> None:
     assert db.session.scalar(select(func.sum(Refund.units))) == 8
 
 
-def at_once(app: Flask, work: Callable[[], object], times: int) -> list[object]:
-    """Run `work` in several threads that start together; return results and exceptions."""
-    ready, results = threading.Barrier(times), []
-
-    def run() -> None:
-        with app.app_context():
-            ready.wait(timeout=10)
-            try:
-                results.append(work())
-            except Exception as problem:
-                results.append(problem)
-            finally:
-                db.session.remove()
-
-    threads = [threading.Thread(target=run) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return results
-
-
 def test_two_allocations_at_once_make_one_run_and_one_refund_each(app: Flask) -> None:
     closed = closed_round(50, 30)
     harvest(closed, 72)
     item_id = closed.item.id
-    results = at_once(
-        app, lambda: allocate(item_id, "pro_rata", account_id=None).public_id, times=3
-    )
-    refused = [one for one in results if isinstance(one, Conflict)]
-    assert len(refused) == 2
-    assert {one.code for one in refused} == {"already_allocated"}
+    with pytest.RaisesGroup(Conflict, Conflict) as refused:
+        at_once(app, *[lambda: allocate(item_id, "pro_rata", account_id=None)] * 3)
+    assert {getattr(one, "code", one) for one in refused.value.exceptions} == {"already_allocated"}
     assert db.session.scalar(select(func.count()).select_from(AllocationRun)) == 1
     assert db.session.scalar(select(func.count()).select_from(Refund)) == 2
     assert allocated() == [45, 27]
@@ -290,13 +266,11 @@ def test_without_the_lock_two_allocations_collide_in_the_database(app: Flask) ->
 
     def unlocked(session: object, wanted: int) -> NoticeItem:
         item = db.session.get_one(NoticeItem, wanted)
-        both_read.wait(timeout=10)
+        both_read.wait(PATIENCE_S)
         return item
 
-    with mock.patch.object(yields, "lock_item", unlocked):
-        results = at_once(app, lambda: allocate(item_id, "pro_rata", account_id=None), times=2)
-    assert [one for one in results if isinstance(one, IntegrityError)]
-    assert not [one for one in results if isinstance(one, Conflict)]
+    with mock.patch.object(yields, "lock_item", unlocked), pytest.RaisesGroup(IntegrityError):
+        at_once(app, *[lambda: allocate(item_id, "pro_rata", account_id=None)] * 2)
 
 
 def test_who_comes_first_keeps_the_time_of_the_units_that_are_still_needed() -> None:

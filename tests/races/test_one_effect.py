@@ -8,7 +8,6 @@ as much as the same request on a scene like it, sent alone.
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextvars import Context
@@ -26,6 +25,7 @@ from kernel.idempotency import HEADER, once_within
 from marketplace import checkout
 from marketplace.app import create_app
 from tests import builders
+from tests.at_once import at_once
 from tests.laws import assert_laws_hold
 from tests.races.keyed import acts_once, writes
 from tests.races.moves import MOVES, Move
@@ -34,7 +34,6 @@ for room in ("orders", "harvest", "supply"):
     import_module(f"tests.races.moves_{room}")
 
 AT_ONCE = 20
-PATIENCE_S = 60
 NOT_AN_EFFECT = frozenset({"idempotency_key", "api_token", "ledger_book", "ledger_account"})
 """Tables that know of a request rather than of what it did, or that the first effect fills."""
 REUSED = frozenset({409, 422})
@@ -85,21 +84,9 @@ def ask(app: Flask, move: Move, token: str, key: str, body: dict[str, Any] | Non
     return Said(answer.status_code, answer.location or "", answer.get_data())
 
 
-def at_once(app: Flask, move: Move, token: str, key: str) -> list[Said]:
+def twenty(app: Flask, move: Move, token: str, key: str) -> list[Said]:
     """Send a move AT_ONCE times at the same moment."""
-    said: list[Said] = []
-    gate = threading.Barrier(AT_ONCE)
-
-    def send() -> None:
-        gate.wait(PATIENCE_S)
-        said.append(ask(app, move, token, key, move.body))
-
-    threads = [threading.Thread(target=send) for _ in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    return said
+    return at_once(app, *[lambda: ask(app, move, token, key, move.body)] * AT_ONCE)
 
 
 def measures(table: Table) -> list[str]:
@@ -144,7 +131,7 @@ def test_every_endpoint_that_acts_once_has_a_request_here(roomy: Flask) -> None:
 def test_twenty_at_once_with_one_key_are_one(shop: Flask, endpoint: str) -> None:
     move = MOVES[endpoint]()
     token, before = move.token(), state()
-    answers = at_once(shop, move, token, "one-key")
+    answers = twenty(shop, move, token, "one-key")
     effect = change(before)
     assert effect, answers[0]
     assert len(answers) == AT_ONCE
@@ -177,6 +164,6 @@ def test_without_the_kept_key_twenty_at_once_would_be_more_than_one(
     monkeypatch.setattr(checkout, "once_within", forgetful)
     move = MOVES["orders_api.place_order"]()
     token, before = move.token(), state()
-    answers = at_once(shop, move, token, "one-key")
+    answers = twenty(shop, move, token, "one-key")
     assert len(set(answers)) == AT_ONCE
     assert change(before)["orders: rows"] == AT_ONCE

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
@@ -135,27 +132,6 @@ def deliver(client: FlaskClient, event: dict[str, Any], **change: Any) -> int:
     )
     db.session.rollback()
     return answer.status_code
-
-
-def in_threads(app: Flask, *works: Callable[[], object]) -> list[BaseException]:
-    """Run `works` at once, each with a session of its own; return what was raised."""
-    raised: list[BaseException] = []
-    gate = threading.Barrier(len(works))
-
-    def run(work: Callable[[], object]) -> None:
-        with app.app_context():
-            gate.wait(10)
-            try:
-                work()
-            except Exception as error:
-                raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return raised
 
 
 def lapse(placed: Placed) -> None:

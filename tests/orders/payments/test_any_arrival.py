@@ -20,11 +20,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kernel import clock
+from kernel.errors import Conflict
 from kernel.ledger import AccountKind
 from orders import lifecycle
 from orders.model import OrderState, PaymentState, RefundState
 from orders.payments import checkout, gateway, reconcile
 from orders.placing import Placed
+from tests.at_once import at_once
 from tests.laws import assert_laws_hold
 from tests.orders.payments.money_in import (
     balance,
@@ -32,7 +34,6 @@ from tests.orders.payments.money_in import (
     deliver,
     events,
     give_one_back,
-    in_threads,
     lot_of,
     opened,
     order_of,
@@ -117,7 +118,7 @@ class Scene:
             def asked(*about: Any) -> Any:
                 answer = real(*about)
                 bring = self.post.about(news())
-                assert in_threads(self.app, bring) == []
+                at_once(self.app, bring)
                 return answer
 
             with pytest.MonkeyPatch.context() as patch:
@@ -126,7 +127,7 @@ class Scene:
             return
         bring = self.post.about(news())
         if self.moment == "during":
-            assert in_threads(self.app, own, bring) == []
+            at_once(self.app, own, bring)
         else:
             own()
             bring()
@@ -214,8 +215,9 @@ def test_refunds_for_many_reasons_at_once_never_exceed_the_charge(
     placed = paid_order(shop, units=2)
     reasons = ["short:1", "claim:1", "claim:2", "return:1"]
     works = [lambda cause=cause: give_one_back(placed, cause) for cause in reasons]
-    raised = in_threads(app, *works)
-    assert [getattr(error, "code", error) for error in raised] == ["refund_too_large"] * 2
+    with pytest.RaisesGroup(Conflict, Conflict) as refused:
+        at_once(app, *works)
+    assert {getattr(one, "code", one) for one in refused.value.exceptions} == {"refund_too_large"}
     assert [one.amount_fen for one in refunds_of(placed)] == [PRICE_FEN] * 2
     assert payment_of(placed).refunded_fen == 2 * PRICE_FEN
     assert balance(AccountKind.BUYER_PREPAID) == 0
