@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from cabinets.actions.reports import MAX_REPORTS
 from cabinets.device import sign
-from cabinets.model import Cabinet, DeviceReport
+from cabinets.model import Cabinet, DeviceReport, Slot, SlotFill
 from cabinets.queries import slots_of
 from kernel import clock
 from kernel.db import db, end_read
@@ -48,24 +48,26 @@ def simulate(code: str, url: str, sales: int, shuffle: bool, repeat: bool) -> No
 
 
 def _events(cabinet_id: int, sales: int) -> list[dict[str, Any]]:
-    """Return sales of one unit each from slots that have something, under the next numbers."""
+    """Return what a device would report next: what it saw filled, then sales of one unit each."""
     last = db.session.scalar(
         select(func.max(DeviceReport.sequence)).where(DeviceReport.cabinet_id == cabinet_id)
     )
     numbers = [slot.number for slot in slots_of([cabinet_id])[cabinet_id] if slot.offer]
     if not numbers:
         raise click.ClickException("no slot of this cabinet sells anything: restock it first")
+    unseen = db.session.execute(
+        select(Slot.number, SlotFill.units)
+        .join(Slot, SlotFill.slot_id == Slot.id)
+        .where(Slot.cabinet_id == cabinet_id, SlotFill.since.is_(None), SlotFill.units > 0)
+        .order_by(SlotFill.id)
+        .limit(MAX_REPORTS - sales)
+    )
+    told = [{"kind": "restock_seen", "slot": one.number, "units": one.units} for one in unseen]
+    for _ in range(sales):
+        slot = random.choice(numbers)  # noqa: S311 - which slot sells is no secret
+        told.append({"kind": "sale", "slot": slot, "units": 1})
     first, at = (last or 0) + 1, clock.now().isoformat()
-    return [
-        {
-            "sequence": first + n,
-            "kind": "sale",
-            "slot": random.choice(numbers),  # noqa: S311 - which slot sells is no secret
-            "units": 1,
-            "at": at,
-        }
-        for n in range(sales)
-    ]
+    return [{"sequence": first + n, **one, "at": at} for n, one in enumerate(told)]
 
 
 def _send(address: str, key: str, events: list[dict[str, Any]]) -> str:

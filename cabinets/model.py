@@ -103,6 +103,27 @@ class SlotEvent(SmallKey, Base):
     lot: Mapped[Lot] = relationship()
 
 
+class SlotFill(SmallKey, Base):
+    """One filling of a slot: with what, and under which number of its device it was seen.
+
+    `since` is empty until the device says that it saw it. `units` is zero as long as the offer
+    was only chosen.
+    """
+
+    __tablename__ = "slot_fill"
+    __table_args__ = (
+        Index("ix_slot_fill_slot", "slot_id", "id"),
+        CheckConstraint("units >= 0", name="units"),
+    )
+
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id"))
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), index=True)
+    units: Mapped[int]
+    since: Mapped[int | None]
+
+    offer: Mapped[Offer] = relationship()
+
+
 class DeviceReport(SmallKey, Base):
     """One event that a device reported, known by its sequence number; repeats change nothing.
 

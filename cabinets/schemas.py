@@ -32,7 +32,8 @@ class _In(Schema):
 class ReportIn(_In):
     """One event. `at` is the device's own time and is only kept, never believed.
 
-    `tenths` is a temperature in tenths of a degree Celsius.
+    A sale is of the goods whose `restock_seen` has the last number before its own. `tenths` is
+    a temperature in tenths of a degree Celsius.
     """
 
     sequence = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_SEQUENCE))

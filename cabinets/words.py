@@ -34,6 +34,8 @@ DIFFERENCES: Mapping[str, LazyString] = {
     **REASONS,
     "unknown_slot": _l("上报了没有的货道"),
     "no_offer": _l("没选货的货道卖出"),
+    "unplaced": _l("换货前还是换货后卖的，还说不准"),
+    "late_sale": _l("换货以后才报来的销售"),
     "deficit": _l("卖出的比应有的多"),
     "sequence_conflict": _l("同一序号报了不同内容"),
 }

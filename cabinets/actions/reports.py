@@ -15,33 +15,18 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, joinedload
 
 from cabinets.actions import operated
-from cabinets.model import (
-    Cabinet,
-    DeviceReport,
-    ReportGap,
-    Slot,
-    SlotEvent,
-    SlotEventKind,
-    StockDifference,
-)
-from cabinets.stock import expected_of
+from cabinets.actions.sales import difference_of, sell
+from cabinets.model import Cabinet, DeviceReport, ReportGap, StockDifference
 from kernel import audit, clock
 from kernel.access import Viewer, found
 from kernel.db import transaction
 from kernel.errors import Invalid
-from orders.actions.counter import CounterSale, record_sales
-from sellers.model import Offer
 
 MAX_REPORTS = 1000
 """How many reports come in one batch, which is one transaction."""
 
-UNKNOWN_SLOT, NO_OFFER, DEFICIT, CONFLICT = (
-    "unknown_slot",
-    "no_offer",
-    "deficit",
-    "sequence_conflict",
-)
-"""Names of differences that come from reports."""
+CONFLICT = "sequence_conflict"
+"""Name of the difference that a second report under one number is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +72,7 @@ def receive(code: str, reports: Iterable[Report]) -> Receipt:
 
     A report that is known changes nothing; one whose number is known with other content is
     kept beside the first and named. A sale has happened and is never refused: what we did
-    not expect becomes a difference with a name. Raises NotFound.
+    not expect, or cannot tell the goods of, becomes a difference with a name. Raises NotFound.
     """
     receipt = Receipt()
     with transaction() as session:
@@ -100,10 +85,10 @@ def receive(code: str, reports: Iterable[Report]) -> Receipt:
         session.add_all([*kept, *beside])
         session.flush()
         _note_gaps(session, cabinet, [one.sequence for one in fresh])
-        _sell(session, cabinet, kept)
+        sell(session, cabinet, kept)
         for one in beside:
             if one.kind == "sale":
-                session.add(_difference(cabinet, None, CONFLICT, one))
+                session.add(difference_of(cabinet, None, CONFLICT, one))
         if any(one.kind == "temperature" for one in fresh):
             _note_temperature(session, cabinet)
     return receipt
@@ -193,93 +178,6 @@ def without(spans: Sequence[tuple[int, int]], numbers: Sequence[int]) -> list[tu
         if first <= last:
             left.append((first, last))
     return left
-
-
-def _sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) -> None:
-    """Record the sales among new reports, at the price that their slot has now."""
-    sales = [one for one in reports if one.kind == "sale"]
-    if not sales:
-        return
-    slots = {
-        slot.number: slot
-        for slot in session.scalars(
-            select(Slot)
-            .where(Slot.cabinet_id == cabinet.id)
-            .options(joinedload(Slot.offer))
-            .execution_options(populate_existing=True)
-        )
-    }
-    before = expected_of([slot.id for slot in slots.values()])
-    left, sold = dict(before), []
-    for report in sales:
-        slot = slots.get(report.body["slot"])
-        if slot is None or slot.offer is None:
-            name = UNKNOWN_SLOT if slot is None else NO_OFFER
-            session.add(_difference(cabinet, slot, name, report))
-            continue
-        sold.append((report, slot, slot.offer))
-        left[slot.id] -= report.body["units"]
-    _record(session, cabinet, sold)
-    for slot in slots.values():
-        short = max(0, -left[slot.id]) - max(0, -before[slot.id])
-        if short:
-            _note_deficit(session, cabinet, slot, short)
-
-
-def _record(
-    session: Session, cabinet: Cabinet, sold: Sequence[tuple[DeviceReport, Slot, Offer]]
-) -> None:
-    """Write an order for each sale and take its units out of its slot."""
-    sales = {
-        report.id: CounterSale(
-            reference=f"cabinet:{cabinet.public_id}:{report.sequence}",
-            offer_id=offer.id,
-            units=report.body["units"],
-            credit_source_id=cabinet.credit_source_id,
-            city=cabinet.site.city,
-        )
-        for report, _, offer in sold
-    }
-    orders = record_sales(sales.values())
-    session.add_all(
-        SlotEvent(
-            slot_id=slot.id,
-            offer_id=offer.id,
-            lot_id=offer.lot_id,
-            kind=SlotEventKind.SALE,
-            units=-report.body["units"],
-            report_id=report.id,
-            order_id=orders[sales[report.id].reference],
-        )
-        for report, slot, offer in sold
-    )
-
-
-def _difference(
-    cabinet: Cabinet, slot: Slot | None, name: str, report: DeviceReport
-) -> StockDifference:
-    return StockDifference(
-        cabinet_id=cabinet.id,
-        slot_id=slot.id if slot else None,
-        report_id=report.id,
-        name=name,
-        units=-report.body["units"],
-    )
-
-
-def _note_deficit(session: Session, cabinet: Cabinet, slot: Slot, short: int) -> None:
-    """More was sold than we knew to be in the slot: one open difference says how much in all."""
-    known = session.scalar(
-        select(StockDifference).where(
-            StockDifference.slot_id == slot.id,
-            StockDifference.name == DEFICIT,
-            StockDifference.explained_at.is_(None),
-        )
-    )
-    if known is not None:
-        known.units -= short
-        return
-    session.add(StockDifference(cabinet_id=cabinet.id, slot_id=slot.id, name=DEFICIT, units=-short))
 
 
 def _note_temperature(session: Session, cabinet: Cabinet) -> None:

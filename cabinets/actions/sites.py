@@ -11,6 +11,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from cabinets.actions import operated
+from cabinets.fills import note_offer
 from cabinets.model import Cabinet, Site, Slot
 from cabinets.stock import expected_of
 from kernel import audit
@@ -184,5 +185,5 @@ def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) 
     if old is not None:
         withdraw_offer(old.id)
     slot.offer = list_offer(lot.id, Place.SLOT, price_fen)
-    session.flush()
+    note_offer(session, slot, old, slot.offer)
     return slot.offer

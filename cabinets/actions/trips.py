@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from cabinets.actions import operated
 from cabinets.actions.sites import MAX_CAPACITY, put_offer
+from cabinets.fills import note_fill
 from cabinets.model import Cabinet, Slot, SlotEvent, SlotEventKind, StockDifference
 from cabinets.stock import expected_of, moved_into, room_in
 from kernel import clock
@@ -108,6 +109,7 @@ def restock(viewer: Viewer, code: str, lines: Sequence[TripLine]) -> dict[int, i
             promise_lots(wanted)
         for line in moving:
             _add(session, viewer, slots[line.slot], SlotEventKind.RESTOCK, line.units)
+            note_fill(session, cabinet, slots[line.slot], line.units)
         return {line.slot: expected[slots[line.slot].id] + line.units for line in lines}
 
 
