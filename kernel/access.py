@@ -164,8 +164,8 @@ def needs_factor(endpoint: str) -> bool:
 
 
 def ask_factor(who: Viewer) -> None:
-    """Refuse staff who have not shown their second factor lately. Raises FactorNeeded."""
-    if who.has(*FACTOR_ROLES) and not who.has_factor:
+    """Refuse whoever has not shown a second factor lately. Raises FactorNeeded."""
+    if not who.has_factor:
         raise FactorNeeded()
 
 
@@ -190,7 +190,8 @@ def guard() -> None:
         return  # devices sign their body; the endpoint itself checks the signature
     who = viewer()
     if rule & who.roles:
-        if needs_factor(request.endpoint) and request.method not in READS:
+        asked = needs_factor(request.endpoint) and request.method not in READS
+        if asked and who.has(*FACTOR_ROLES):
             ask_factor(who)
         return
     if who.account_id is None:

@@ -45,9 +45,9 @@ def purchase(
 
     Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
     same key and lines return the same answer. Raises Denied for cash away from a counter,
-    FactorNeeded for staff who take it without having shown their second factor, PriceChanged
-    when the total is not the expected one, OfferClosed for what is not
-    sold here, and what `orders.placing.place` and `kernel.idempotency.once_within` raise.
+    FactorNeeded for whoever takes it without having shown a second factor, PriceChanged when
+    the total is not the expected one, OfferClosed for what is not sold here, and what
+    `orders.placing.place` and `kernel.idempotency.once_within` raise.
     """
     if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
         raise Denied(

@@ -11,7 +11,7 @@ from marketplace.demo.world import World
 from orders.actions.members import set_staff_list
 from orders.actions.units import add_unit, set_target
 
-FACTORED = ("staff", "staff2", "admin")
+FACTORED = ("staff", "staff2", "admin", "operator")
 """Who has the demo's second factor: `flask demo code` tells its code."""
 MEMBERS = {"lc-union": 6, "yb-helper": 4, "dg-dalang": 2}
 """How many colleagues of which units have accounts."""
@@ -33,10 +33,10 @@ def settle(world: World) -> None:
     world.account("auditor", "审计员", "Auditor", (Role.AUDITOR, platform))
     world.account("staff", "平台工作人员", "Platform staff", (Role.STAFF, platform))
     world.account("staff2", "平台复核人员", "Second staff", (Role.STAFF, platform))
-    factored = [world.accounts[login] for login in FACTORED]
-    factor.enrol_known(factored, factor.DEMO_SECRET)
     world.account("host", "直播主播", "Host of broadcasts", (Role.HOST, platform))
     world.account("operator", "智能柜运营员", "Cabinet operator", (Role.OPERATOR, operator))
+    factored = [world.accounts[login] for login in FACTORED]
+    factor.enrol_known(factored, factor.DEMO_SECRET)
     world.account("buyer", "示范买家", "Sample buyer")
     world.account("volunteer", "乡村推广志愿者", "Village volunteer")
     for row in facts.rows("buying_units"):

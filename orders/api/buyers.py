@@ -7,11 +7,12 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields
 
-from kernel.access import allow, found, viewer
+from kernel.access import allow, viewer
 from kernel.idempotency import keyed, once_for_program
 from orders.api.pages import PageIn
+from orders.giving_up import order_to_give_up
 from orders.lifecycle import cancel
-from orders.queries.mine import is_own, order_for, orders_of
+from orders.queries.mine import orders_of
 
 blueprint = Blueprint(
     "buyers_api", __name__, url_prefix="/api/v1/orders", description="A buyer's own orders"
@@ -57,10 +58,12 @@ def index(query: dict[str, Any]) -> dict[str, Any]:
 @keyed
 @blueprint.response(200, CancelledOut)
 def give_up(number: str) -> dict[str, Any]:
-    """Cancel one's own order; what was paid is refunded. A member's need is changed instead."""
+    """Cancel one's own order; what was paid is refunded. A member's need is changed instead.
+
+    An order for which cash was taken is cancelled by another one of staff.
+    """
     who = viewer()
-    order = order_for(number, who)
-    found(order if order.group_order_id is None and is_own(order, who) else None)
+    order = order_to_give_up(number, who)
 
     def act() -> dict[str, Any]:
         cancel(order)

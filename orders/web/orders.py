@@ -6,11 +6,12 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from kernel import clock
-from kernel.access import allow, found, viewer
+from kernel.access import allow, viewer
 from kernel.db import public_code
 from kernel.idempotency import once_for_form
+from orders.giving_up import may_give_up, order_to_give_up
 from orders.lifecycle import can_cancel, cancel
-from orders.queries.mine import is_own, order_for, orders_of, sheet
+from orders.queries.mine import orders_of, sheet
 
 blueprint = Blueprint("orders", __name__, template_folder="../templates")
 
@@ -33,11 +34,11 @@ def show(number: str) -> ResponseReturnValue:
     """One order, for its buyer and for staff."""
     shown = sheet(number, viewer())
     order = shown.order
-    mine_alone = shown.is_mine and order.group_order_id is None
+    mine_to_cancel = may_give_up(order, shown.payment, viewer())
     return render_template(
         "orders/order.html",
         sheet=shown,
-        can_give_up=mine_alone and can_cancel(order, clock.now()),
+        can_give_up=mine_to_cancel and can_cancel(order, clock.now()),
         idempotency_key=public_code(),
     )
 
@@ -45,11 +46,9 @@ def show(number: str) -> ResponseReturnValue:
 @blueprint.post("/orders/<number>/cancel")
 @allow.everyone
 def give_up(number: str) -> ResponseReturnValue:
-    """Cancel one's own order; what was paid is refunded."""
+    """Cancel one's own order; what was paid is refunded. Cash takes another one of staff."""
     who = viewer()
-    order = order_for(number, who)
-    # A member's need is changed where it was registered, and staff cancel in the back office.
-    found(order if order.group_order_id is None and is_own(order, who) else None)
+    order = order_to_give_up(number, who)
 
     once_for_form(lambda: cancel(order))
     return redirect(url_for("orders.show", number=number))
