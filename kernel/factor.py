@@ -13,6 +13,7 @@ from datetime import datetime
 import pyotp
 from flask import current_app
 from flask_babel import lazy_gettext as _l
+from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import ForeignKey, String, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,13 +35,12 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 class SecondFactor(Base):
-    """An account's secret; `pending` is one that was shown and not confirmed yet."""
+    """An account's secret, and the last step of which a code was used."""
 
     __tablename__ = "second_factor"
 
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), primary_key=True)
     secret: Mapped[str | None] = mapped_column(EncryptedText)
-    pending: Mapped[str | None] = mapped_column(EncryptedText)
     last_step: Mapped[int] = mapped_column(default=0)
     enrolled_at: Mapped[datetime | None]
 
@@ -80,16 +80,33 @@ def _step(at: datetime) -> int:
     return int(at.timestamp()) // STEP_S
 
 
-def begin(account_id: int) -> str:
-    """Return the secret to put into a phone; the same until `enrol` confirms it."""
-    with transaction() as session:
-        session.execute(insert(SecondFactor).values(account_id=account_id).on_conflict_do_nothing())
-        row = session.get_one(
-            SecondFactor, account_id, with_for_update=True, populate_existing=True
-        )
-        if row.pending is None:
-            row.pending = pyotp.random_base32()
-        return row.pending
+def begin() -> str:
+    """Return a new secret to put into a phone; nothing keeps it until `enrol` takes it into use.
+
+    Each page that shows one draws its own, so whoever opened another one, perhaps with a stolen
+    cookie, knows nothing of the secret that the account's owner sets up.
+    """
+    return pyotp.random_base32()
+
+
+def sealed(account_id: int, secret: str) -> str:
+    """Return a secret from `begin` for the page that shows it to carry, bound to its account."""
+    return _signer().dumps([account_id, secret])
+
+
+def opened(account_id: int, seal: str) -> str:
+    """Return the secret that `sealed` gave out for this account. Raises Conflict."""
+    try:
+        whose, secret = _signer().loads(seal)
+    except BadSignature:
+        whose, secret = None, ""
+    if whose != account_id:
+        raise Conflict(_l("先用手机扫一下二维码，再填验证码。"), code="factor_not_begun")
+    return str(secret)
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(str(current_app.secret_key), salt="second-factor")
 
 
 def address(secret: str, login: str) -> str:
@@ -97,23 +114,25 @@ def address(secret: str, login: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=ISSUER)
 
 
-def enrol(account: Account, code: str) -> list[str]:
-    """Take the pending secret into use, as `code` shows that the phone has it.
+def enrol(account: Account, secret: str, code: str) -> list[str]:
+    """Take a secret from `begin` into use, as `code` shows that the phone has it.
 
     Returns a new list of recovery codes, shown only this once. Raises Invalid for a wrong
-    code, TooMany, and Conflict when nothing is pending.
+    code, and TooMany.
     """
     gate = Gate(f"factor:{account.id}", FREE_TRIES)
     throttle.enter(gate)
+    step = _step_of(secret, code)
+    if step is None:
+        raise _wrong()
     with transaction() as session:
-        row = session.get(SecondFactor, account.id, with_for_update=True, populate_existing=True)
-        if row is None or row.pending is None:
-            raise Conflict(_l("先用手机扫一下二维码，再填验证码。"), code="factor_not_begun")
-        step = _step_of(row.pending, code)
-        if step is None:
-            raise _wrong()
-        row.secret, row.pending, row.last_step = row.pending, None, step
-        row.enrolled_at = clock.now()
+        session.execute(
+            insert(SecondFactor).values(account_id=account.id, last_step=0).on_conflict_do_nothing()
+        )
+        row = session.get_one(
+            SecondFactor, account.id, with_for_update=True, populate_existing=True
+        )
+        row.secret, row.last_step, row.enrolled_at = secret, step, clock.now()
         audit.note("factor_enrolled", f"account:{account.public_id}", account_id=account.id)
         codes = renew_recovery_codes(account)
     throttle.forget(gate)

@@ -99,20 +99,27 @@ def enrol() -> ResponseReturnValue:
         raise FactorNeeded()
     to, again = step_up.after()
     if request.method in READS:
-        return _enrol_page(to, again)
+        return _enrol_page(factor.begin(), to, again)
+    try:
+        secret = factor.opened(account.id, request.form.get("begun_factor", ""))
+    except Conflict as refusal:
+        return _enrol_page(factor.begin(), to, again, refusal)
+    # After a mistyped code the page keeps its secret: it is in the phone by now.
     try:
         prove(account, request.form.get("present_password", ""))
-        codes = factor.enrol(account, request.form.get("second_factor", ""))
+        codes = factor.enrol(account, secret, request.form.get("second_factor", ""))
     except (Conflict, Invalid, TooMany) as refusal:
-        return _enrol_page(to, again, refusal)
+        return _enrol_page(secret, to, again, refusal)
     sessions.keep_factor(current_user)
     return _codes_page(codes, to, again)
 
 
-def _enrol_page(to: str, again: bool, refusal: Refusal | None = None) -> ResponseReturnValue:
+def _enrol_page(
+    secret: str, to: str, again: bool, refusal: Refusal | None = None
+) -> ResponseReturnValue:
     carried = step_up.carried() if again else []
     words = {"after": to, "again": 1 if again else None, "carried": carried, "refusal": refusal}
-    page = step_up.enrol_page(factor.begin(current_user.account_id), words)
+    page = step_up.enrol_page(secret, words)
     return page, refusal.status if refusal else 200
 
 

@@ -19,7 +19,7 @@ from kernel.errors import Refusal
 from kernel.settings import Environment, Settings
 from marketplace.account.paths import same_site
 
-OWN_FIELDS = frozenset({"csrf_token", "second_factor", "present_password"})
+OWN_FIELDS = frozenset({"csrf_token", "second_factor", "present_password", "begun_factor"})
 """What the pages below ask for; never carried along."""
 
 
@@ -57,16 +57,19 @@ def page(
     if factor.is_enrolled(account.id):
         shown = render_template("account/factor.html", demo_code=_demo_code(account.id), **words)
         return shown, refusal.status if refusal else status
-    secret = factor.begin(account.id)
-    return enrol_page(secret, words), refusal.status if refusal else status
+    return enrol_page(factor.begin(), words), refusal.status if refusal else status
 
 
 def enrol_page(secret: str, words: Mapping[str, object]) -> str:
-    """Return the page with the QR code and the secret in text."""
-    address = factor.address(secret, current_user.account.login)
+    """Return the page with the QR code and the secret in text, which alone carries the secret."""
+    account = current_user.account
+    address = factor.address(secret, account.login)
     picture = segno.make(address, error="m").svg_data_uri(scale=5, border=3, dark="#18261e")
     in_fours = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
-    return render_template("account/enrol.html", picture=picture, secret=in_fours, **words)
+    begun = factor.sealed(account.id, secret)
+    return render_template(
+        "account/enrol.html", picture=picture, secret=in_fours, begun=begun, **words
+    )
 
 
 def _demo_code(account_id: int) -> str | None:

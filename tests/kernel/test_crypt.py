@@ -23,7 +23,7 @@ SENSITIVE = {
     ("seller", "bank_account"),
     ("orders", "recipient"),
 }
-SECRETS = {("cabinet", "device_key"), ("second_factor", "secret"), ("second_factor", "pending")}
+SECRETS = {("cabinet", "device_key"), ("second_factor", "secret")}
 NOBODYS = {("buying_unit", "address")}
 WORDS = ("phone", "bank", "identity_number", "id_number", "recipient", "address", "mobile", "email")
 

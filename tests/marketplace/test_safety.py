@@ -223,9 +223,9 @@ def test_the_page_shows_where_i_am_signed_in_and_ends_one_of_them(
 def enrolled(login: str = "staff-1") -> tuple[Account, str]:
     """Somebody of staff with a second factor, and its secret."""
     person = builders.account(Role.STAFF, login=login)
-    secret = factor.begin(person.id)
+    secret = factor.begin()
     with clock.moved(-timedelta(hours=1)):
-        factor.enrol(person, factor.code_now(secret))
+        factor.enrol(person, secret, factor.code_now(secret))
     return person, secret
 
 
@@ -257,7 +257,8 @@ def test_codes_cannot_be_guessed(shop: Flask, at: datetime) -> None:
 
 def test_a_recovery_code_stands_in_once(shop: Flask) -> None:
     person = builders.account(Role.STAFF, login="staff-1")
-    codes = factor.enrol(person, factor.code_now(factor.begin(person.id)))
+    secret = factor.begin()
+    codes = factor.enrol(person, secret, factor.code_now(secret))
     assert len(set(codes)) == factor.RECOVERY_CODES
     program = other(shop)
     typed = codes[0].lower().replace("-", " ")
@@ -302,6 +303,53 @@ def test_staff_are_asked_for_a_code_before_money_and_go_on_with_what_they_typed(
         assert visitor.send("/staff/settlements", **a_seller_to_settle()).status_code == 403
 
 
+def begun_on(page: str) -> tuple[str, str]:
+    """The secret that a page shows, and the field in which it carries it."""
+    [secret] = re.findall(r"<code>([A-Z2-7 ]+)</code>", page)
+    [begun] = re.findall(r'name="begun_factor" value="([^"]+)"', page)
+    return secret.replace(" ", ""), begun
+
+
+def test_a_secret_that_another_page_showed_is_not_enrolled(visitor: Visitor) -> None:
+    person = builders.account(Role.STAFF, login="staff-1")
+    visitor.enter("staff-1")
+    stolen, _ = begun_on(visitor.page("/me/security/enrol"))
+    shown, begun = begun_on(visitor.page("/me/security/enrol"))
+    assert shown != stolen
+    form = {"present_password": builders.PASSWORD, "begun_factor": begun}
+    assert visitor.send("/me/security/enrol", **form, second_factor="000000").status_code == 422
+    seen = factor.code_now(stolen)
+    assert visitor.send("/me/security/enrol", **form, second_factor=seen).status_code == 422
+    right = visitor.send("/me/security/enrol", **form, second_factor=factor.code_now(shown))
+    assert right.status_code == 200
+    assert factor.is_enrolled(person.id)
+
+
+def test_a_mistyped_code_leaves_the_secret_that_is_in_the_phone(visitor: Visitor) -> None:
+    builders.account(Role.STAFF, login="staff-1")
+    visitor.enter("staff-1")
+    shown, begun = begun_on(visitor.page("/me/security/enrol"))
+    form = {"present_password": builders.PASSWORD, "begun_factor": begun}
+    again = visitor.send("/me/security/enrol", **form, second_factor="000000")
+    assert begun_on(again.text) == (shown, begun)
+
+
+def test_a_secret_is_enrolled_for_whom_it_was_shown_to_and_for_nobody_else(
+    shop: Flask, visitor: Visitor
+) -> None:
+    for login in ("staff-1", "staff-2"):
+        builders.account(Role.STAFF, login=login)
+    visitor.enter("staff-1")
+    secret, begun = begun_on(visitor.page("/me/security/enrol"))
+    stranger = other(shop)
+    stranger.enter("staff-2")
+    form = {"present_password": builders.PASSWORD, "second_factor": factor.code_now(secret)}
+    for seal in (begun, "made-up", ""):
+        answer = stranger.send("/me/security/enrol", **form, begun_factor=seal)
+        assert answer.status_code == 409
+        assert begun_on(answer.text)[0] != secret
+
+
 def test_whoever_has_no_factor_yet_sets_one_up_on_the_way(visitor: Visitor) -> None:
     person = builders.account(Role.STAFF, login="staff-1")
     visitor.enter("staff-1")
@@ -331,9 +379,9 @@ def test_another_phone_needs_the_factor_of_the_one_before(visitor: Visitor, at: 
     assert visitor.send("/me/security/enrol", **form).status_code == 403
     assert visitor.send("/me/security/recovery").status_code == 403
     visitor.show_factor()
-    new = factor.begin(person.id)
+    new, begun = begun_on(visitor.page("/me/security/enrol"))
     assert new != secret
-    form["second_factor"] = factor.code_now(new)
+    form |= {"second_factor": factor.code_now(new), "begun_factor": begun}
     assert visitor.send("/me/security/enrol", **form).status_code == 200
     with clock.frozen(at + timedelta(minutes=2)):
         with pytest.raises(Invalid):
