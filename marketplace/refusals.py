@@ -11,13 +11,13 @@ from flask import Flask, Response, current_app, jsonify, redirect, render_templa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel import logs
 from kernel.db import db
-from kernel.errors import FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
+from kernel.errors import Conflict, FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
 from marketplace.account import step_up
 from marketplace.request_log import request_id
 from marketplace.security import SAFE_METHODS
@@ -143,7 +143,30 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
     return _page(400, "csrf", message)
 
 
+# A unique row that somebody else wrote first, two who waited for each other, a later snapshot.
+RACE_STATES = frozenset({"23505", "40P01", "40001"})
+
+
+def _sqlstate(error: Exception) -> str | None:
+    """Return what kind of error the database named; None where it named none."""
+    state: str | None = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return state
+
+
+def _lost_race(error: Exception) -> ResponseReturnValue:
+    """Answer whoever came second of two at once; the log keeps it whole, for it may be a fault."""
+    logs.fault(log, "lost_race", error, reason=_sqlstate(error), **_here())
+    words = _("刚才同时有人做了同样的事，这一次什么都没有改。看看现在的样子，需要的话再做一次。")
+    return _refused(Conflict(words, code="lost_race"))
+
+
+def _refused_by_database(error: Exception) -> ResponseReturnValue:
+    return _lost_race(error) if _sqlstate(error) in RACE_STATES else _fault(error)
+
+
 def _database_down(error: Exception) -> ResponseReturnValue:
+    if _sqlstate(error) in RACE_STATES:
+        return _lost_race(error)
     logs.fault(log, "database_silent", error, **_here())
     db.session.rollback()
     lost = getattr(error, "connection_invalidated", isinstance(error, psycopg.OperationalError))
@@ -168,7 +191,7 @@ VALUE_STATES = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", 
 
 def _unkeepable(error: DataError | psycopg.DataError | OverflowError) -> ResponseReturnValue:
     """Answer for a value that no column can hold and that no form or schema caught."""
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    state = _sqlstate(error)
     if state is not None and state not in VALUE_STATES:
         return _fault(error)
     logs.say(log, logging.WARNING, "unkeepable_value", reason=state, **_here())
@@ -195,9 +218,11 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(DataError, _unkeepable)
     app.register_error_handler(OverflowError, _unkeepable)
+    app.register_error_handler(IntegrityError, _refused_by_database)
     app.register_error_handler(OperationalError, _database_down)
     # What `kernel.reads` asks comes back with the driver's own errors.
     app.register_error_handler(psycopg.DataError, _unkeepable)
+    app.register_error_handler(psycopg.IntegrityError, _refused_by_database)
     app.register_error_handler(psycopg.OperationalError, _database_down)
     app.register_error_handler(PoolTimeout, _database_down)
     app.register_error_handler(OSError, _disk)

@@ -13,7 +13,7 @@ from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Membership, MembershipState, Role
 from orders.actions.group_orders import GroupOrderClosed
-from orders.model import GroupOrder, GroupOrderState, StaffListEntry
+from orders.model import BuyingUnit, GroupOrder, GroupOrderState, StaffListEntry
 
 _STAFF_NUMBER = re.compile(r"^[0-9A-Za-z-]{1,10}$")
 
@@ -27,6 +27,7 @@ def join(account_id: int, join_code: str, *, staff_number: str, department: str)
     """
     with transaction() as session:
         group = found(session.scalar(select(GroupOrder).where(GroupOrder.join_code == join_code)))
+        _lock_unit(session, group.unit_id)
         kept = _of(session, account_id, group.unit_id, Role.OFFICIAL)
         if kept and kept.state is MembershipState.ACTIVE:
             return kept
@@ -77,6 +78,7 @@ def set_staff_list(unit_id: int, text: str) -> int:
             )
         listed[number] = department.strip()
     with transaction() as session:
+        _lock_unit(session, unit_id)
         before = session.scalars(select(StaffListEntry).where(StaffListEntry.unit_id == unit_id))
         kept = {entry.staff_number: entry for entry in before}
         for number, entry in kept.items():
@@ -107,6 +109,13 @@ def set_staff_list(unit_id: int, text: str) -> int:
                 membership.department = entry_found.department or membership.department
                 session.flush()
     return len(listed)
+
+
+def _lock_unit(session: Session, unit_id: int) -> None:
+    """Let everybody who changes who belongs to a unit follow each other: before all other locks."""
+    session.execute(
+        select(BuyingUnit.id).where(BuyingUnit.id == unit_id).with_for_update(key_share=True)
+    )
 
 
 def _of(session: Session, account_id: int, unit_id: int, role: Role) -> Membership | None:

@@ -1,16 +1,22 @@
 """Joining a buying unit: the link alone is not enough."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
-from kernel.db import db
+from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.identity import Membership, MembershipState, Role
+from orders.actions import members
 from orders.actions.group_orders import NotAMember, set_needs
 from orders.actions.members import approve, decline, join, set_staff_list
+from orders.model import StaffListEntry
 from tests import builders
+from tests.locks import start_and_wait
 from tests.orders.fairs import fair, promised
 
 
@@ -95,3 +101,66 @@ def test_a_wrong_code_or_a_number_that_is_none_is_refused() -> None:
     with pytest.raises(Invalid) as refusal:
         join(person.id, at.group.join_code, staff_number="13800000000", department="")
     assert set(refusal.value.fields) == {"staff_number", "department"}
+
+
+def beside(app: Flask, act: Callable[[], Any]) -> tuple[threading.Thread, list[Exception]]:
+    """Somebody else who is about to do something, and what it will have raised."""
+    raised = list[Exception]()
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                act()
+            except Exception as error:  # what it was is for the test to judge
+                raised.append(error)
+
+    return threading.Thread(target=run), raised
+
+
+def test_joining_twice_at_once_is_joining_once(app: Flask) -> None:
+    at = fair(members=0)
+    person, code = builders.account().id, at.group.join_code
+
+    def enter() -> int:
+        return join(person, code, staff_number="0231", department="宣教部").id
+
+    other, raised = beside(app, enter)
+    with transaction():
+        made = enter()
+        start_and_wait(other)
+    other.join(20)
+    assert raised == []
+    assert state_of(db.session.get_one(Membership, made)) is MembershipState.PENDING
+
+
+def test_two_staff_lists_at_once_follow_each_other(app: Flask) -> None:
+    unit_id = fair(members=0).unit.id
+    other, raised = beside(app, lambda: set_staff_list(unit_id, "0231 宣教部\n0107 办公室"))
+    with transaction():
+        set_staff_list(unit_id, "0231 宣教部")
+        start_and_wait(other)
+    other.join(20)
+    assert raised == []
+    assert set(db.session.scalars(select(StaffListEntry.staff_number))) == {"0107", "0231"}
+
+
+def test_joining_and_a_new_staff_list_at_once_do_not_block_each_other(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = fair(members=0)
+    person, code, unit_id = builders.account().id, at.group.join_code, at.unit.id
+    join(person, code, staff_number="0009", department="办公室")
+    set_staff_list(unit_id, "0231 宣教部")
+    other, raised = beside(app, lambda: set_staff_list(unit_id, "0107 办公室"))
+    listed = members._listed
+
+    def listed_late(*asked: Any) -> StaffListEntry | None:
+        if threading.current_thread() is threading.main_thread():
+            start_and_wait(other)
+        return listed(*asked)
+
+    monkeypatch.setattr(members, "_listed", listed_late)
+    made = join(person, code, staff_number="0231", department="宣教部")
+    other.join(20)
+    assert raised == []
+    assert state_of(made) is MembershipState.ACTIVE

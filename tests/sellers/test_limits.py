@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from kernel.db import db, transaction
 from kernel.errors import Conflict, LimitReached
@@ -16,6 +16,7 @@ from sellers import actions
 from sellers.model import BuyerTake, Offer
 from tests import builders
 from tests.laws import assert_laws_hold
+from tests.locks import start_and_wait
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +103,6 @@ def test_a_refused_change_counts_nothing() -> None:
         assert session.get_one(Offer, offer.id).limit_per_buyer is None
 
 
-def waits_for_a_lock() -> bool:
-    """Whether somebody in this database waits for somebody else."""
-    with db.engine.connect() as beside:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        return bool(beside.scalar(text(f"{waiting} AND datname = current_database()")))
-
-
 @pytest.mark.parametrize(("before", "after", "sells"), [(None, 3, True), (5, 2, False)])
 def test_whoever_buys_while_the_limit_changes_is_held_to_the_new_one(
     app: Flask, before: int | None, after: int, sells: bool
@@ -130,9 +124,7 @@ def test_whoever_buys_while_the_limit_changes_is_held_to_the_new_one(
     with transaction():
         limit(offer, after)
         db.session.flush()
-        other.start()
-        while not waits_for_a_lock():
-            assert other.is_alive()
+        start_and_wait(other)
     other.join(20)
     assert said == (["sold"] if sells else ["limit"])
     assert counted() == {guest.name: 3 if sells else 2}
