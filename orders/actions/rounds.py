@@ -69,7 +69,8 @@ def revise_round(round_id: int, plan: RoundPlan) -> Round:
     """Change a round that was not processed yet; its offers' windows follow.
 
     A leg that was cut off with the round stays with it; an earlier cut-off stays, but never
-    later than the round's. Raises NotFound, RoundProcessed, or Invalid as `create_round`.
+    later than the round's. Raises NotFound, RoundProcessed, or Invalid as `create_round`, and
+    for a round that would open when one of its legs is already cut off.
     """
     _check(plan)
     with transaction() as session:
@@ -77,6 +78,14 @@ def revise_round(round_id: int, plan: RoundPlan) -> Round:
         if plan.closes_at <= clock.now():
             raise Invalid(fields={"closes_at": _l("截单时间要在以后。")})
         closed_before = kept.closes_at
+        if any(
+            min(leg.cutoff_at, plan.closes_at) <= plan.opens_at
+            for leg in kept.legs
+            if leg.cutoff_at != closed_before
+        ):
+            raise Invalid(
+                fields={"opens_at": _l("有一家供货方那时已经截单。先改它的截单，或者早一点开始。")}
+            )
         for name, value in asdict(plan).items():
             setattr(kept, name, value)
         kept.credit.title_zh, kept.credit.title_en = plan.title_zh, plan.title_en

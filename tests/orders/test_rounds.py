@@ -130,3 +130,15 @@ def test_a_processed_round_is_not_changed() -> None:
         set_leg(at.round.id, at.eggs.seller_id)
     db.session.expire_all()
     assert db.session.get_one(Round, at.round.id).closes_at == at.closes_at
+
+
+def test_a_round_does_not_open_behind_the_early_cut_off_of_a_leg() -> None:
+    at = fair()
+    set_leg(at.round.id, at.eggs.seller_id, clock.now() + timedelta(hours=5))
+    later = plan(timedelta(days=5), opens_at=clock.now() + timedelta(days=1))
+    before = db.session.get_one(Round, at.round.id).opens_at
+    with pytest.raises(Invalid) as refusal:
+        revise_round(at.round.id, later)
+    assert list(refusal.value.fields) == ["opens_at"]
+    db.session.expire_all()
+    assert db.session.get_one(Round, at.round.id).opens_at == before
