@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kernel import clock
 from kernel.access import viewer
 from kernel.db import Base, SmallKey, db, transaction
-from kernel.errors import Invalid, KeyMissing, KeyReused, Refusal
+from kernel.errors import Invalid, KeyMissing, KeyReused, NotFound, Refusal
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -65,7 +65,7 @@ def once(
     A repeat with the same body gets the stored answer; two at once wait for each other on
     the unique key. A refusal rolls back the key too, so it may be tried again.
     Raises KeyMissing without a key, Invalid for one that is too long, KeyReused when the
-    body differs.
+    body differs, and NotFound for an endpoint too long to name anything.
     """
     attempt = _attempt(actor, endpoint, key, body)
     with transaction() as session:
@@ -168,6 +168,8 @@ def _attempt(actor: str, endpoint: str, key: str | None, body: Any) -> Attempt:
         raise KeyMissing()
     if len(key) > MAX_KEY_LENGTH or not key.isprintable():
         raise Invalid(code="idempotency_key_invalid")
+    if len(endpoint) > MAX_ENDPOINT_LENGTH:
+        raise NotFound()  # it names a thing by a longer code than any has
     hashed = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
     return Attempt(actor, endpoint, key, hashed)
 

@@ -10,6 +10,9 @@ JIN_G = 500
 MAX_UNITS = 10_000_000
 """The most units that one lot, offer or line may hold."""
 
+MAX_WEIGHT_G = 10_000_000 * JIN_G
+"""The most that one yield may weigh, in grams: what fits into a form in jin."""
+
 UNITS_TOGETHER = {"description": "Whole sale units of all products: a box counts as an egg does."}
 """What an API's document says of a figure that adds units of different products."""
 

@@ -26,7 +26,7 @@ from orders.model import (
 
 MAX_SIGNATURE = 20_000
 MIN_STROKES = 3
-_SIGNATURE = re.compile(r"M\d{1,4} \d{1,4}(?:[ML]\d{1,4} \d{1,4})*")
+_SIGNATURE = re.compile(r"M\d{1,4} \d{1,4}(?:[ML]\d{1,4} \d{1,4})*", re.ASCII)
 """An SVG path of absolute moves and lines with whole numbers, nothing else."""
 
 

@@ -68,7 +68,7 @@ def set_staff_list(unit_id: int, text: str) -> int:
     first line that cannot be read.
     """
     listed: dict[str, str] = {}
-    for at, line in enumerate(text.splitlines(), start=1):
+    for at, line in enumerate(text.split("\n"), start=1):
         number, _, department = line.strip().replace(",", " ").replace("，", " ").partition(" ")
         if not number:
             continue

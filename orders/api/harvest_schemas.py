@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
+from kernel.quantity import MAX_UNITS, MAX_WEIGHT_G, UNITS_TOGETHER
 from orders.allocation import POLICIES
 
 UNITS = validate.Range(min=0, max=MAX_UNITS)
+WEIGHT_G = validate.Range(min=0, max=MAX_WEIGHT_G)
 
 
 class _In(Schema):
@@ -42,7 +43,7 @@ class OwnYieldIn(_In):
     """What a household harvested, in whole sale units, with its weight if it was weighed."""
 
     quantity = fields.Integer(required=True, strict=True, validate=UNITS)
-    weight_g = fields.Integer(allow_none=True, load_default=None, strict=True, validate=UNITS)
+    weight_g = fields.Integer(allow_none=True, load_default=None, strict=True, validate=WEIGHT_G)
     confirmed = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 

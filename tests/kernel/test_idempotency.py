@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from kernel import clock
 from kernel.audit import AuditEntry, note
 from kernel.db import db, transaction
-from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused
+from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused, NotFound
 from kernel.idempotency import (
     KEEPING_VALUES,
     Attempt,
@@ -84,6 +84,12 @@ def test_without_a_key_nothing_happens(key: str | None) -> None:
 def test_a_key_that_is_too_long_is_refused() -> None:
     with pytest.raises(Invalid):
         once("v:one", "orders", "k" * 129, {}, act)
+    assert effects() == 0
+
+
+def test_an_endpoint_that_names_a_thing_too_long_to_exist_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        once("v:one", "cabinets.return:" + "x" * 90, "key", {}, act)
     assert effects() == 0
 
 

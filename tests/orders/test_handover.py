@@ -58,6 +58,7 @@ def states(closed: Closed) -> list[str]:
         "M1.5 2L3 4L5 6L7 8",
         "L1 2L3 4L5 6L7 8",
         "M1 2L3 4L5 6L7 88888",
+        "M\uff11 \uff12L3 4L5 6L7 8",
         "M1 2" + "L3 4" * 6000,
     ],
 )

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from kernel.db import db
 from kernel.identity import Account, Role
 from kernel.ledger import AccountKind, Posting, balance
+from kernel.quantity import MAX_WEIGHT_G
 from kernel.tokens import issue_token
 from orders import books
 from orders.model import AllocationRun, Refund, YieldEntry
@@ -194,3 +195,12 @@ def test_unknown_fields_and_a_missing_key_are_refused(app: Flask) -> None:
     )
     assert answer.get_json()["code"] == "idempotency_key_missing"
     assert db.session.scalars(select(YieldEntry)).all() == []
+
+
+def test_a_large_harvest_may_be_weighed(app: Flask) -> None:
+    closed = closed_round(50)
+    clerk = Caller(app, closed.clerk)
+    way = f"/notice-items/{item_id(closed, clerk)}/yields"
+    body = {"household_id": None, "quantity": 3000, "weight_g": 15_000_000, "confirmed": True}
+    assert clerk.ask("PUT", way, body)[0] == 200
+    assert clerk.ask("PUT", way, {**body, "weight_g": MAX_WEIGHT_G + 1})[0] == 422

@@ -164,3 +164,9 @@ def test_joining_and_a_new_staff_list_at_once_do_not_block_each_other(
     other.join(20)
     assert raised == []
     assert state_of(made) is MembershipState.ACTIVE
+
+
+def test_a_line_of_the_staff_list_ends_where_a_line_ends() -> None:
+    unit = builders.buying_unit()
+    assert set_staff_list(unit.id, "0231 宣教部\u20280107 办公室\r\n0108 财务部") == 2
+    assert set(db.session.scalars(select(StaffListEntry.staff_number))) == {"0231", "0108"}
