@@ -17,7 +17,7 @@ from cabinets.stock import expected_of
 from kernel.access import Viewer
 from kernel.db import db, transaction
 from orders.model import Order, OrderLine
-from sellers.actions.stock import withdraw_offer
+from sellers.actions import withdraw_offer
 from sellers.model import Lot
 from tests.cabinets.cabinet_builders import cabinet, lot, sale
 from tests.laws import assert_laws_hold
