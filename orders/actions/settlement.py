@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel import clock, second_person
@@ -16,50 +16,20 @@ from kernel.money import Money
 from orders import books
 from orders.benefit import Member, PlansExceedIncome, Share, Sold, shares
 from orders.model import (
-    Consignment,
-    ConsignmentLine,
     HarvestNotice,
     HouseholdShare,
     NoticeItem,
     Order,
     OrderLine,
-    OrderState,
     RoundOffer,
     Settlement,
     SettlementLine,
     SettlementState,
     YieldEntry,
 )
+from orders.queries.settlement import PAYOUT, unsettled
 from sellers.model import Household, Seller
 from sellers.queries.workspace import plans_in_force
-
-
-def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
-    """Select the lines of certain sellers that were handed over and are in no settlement yet.
-
-    A line is handed over once its consignment is signed, or its order is (a cabinet's
-    sale has no consignment). Some may be waiting for a unit's transfer still.
-    """
-    mine = ConsignmentLine.line_id == OrderLine.id
-    signed = (
-        exists()
-        .where(mine, ConsignmentLine.consignment_id == Consignment.id)
-        .where(Consignment.signed_at.is_not(None))
-    )
-    consigned = exists().where(mine)
-    handed = signed | ((Order.state == OrderState.HANDED) & ~consigned)
-    return (
-        select(OrderLine)
-        .join(Order, OrderLine.order_id == Order.id)
-        .outerjoin(RoundOffer, RoundOffer.offer_id == OrderLine.offer_id)
-        .where(
-            whose,
-            handed,
-            func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0,
-            ~exists().where(SettlementLine.line_id == OrderLine.id),
-        )
-        .order_by(OrderLine.id)
-    )
 
 
 def state_settlement(
@@ -171,9 +141,6 @@ def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) 
         Sold(units[lot_id], Money(income[lot_id]), delivered.get(lot_id, {}))
         for lot_id in sorted(units)
     ]
-
-
-PAYOUT = "payout"
 
 
 def propose_payout(

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_smorest import Blueprint
 
-from kernel.access import allow, visitor_key
+from kernel.access import allow, viewer, visitor_key
 from kernel.idempotency import keyed, once_for_program
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, enter_yield
@@ -14,7 +14,7 @@ from orders.api import harvest_schemas as shapes
 from orders.api.harvest import quota_json
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
-from orders.web.field import acts_for, quota_of
+from orders.queries.tasks import acts_for, quota_of
 
 blueprint = Blueprint(
     "field_api", __name__, url_prefix="/api/v1/field", description="A household's task"
@@ -51,7 +51,7 @@ def show(token: str) -> dict[str, Any]:
 def answer(body: dict[str, Any], token: str) -> dict[str, Any]:
     """Take the task, or not."""
     quota = quota_of(token)
-    account_id, by_proxy = acts_for(quota)
+    account_id, by_proxy = acts_for(quota, viewer())
     actions.answer(quota.id, accept=body["accept"], account_id=account_id, by_proxy=by_proxy)
     return task_json(quota_of(token))
 
@@ -64,7 +64,7 @@ def answer(body: dict[str, Any], token: str) -> dict[str, Any]:
 def enter(body: dict[str, Any], token: str) -> dict[str, Any]:
     """Say how much was harvested; five times off needs `confirmed`."""
     quota = quota_of(token)
-    account_id, by_proxy = acts_for(quota)
+    account_id, by_proxy = acts_for(quota, viewer())
     if account_id is None:
         visitor_key()
     harvested = Harvested(body["quantity"], body["weight_g"], body["confirmed"])

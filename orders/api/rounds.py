@@ -16,6 +16,7 @@ from kernel.identity import Membership, Role
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order, set_needs
+from orders.addresses import join_url
 from orders.api import rounds_schemas as shapes
 from orders.api.pages import PageIn
 from orders.model import BuyingUnit, GroupOrder, PayMode, Round
@@ -23,7 +24,6 @@ from orders.queries import members as people
 from orders.queries import rounds as queries
 from orders.queries import units
 from orders.queries.rounds import RoundItem
-from orders.web.groups import join_url
 
 blueprint = Blueprint(
     "rounds_api", __name__, url_prefix="/api/v1", description="Order first, then harvest"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import ColumnElement, Select, exists, func, select, true
 from sqlalchemy.orm import selectinload
 
 from kernel import second_person
@@ -15,17 +15,22 @@ from kernel.identity import Role
 from kernel.money import Money, total
 from kernel.paging import Page, decode, page_of
 from kernel.second_person import Proposal, ProposalState
-from orders.actions.settlement import PAYOUT, unsettled
 from orders.model import (
+    Consignment,
+    ConsignmentLine,
     HouseholdShare,
     Order,
     OrderLine,
+    OrderState,
     Round,
     RoundOffer,
     Settlement,
     SettlementLine,
 )
 from sellers.model import Seller
+
+PAYOUT = "payout"
+"""What a second person is asked to approve, of a settlement."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,34 @@ class ToSettle:
     arrived: bool
     lines: int
     amount: Money
+
+
+def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
+    """Select the lines of certain sellers that were handed over and are in no settlement yet.
+
+    A line is handed over once its consignment is signed, or its order is (a cabinet's
+    sale has no consignment). Some may be waiting for a unit's transfer still.
+    """
+    mine = ConsignmentLine.line_id == OrderLine.id
+    signed = (
+        exists()
+        .where(mine, ConsignmentLine.consignment_id == Consignment.id)
+        .where(Consignment.signed_at.is_not(None))
+    )
+    consigned = exists().where(mine)
+    handed = signed | ((Order.state == OrderState.HANDED) & ~consigned)
+    return (
+        select(OrderLine)
+        .join(Order, OrderLine.order_id == Order.id)
+        .outerjoin(RoundOffer, RoundOffer.offer_id == OrderLine.offer_id)
+        .where(
+            whose,
+            handed,
+            func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0,
+            ~exists().where(SettlementLine.line_id == OrderLine.id),
+        )
+        .order_by(OrderLine.id)
+    )
 
 
 def to_settle(seller_ids: list[int] | None = None) -> list[ToSettle]:

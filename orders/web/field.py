@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from itsdangerous import BadSignature, URLSafeSerializer
 
 from kernel.access import allow, viewer, visitor_key
 from kernel.db import public_code
-from kernel.errors import Conflict, Invalid, NotFound, Refusal
+from kernel.errors import Conflict, Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.quantity import FAR_OFF, JIN_G, parse_jin, parse_units
@@ -20,33 +19,16 @@ from orders.actions.yields import Harvested, enter_yield
 from orders.benefit import per_unit
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
+from orders.queries.tasks import acts_for, quota_of, token_of
 from sellers.queries.workspace import plans_in_force
 
 blueprint = Blueprint("household", __name__, template_folder="../templates")
-
-
-def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(str(current_app.secret_key), salt="household-task")
-
-
-def token_of(quota: HouseholdQuota) -> str:
-    """Return the unguessable name of a household's page; whoever holds it may answer."""
-    return str(_signer().dumps(quota.public_id))
 
 
 @blueprint.app_template_global()
 def task_url(quota: HouseholdQuota) -> str:
     """Return the address of a household's page."""
     return url_for("household.task", token=token_of(quota))
-
-
-def quota_of(token: str) -> HouseholdQuota:
-    """Return the task that a household's page is named for. Raises NotFound."""
-    try:
-        public_id = str(_signer().loads(token))
-    except BadSignature as problem:
-        raise NotFound() from problem
-    return queries.quota(public_id)
 
 
 @dataclass(frozen=True)
@@ -124,18 +106,12 @@ def _figure(weight_g: int) -> str:
     return f"{weight_g / JIN_G:.2f}".rstrip("0").rstrip(".")
 
 
-def acts_for(quota: HouseholdQuota) -> tuple[int | None, bool]:
-    """Return who acts (None: the household itself) and whether by proxy."""
-    acting = queries.acting_for(quota.household, viewer())
-    return viewer().account_id, bool(acting and acting.by_proxy)
-
-
 @blueprint.post("/field/<token>/answer")
 @allow.everyone
 def answer(token: str) -> ResponseReturnValue:
     """Take the task, or not."""
     quota = quota_of(token)
-    account_id, by_proxy = acts_for(quota)
+    account_id, by_proxy = acts_for(quota, viewer())
     try:
         actions.answer(
             quota.id,
@@ -153,7 +129,7 @@ def answer(token: str) -> ResponseReturnValue:
 def enter(token: str) -> ResponseReturnValue:
     """Say how much was harvested; a figure far off is asked about first."""
     quota = quota_of(token)
-    account_id, by_proxy = acts_for(quota)
+    account_id, by_proxy = acts_for(quota, viewer())
     typed = request.form.get("figure", "")
     if viewer().account_id is None:
         visitor_key()

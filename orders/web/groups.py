@@ -8,7 +8,6 @@ import segno
 from flask import (
     Blueprint,
     Response,
-    current_app,
     flash,
     redirect,
     render_template,
@@ -27,6 +26,7 @@ from kernel.identity import Membership, MembershipState, Role
 from kernel.quantity import parse_units
 from orders.actions.group_orders import set_needs
 from orders.actions.members import join
+from orders.addresses import join_url
 from orders.model import GroupOrder
 from orders.queries import rounds as queries
 from orders.queries.members import membership_in
@@ -34,12 +34,6 @@ from orders.queries.mine import payment_of
 from orders.queries.shortage import shortages
 
 blueprint = Blueprint("groups", __name__, template_folder="../templates")
-
-
-def join_url(group: GroupOrder) -> str:
-    """Return the address that a coordinator shares."""
-    public_url: str = current_app.extensions["settings"].public_url
-    return public_url + url_for("groups.join_page", code=group.join_code)
 
 
 @blueprint.route("/join/<code>")

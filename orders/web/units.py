@@ -18,12 +18,12 @@ from kernel.identity import Role
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order
+from orders.addresses import join_url
 from orders.model import GroupOrder, PayMode
 from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
 from orders.queries.rounds import round_by_public_id, rounds_ahead
-from orders.web.groups import join_url
 
 blueprint = Blueprint("units", __name__, template_folder="../templates")
 

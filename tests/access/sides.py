@@ -33,7 +33,7 @@ from orders.model import Consignment, HouseholdQuota, Order, PaymentMethod, PayM
 from orders.payments.actions import confirm_transfer
 from orders.payments.captures import Captured, record_capture
 from orders.placing import Buyer, Placed, Recipient, place
-from orders.web.field import token_of
+from orders.queries.tasks import token_of
 from sellers import jobs
 from sellers.actions import Upload, add_certificate, set_photo
 from sellers.model import LotMode, Offer, SellerState

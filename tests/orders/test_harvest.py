@@ -11,7 +11,7 @@ from kernel.money import Money
 from orders.actions.harvest import answer, propose, split
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import HouseholdQuota, QuotaState
-from orders.web.field import token_of
+from orders.queries.tasks import token_of
 from tests import builders
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 from tests.visitors import Visitor

@@ -22,7 +22,7 @@ from orders.model import Order, OrderState, PaymentMethod, PayMode, Round, Yield
 from orders.payments.captures import confirm_transfer
 from orders.placing import Buyer, place
 from orders.queries.planning import LotRow
-from orders.web.field import token_of
+from orders.queries.tasks import token_of
 from sellers.model import Lot, LotMode, Offer
 from tests import builders
 from tests.laws import assert_laws_hold

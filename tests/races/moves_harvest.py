@@ -10,7 +10,7 @@ from orders.actions.yields import Harvested
 from orders.model import Consignment, HouseholdQuota, PaymentMethod, Settlement
 from orders.payments.captures import Captured, record_capture
 from orders.placing import Buyer, Placed, place
-from orders.web.field import token_of
+from orders.queries.tasks import token_of
 from tests import builders
 from tests.orders.harvest_builders import Closed, closed_round
 from tests.races.moves import Move, move, staff

@@ -32,7 +32,7 @@ from orders.model import (
     RoundOffer,
     Settlement,
 )
-from orders.web.field import token_of
+from orders.queries.tasks import token_of
 from sellers.model import (
     Certificate,
     CertificateState,
