@@ -1,19 +1,26 @@
 """A payment sandbox for one test, and a webhook endpoint that remembers what it was sent."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 import stripe
 
 from orders.payments.sandbox.config import DEFAULT_API_KEY, Config
 from orders.payments.sandbox.service import Service
+from tests.at_once import PATIENCE_S
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.serving import BaseWSGIServer
 
 SECRET = "whsec_test"
 WAIT_S = 10.0
@@ -181,6 +188,11 @@ class SandboxServer:
         """Let the next API call go wrong: times, method, path, delay_s, status, body, executed."""
         self.control("POST", "/faults", fault)
 
+    def hanging(self, method: str, path: str) -> Hang:
+        """Let calls of an address hang until the block of what this gives ends."""
+        assert self._service is not None
+        return Hang(self._service.server, method, path)
+
     def clear_faults(self) -> None:
         """Let no further call go wrong."""
         self.control("DELETE", "/faults")
@@ -196,6 +208,59 @@ class SandboxServer:
     def change(self, **settings: Any) -> None:
         """Change webhook_url or refund_delay_s."""
         self.control("POST", "/settings", settings)
+
+
+class Hang:
+    """Calls of one address, held from the moment they arrive until the block ends.
+
+    `came` counts them. When the block has ended, they have all been carried out.
+    """
+
+    def __init__(self, server: BaseWSGIServer, method: str, path: str) -> None:
+        self.came = 0
+        self._server, self._app = server, server.app
+        self._asked = (method, path)
+        self._ended = 0
+        self._over = False
+        self._changed = threading.Condition()
+
+    def wait_for(self, calls: int) -> None:
+        """Return once so many have come."""
+        self._wait(lambda: self.came >= calls)
+
+    def _wait(self, reached: Callable[[], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(reached, PATIENCE_S), f"{self.came} came"
+
+    def _held(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != self._asked:
+            return self._app(environ, start)
+        with self._changed:
+            self.came += 1
+            self._changed.notify_all()
+        try:
+            self._wait(lambda: self._over)
+            return self._app(environ, start)
+        finally:
+            with self._changed:
+                self._ended += 1
+                self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        self._server.app = self._held
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.app = self._app
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+        self._wait(lambda: self._ended == self.came)
 
 
 class WebhookReceiver:

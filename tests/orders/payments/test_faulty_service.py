@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,11 @@ from flask import Flask
 from sqlalchemy import update
 
 from kernel import clock
-from kernel.db import transaction
+from kernel.db import db, transaction
 from orders import lifecycle
 from orders.model import OrderState, PaymentState, Refund, RefundState
 from orders.payments import checkout, gateway, reconcile
+from tests.at_once import PATIENCE_S
 from tests.laws import assert_laws_hold
 from tests.orders.payments.money_in import (
     BACK,
@@ -30,6 +32,7 @@ from tests.orders.payments.money_in import (
 from tests.payment_sandbox import SandboxServer
 
 SHORT_S = 0.4
+SESSIONS = "/v1/checkout/sessions"
 
 SOMEBODY_ELSES = json.dumps(
     {
@@ -56,11 +59,14 @@ RUBBISH = [
 ]
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stripe gets a fraction of a second, not five."""
-    monkeypatch.setattr(gateway, "TIMEOUT_S", SHORT_S)
-    monkeypatch.setattr(gateway, "TURN_TIMEOUT_S", SHORT_S)
+@contextmanager
+def given(seconds: float) -> Iterator[None]:
+    """Within this, Stripe gets so many seconds for an answer, not five."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway, "TIMEOUT_S", seconds)
+        gateway._client.cache_clear()
+        yield
+    gateway._client.cache_clear()
 
 
 def sessions(shop: SandboxServer) -> list[str]:
@@ -83,28 +89,23 @@ def test_nobody_waits_longer_than_five_seconds() -> None:
     assert gateway.TIMEOUT_S <= 5
 
 
-@pytest.mark.usefixtures("impatient")
 def test_an_answer_after_our_timeout_is_still_the_one_session_and_the_one_payment(
     shop: SandboxServer,
 ) -> None:
     placed = buy()
-    shop.fail_next(method="POST", path="/v1/checkout/sessions", delay_s=2 * SHORT_S)
-    began = time.monotonic()
-    with pytest.raises(gateway.StripeBusy):
-        checkout.open_checkout(placed.payment_id or "", BACK)
-    assert time.monotonic() - began < 2 * SHORT_S
-    assert payment_of(placed).state is PaymentState.DUE
-
-    late = threading.Event()
-    while not sessions(shop):
-        assert not late.wait(0.05)
-        assert time.monotonic() - began < 10
+    with shop.hanging("POST", SESSIONS) as hang:
+        with given(SHORT_S), pytest.raises(gateway.StripeBusy):
+            checkout.open_checkout(placed.payment_id or "", BACK)
+        hang.wait_for(1)
+        assert sessions(shop) == []
+        assert payment_of(placed).state is PaymentState.DUE
     [made] = sessions(shop)
     assert opened(placed) == made
     shop.pay(made)
-    shop.fail_next(method="GET", path="/v1/checkout/sessions", delay_s=2 * SHORT_S)
-    with pytest.raises(gateway.StripeBusy):
-        checkout.ask(placed.payment_id or "")
+    with shop.hanging("GET", f"{SESSIONS}/{made}") as hang:
+        with given(SHORT_S), pytest.raises(gateway.StripeBusy):
+            checkout.ask(placed.payment_id or "")
+        hang.wait_for(1)
     checkout.ask(placed.payment_id or "")
     assert order_of(placed).state is OrderState.CONFIRMED
     assert captures(shop) == [2 * 5900]
@@ -191,31 +192,30 @@ def test_without_looking_first_such_a_refund_would_be_made_twice(
     assert given_back(shop) == [5900, 5900]
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_service_that_hangs_does_not_hold_every_thread_of_the_shop(
-    app: Flask, shop: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    app: Flask, shop: SandboxServer
 ) -> None:
-    hang_s = 3 * SHORT_S
-    monkeypatch.setattr(gateway, "TIMEOUT_S", 2 * hang_s)
     placed = [buy() for _ in range(gateway.CALLS_AT_ONCE)]
     last = buy()
-    shop.fail_next(times=gateway.CALLS_AT_ONCE, path="/v1/checkout/sessions", delay_s=hang_s)
 
     def press(payment_id: str | None) -> None:
         with app.app_context():
             checkout.open_checkout(payment_id or "", BACK)
+            db.session.remove()
 
-    threads = [threading.Thread(target=press, args=(one.payment_id,)) for one in placed]
-    for thread in threads:
-        thread.start()
-    waiting = threading.Event()
-    while gateway._turns._value:
-        assert not waiting.wait(0.01)
-    began = time.monotonic()
-    with pytest.raises(gateway.StripeBusy):
-        checkout.open_checkout(last.payment_id or "", BACK)
-    assert time.monotonic() - began < hang_s
-    for thread in threads:
-        thread.join()
+    with (
+        given(PATIENCE_S),
+        ThreadPoolExecutor(len(placed)) as buyers,
+        shop.hanging("POST", SESSIONS) as hang,
+    ):
+        opening = [buyers.submit(press, one.payment_id) for one in placed]
+        hang.wait_for(gateway.CALLS_AT_ONCE)
+        with pytest.raises(gateway.StripeBusy):
+            checkout.open_checkout(last.payment_id or "", BACK)
+        # It was told so while all others still hang, and the service was not asked for it.
+        assert hang.came == gateway.CALLS_AT_ONCE
+        assert not any(one.done() for one in opening)
+    for one in opening:
+        one.result()
     assert opened(last) in sessions(shop)
     assert len(sessions(shop)) == gateway.CALLS_AT_ONCE + 1
