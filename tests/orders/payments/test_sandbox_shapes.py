@@ -1,6 +1,12 @@
-"""The payment sandbox's objects have the keys and types that Stripe publishes."""
+"""The payment sandbox's objects have the keys and types that Stripe publishes.
+
+`stripe_shapes.json` says for each object which keys it has and of which JSON types, as read off
+Stripe's published sample objects. STRIPE_FIXTURES may name a file of those (`fixtures3.json` of
+stripe/openapi), and then the table itself is held against it.
+"""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +15,10 @@ import stripe
 
 from tests.payment_sandbox import SandboxServer, session_params
 
-FIXTURES = Path(__file__).parents[4] / "shared" / "stripe" / "fixtures.json"
+SHAPES: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("stripe_shapes.json").read_text(encoding="utf-8")
+)
+FIXTURES = os.environ.get("STRIPE_FIXTURES")
 
 CLASSES: dict[str, type] = {
     "account": stripe.Account,
@@ -68,23 +77,27 @@ def test_no_key_is_invented(made: dict[str, list[dict[str, Any]]], kind: str) ->
         assert one.keys() <= declared
 
 
-def _name(value: Any) -> str:
-    """Give JSON's name of a value's type."""
-    names = {bool: "boolean", int: "number", float: "number", str: "string"}
-    return names.get(type(value), "array" if isinstance(value, list) else "object")
+def _shape(value: Any) -> Any:
+    """Give JSON's name of a value's type; of an object, its keys with theirs."""
+    if isinstance(value, dict):
+        return {key: "object" if key == "metadata" else _shape(of) for key, of in value.items()}
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "null")
 
 
-def _differences(sample: dict[str, Any], ours: dict[str, Any], path: str) -> list[str]:
+def _differences(shape: dict[str, Any], ours: dict[str, Any], path: str) -> list[str]:
     """List keys that are missing or of another type; null fits all, metadata is anybody's."""
     found: list[str] = []
-    for key, expected in sample.items():
+    for key, expected in shape.items():
         at = f"{path}.{key}"
         if key not in ours:
             found.append(f"{at} is missing")
-        elif expected is not None and ours[key] is not None:
-            if _name(expected) != _name(ours[key]):
-                found.append(f"{at} is {_name(ours[key])}, not {_name(expected)}")
-            elif isinstance(expected, dict) and key != "metadata":
+        elif expected != "null" and ours[key] is not None:
+            wanted = "object" if isinstance(expected, dict) else expected
+            given = "object" if isinstance(ours[key], dict) else _shape(ours[key])
+            if wanted != given:
+                found.append(f"{at} is {given}, not {wanted}")
+            elif isinstance(expected, dict):
                 found += _differences(expected, ours[key], at)
     return found
 
@@ -103,20 +116,23 @@ VARIANTS = {
 def test_keys_and_types_are_those_of_stripes_own_samples(
     made: dict[str, list[dict[str, Any]]], kind: str
 ) -> None:
-    if not FIXTURES.exists():
-        pytest.skip(f"Stripe's samples are not at {FIXTURES}")
-    sample = json.loads(FIXTURES.read_text())["resources"][kind]
     for one in made[kind]:
         method = one.get("type") or (one.get("payment_method_details") or {}).get("type")
         left_out = VARIANTS.get(kind, set()) if method != "card" else set()
-        wanted = {key: value for key, value in sample.items() if key not in left_out}
+        wanted = {key: value for key, value in SHAPES[kind].items() if key not in left_out}
         assert _differences(wanted, one, kind) == []
 
 
+@pytest.mark.skipif(FIXTURES is None, reason="STRIPE_FIXTURES names no file of Stripe's samples")
+def test_the_table_is_what_stripes_own_samples_have() -> None:
+    samples = json.loads(Path(FIXTURES or "").read_text(encoding="utf-8"))["resources"]
+    assert {kind: _shape(samples[kind]) for kind in SHAPES} == SHAPES
+
+
 def test_the_comparison_finds_a_missing_key_and_another_type() -> None:
-    sample = {"id": "a", "amount": 1, "card": {"brand": "visa"}, "on": True}
+    shape = {"id": "string", "amount": "number", "card": {"brand": "string"}, "on": "boolean"}
     ours: dict[str, Any] = {"amount": "1", "card": {}, "on": None}
-    assert _differences(sample, ours, "charge") == [
+    assert _differences(shape, ours, "charge") == [
         "charge.id is missing",
         "charge.amount is string, not number",
         "charge.card.brand is missing",
