@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -119,13 +119,19 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([("propose", 0), ("approve", 0), ("approve", 1)])
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_three_people_do_nobody_approves_their_own(steps: list[tuple[str, int]]) -> None:
+def test_whatever_three_people_do_another_one_approves_and_never_who_proposed(
+    steps: list[tuple[str, int]],
+) -> None:
     staff = [builders.account().id for _ in range(3)]
     subject = f"of-{staff[0]}"
+    waits_for: int | None = None
+    approvals = 0
     for step, who in steps:
+        may = waits_for is not None and waits_for != who
         try:
             if step == "propose":
                 propose(subject, staff[who])
@@ -134,8 +140,13 @@ def test_whatever_three_people_do_nobody_approves_their_own(steps: list[tuple[st
             else:
                 second_person.turn_down(KIND, subject, answer="不对", account_id=staff[who])
         except Refusal:
+            assert step != "approve" or not may
             continue
+        assert step != "approve" or may
+        approvals += step == "approve"
+        waits_for = who if step == "propose" else None
     rows = db.session.scalars(select(Proposal).where(Proposal.subject == subject)).all()
     approved = [one for one in rows if one.state is ProposalState.APPROVED]
+    assert len(approved) == approvals
     assert all(one.decided_by not in (None, one.proposed_by) for one in approved)
     assert sum(one.state is ProposalState.OPEN for one in rows) <= 1
