@@ -73,7 +73,7 @@ _WARES = """
         ) allowed
         LEFT JOIN share_link ON share_link.credit_source_id = touch.credit_source_id
         WHERE (touch.visitor = :visitor OR touch.account_id = :account)
-            AND touch.at > :at - allowed.days * interval '1 day'
+            AND touch.at > :at - allowed.days * interval '24 hours'
             AND touch.at <= :at
             -- Nobody is credited for what they buy through their own link.
             AND (share_link.owner_id IS NULL OR share_link.owner_id IS DISTINCT FROM :account)

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text, update
 
 from kernel.db import transaction
 from livestream.attribution import Seen, decide, wares
@@ -104,6 +105,22 @@ class TestFromTheDatabase:
         self.touch(live, "late", 13.9)
         assert self.credited(Buyer(None, "early")) == builders.credit_source().id
         assert self.credited(Buyer(None, "late")) == live.id
+
+    def test_a_day_of_a_window_has_24_hours_wherever_the_database_stands(self) -> None:
+        live = builders.credit_source(CreditKind.BROADCAST, "live")
+        self.touch(live, "early", 14 + 1 / 48)
+        self.touch(live, "late", 14 - 1 / 48)
+        # Fourteen days before this, clocks in Berlin stood another way.
+        after_the_change, offer = datetime(2026, 4, 5, 12, tzinfo=UTC), builders.offer().public_id
+        with transaction() as session:
+            by = NOW - after_the_change
+            session.execute(update(Touch).values(at=Touch.at - by))
+            session.execute(update(CreditWindow).values(valid_from=CreditWindow.valid_from - by))
+            session.execute(text("SET LOCAL TIME ZONE 'Europe/Berlin'"))
+            for visitor, source in (("early", builders.credit_source().id), ("late", live.id)):
+                buyer = Buyer(None, visitor)
+                [ware] = wares([offer], buyer, None, after_the_change).values()
+                assert ware.credited.source_id == source
 
     def test_the_window_in_force_at_the_sale_decides(self) -> None:
         live = builders.credit_source(CreditKind.BROADCAST, "live")
