@@ -7,26 +7,31 @@ and waits for nobody: the payment is opened later, through the `pay_url` that it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from flask import current_app
 from flask_babel import lazy_gettext as _l
 
-from kernel import clock
+from kernel import clock, throttle
 from kernel.access import Viewer, ask_factor
 from kernel.db import transaction
 from kernel.errors import Denied, Invalid, NotFound, OfferClosed
 from kernel.idempotency import Attempt, once_within
 from kernel.identity import Role
+from kernel.throttle import Gate
 from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
-from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
+from orders.placing import HOLD, MAX_LINES, Buyer, Draft, Keep, Recipient, place
 from sellers.model import Place
 from sellers.supply import PriceChanged
 
 ENDPOINT = "orders"
+LONG_HOLD = timedelta(days=1)
+GUESTS_LONG_HOLDS = 20
+"""Free orders of guests from one address that hold stock for days; after that each costs time."""
 SOLD_HERE = frozenset({Place.SHOP, Place.BROADCAST})
 """Round offers are ordered through a group order, slot offers at their cabinet."""
 
@@ -40,11 +45,13 @@ def purchase(
     idempotency_key: str | None,
     *,
     expected_total_fen: int | None = None,
+    address: str = "",
 ) -> dict[str, Any]:
     """Place an order for `lines` (offer public id → whole units), once for the key.
 
     Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
     same key and lines return the same answer. Raises Denied for cash away from a counter,
+    TooMany for guests who place many orders from one `address` that hold stock for days,
     FactorNeeded for whoever takes it without having shown a second factor, PriceChanged when
     the total is not the expected one, OfferClosed for what is not sold here, and what
     `orders.placing.place` and `kernel.idempotency.once_within` raise.
@@ -77,6 +84,8 @@ def purchase(
     def act(attempt: Attempt) -> dict[str, Any]:
         buyer = Buyer(account_id=who.account_id, visitor=who.visitor)
         known = _wares(buyer, lines, touch_code)
+        if who.account_id is None and HOLD[method] > LONG_HOLD:
+            throttle.enter(Gate(f"hold:{address}", GUESTS_LONG_HOLDS))
         order = partial(
             place,
             buyer,

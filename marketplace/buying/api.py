@@ -41,6 +41,7 @@ def place_order(payload: dict[str, Any]) -> dict[str, Any]:
         payload["payment"],
         payload["touch"],
         sent_key(),
+        address=request.remote_addr or "",
     )
 
 

@@ -136,6 +136,7 @@ def _buy(form: CheckoutForm, wanted: dict[str, int]) -> str:
         None,
         form.idempotency_key.data,
         expected_total_fen=form.total_fen.data,
+        address=request.remote_addr or "",
     )
     payment_id = answer["pay_url"].split("/pay/")[1].split("/")[0]
     return pay_path(payment_id, method)

@@ -13,6 +13,7 @@ from kernel.db import db, public_code, transaction
 from kernel.identity import Organisation, OrganisationKind, Role
 from kernel.tokens import issue_token
 from livestream.model import Touch
+from marketplace import checkout
 from orders.model import (
     CreditKind,
     Order,
@@ -382,6 +383,30 @@ def test_a_code_counts_only_where_this_visitor_was_touched(visitor: Visitor) -> 
     assert order.lines[0].credit.kind == CreditKind.SHOP
     assert link.id != order.lines[0].credit_source_id
     assert db.session.scalars(select(Touch)).all() == []
+
+
+def test_guests_of_one_address_do_not_hold_a_lot_for_days(
+    visitor: Visitor, shop: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "GUESTS_LONG_HOLDS", 2)
+    offer = builders.offer()
+
+    def placed(name: str, payment: str = "transfer") -> tuple[int, str]:
+        body = order_body(offer, payment=payment)
+        answer = Visitor(shop, shop.response_class).post(
+            "/api/v1/orders", json=body, headers=key(f"{name}-of-a-guest-of-ours")
+        )
+        return answer.status_code, answer.get_json().get("code", "")
+
+    assert [placed(name)[0] for name in ("one", "two")] == [201, 201]
+    assert placed("three") == (429, "too_many_tries")
+    assert placed("two")[0] == 201  # the same again is the same order
+    assert placed("four", "stripe")[0] == 201
+    builders.account(login="buyer-1")
+    known = {**bearer(visitor, "buyer-1"), **key()}
+    body = order_body(offer, payment="transfer")
+    assert visitor.post("/api/v1/orders", json=body, headers=known).status_code == 201
+    assert len(orders()) == 4
 
 
 # ---- who sees an order ----
