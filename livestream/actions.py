@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
@@ -25,13 +25,14 @@ from livestream.model import (
 from orders.model import CreditKind, CreditSource
 from sellers.actions import (
     list_offer,
+    open_offers,
     raise_quota,
-    resume_offers,
-    withdraw_offer,
     withdraw_offers,
 )
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
+NOT_BEFORE_IT_IS_LIVE = datetime(2199, 12, 31, tzinfo=UTC)
+"""When an offer opens whose broadcast has not begun: going live lets it open then."""
 MAX_VIEWS = 10**10
 TOUCH_AGAIN = timedelta(minutes=30)
 """A visitor who comes back within this time is the same visit."""
@@ -133,9 +134,14 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
-        offer = list_offer(lot_id, Place.BROADCAST, pin.price_fen, pin.quota, pin.limit_per_buyer)
-        if not broadcast.is_live:
-            withdraw_offer(offer.id)
+        offer = list_offer(
+            lot_id,
+            Place.BROADCAST,
+            pin.price_fen,
+            pin.quota,
+            pin.limit_per_buyer,
+            opens_at=None if broadcast.is_live else NOT_BEFORE_IT_IS_LIVE,
+        )
         last = session.scalar(
             select(func.max(BroadcastOffer.position)).where(
                 BroadcastOffer.broadcast_id == broadcast.id
@@ -171,7 +177,10 @@ def _pins(broadcast: Broadcast) -> Sequence[BroadcastOffer]:
 
 
 def start(viewer: Viewer, code: str) -> Broadcast:
-    """Go live: pinned offers are on sale from now. Starting twice changes nothing."""
+    """Go live: pinned offers are on sale from now, but for those their seller withdrew before.
+
+    Starting twice changes nothing.
+    """
     with transaction():
         broadcast = hosted(viewer, code, lock=True)
         if broadcast.ended_at is not None:
@@ -180,7 +189,7 @@ def start(viewer: Viewer, code: str) -> Broadcast:
             now = clock.now()
             broadcast.started_at = now
             pins = _pins(broadcast)
-            resume_offers([pin.offer_id for pin in pins])
+            open_offers([pin.offer_id for pin in pins], now)
             if pins:
                 min(pins, key=lambda pin: pin.position).shown_at = now
     return broadcast

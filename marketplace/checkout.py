@@ -24,7 +24,8 @@ from kernel.throttle import Gate
 from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
-from orders.placing import HOLD, MAX_LINES, Buyer, Draft, Keep, Recipient, place
+from orders.payments.terms import HOLD
+from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
 from sellers.model import Place
 from sellers.supply import PriceChanged
 

@@ -23,9 +23,9 @@ from kernel.crypt import encrypt
 from kernel.db import public_code
 from kernel.errors import Invalid
 from kernel.idempotency import KEEPING_VALUES, NO_ATTEMPT, UNKEPT, Attempt, keeping
-from kernel.money import MAX_FEN, Money
+from kernel.money import Money
 from orders.model import OrderState, PaymentMethod
-from orders.payments.terms import HOLD, check_payable
+from orders.payments.terms import HOLD, NEEDS_MAXIMUM_FEN, check_amount, check_payable
 from sellers.supply import Then, prices_of, promise
 
 MAX_LINES = 50
@@ -245,8 +245,10 @@ def _draft(
     is_need: bool,
 ) -> Draft:
     amount = sum(prices[offer_id] * units for offer_id, units in wanted.items())
-    if not is_need:
-        _check_amount(amount, method)
+    if is_need:
+        check_amount(amount, NEEDS_MAXIMUM_FEN)
+    else:
+        check_payable(amount, method)
     return Draft(
         number=order_number(),
         state=OrderState.REGISTERED if is_need else OrderState.DUE,
@@ -268,12 +270,6 @@ def _values(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
         "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
         "event": "registered" if draft.state is OrderState.REGISTERED else "placed",
     }
-
-
-def _check_amount(amount_fen: int, method: PaymentMethod) -> None:
-    if amount_fen > MAX_FEN:
-        raise Invalid(_l("金额太大，分成几张订单。"), code="amount_too_large", most_fen=MAX_FEN)
-    check_payable(amount_fen, method)
 
 
 def order_number() -> str:

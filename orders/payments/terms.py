@@ -10,6 +10,7 @@ from datetime import timedelta
 from flask_babel import lazy_gettext as _l
 
 from kernel.errors import Invalid
+from kernel.money import MAX_FEN
 from orders.model import PaymentMethod
 
 SHORTEST_SESSION = timedelta(minutes=30)
@@ -25,6 +26,10 @@ HOLD = {
 """How long goods are kept for whoever ordered them and has not paid yet."""
 STRIPE_MINIMUM_FEN = 400
 """Stripe refuses charges below the equivalent of 0.50 USD; 4 yuan is safely above it."""
+STRIPE_MAXIMUM_FEN = 99_999_999
+"""Stripe takes eight digits at most."""
+NEEDS_MAXIMUM_FEN = 10**9
+"""What one member may need where its unit pays: the units' sum stays far below any bound."""
 DELIVERY = timedelta(days=7)
 """How long goods are on their way at most, after they are in hand or harvested."""
 CLAIMS = timedelta(days=7)
@@ -39,10 +44,20 @@ def is_payable(amount_fen: int, method: PaymentMethod) -> bool:
 
 
 def check_payable(amount_fen: int, method: PaymentMethod) -> None:
-    """Raise Invalid (amount_too_small, with `least_fen`) when `method` does not take so little."""
+    """Raise Invalid for what `method` does not take.
+
+    That is amount_too_small with `least_fen`, or amount_too_large with `most_fen`.
+    """
+    check_amount(amount_fen, STRIPE_MAXIMUM_FEN if method is PaymentMethod.STRIPE else MAX_FEN)
     if not is_payable(amount_fen, method):
         raise Invalid(
             _l("在线支付最少 ¥4.00，再加一点就能付。"),
             code="amount_too_small",
             least_fen=STRIPE_MINIMUM_FEN,
         )
+
+
+def check_amount(amount_fen: int, most_fen: int) -> None:
+    """Raise Invalid (amount_too_large) for more than `most_fen`."""
+    if amount_fen > most_fen:
+        raise Invalid(_l("金额太大，分成几张订单。"), code="amount_too_large", most_fen=most_fen)

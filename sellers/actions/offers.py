@@ -1,4 +1,4 @@
-"""Offers: a lot is put on sale, on other terms or in another window, taken off and put back.
+"""Offers: a lot is put on sale, on other terms or in another window, and taken off.
 
 Whatever room an offer stands in, its terms, its window and its withdrawal change only here.
 """
@@ -176,8 +176,8 @@ def withdraw_offers(offer_ids: Collection[int], at: datetime) -> None:
         session.execute(update(Offer).where(*on_sale).values(withdrawn_at=at))
 
 
-def resume_offers(offer_ids: Collection[int]) -> None:
-    """Put offers that were withdrawn on sale again, within their windows."""
+def open_offers(offer_ids: Collection[int], at: datetime) -> None:
+    """Put offers on sale from `at` on; what was withdrawn stays off sale."""
     with transaction() as session:
         supply.lock(offer_ids)
-        session.execute(update(Offer).where(Offer.id.in_(offer_ids)).values(withdrawn_at=None))
+        session.execute(update(Offer).where(Offer.id.in_(offer_ids)).values(opens_at=at))

@@ -48,7 +48,7 @@ def take_spreadsheet(seller_id: int, account_id: int, data: bytes, name: str) ->
 def read_spreadsheet(import_id: int) -> None:
     """Read the file into rows and faults. Again does nothing."""
     with transaction() as session:
-        taken = session.get(OfferImport, import_id, with_for_update=True)
+        taken = session.get(OfferImport, import_id, with_for_update=True, populate_existing=True)
         if taken is None or taken.state is not ImportState.READING or taken.content is None:
             return
         taken.rows, taken.faults = read_workbook(taken.content, clock.today())
@@ -63,7 +63,9 @@ def read_spreadsheet(import_id: int) -> None:
 def confirm_spreadsheet(import_id: int) -> OfferImport:
     """Ask for the rows to be put on sale, and return the import. Raises Conflict twice."""
     with transaction() as session:
-        taken = found(session.get(OfferImport, import_id, with_for_update=True))
+        taken = found(
+            session.get(OfferImport, import_id, with_for_update=True, populate_existing=True)
+        )
         if taken.state is not ImportState.PREVIEW:
             raise Conflict(_l("这个表格已经处理过了。刷新后再看。"), code="import_not_waiting")
         taken.state = ImportState.LOADING
@@ -165,7 +167,7 @@ def _tell(import_id: int, done: int) -> None:
 
 def _fail(import_id: int, why: str) -> None:
     with transaction() as session:
-        taken = session.get(OfferImport, import_id, with_for_update=True)
+        taken = session.get(OfferImport, import_id, with_for_update=True, populate_existing=True)
         if taken is None or taken.state is not ImportState.LOADING:
             return
         taken.state, taken.finished_at, taken.rows_done = ImportState.FAILED, clock.now(), 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
+from kernel import clock
 from kernel.money import MAX_FEN, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
 from kernel.sheets import check_workbook
@@ -155,14 +156,20 @@ def _price(text: str, cell: Any) -> tuple[Any, Problem | None]:
 
 def _day(text: str, cell: Any) -> tuple[Any, Problem | None]:
     if isinstance(cell, datetime):
-        return cell.date().isoformat(), None
+        return _in_years(cell.date())
     cleaned = text.replace("/", "-").replace(".", "-").replace("年", "-").replace("月", "-")
     parts = cleaned.removesuffix("日").split("-")
     try:
         year, month, day = (int(part) for part in parts)
-        return date(year, month, day).isoformat(), None
+        return _in_years(date(year, month, day))
     except ValueError:
         return None, ("date", {})
+
+
+def _in_years(day: date) -> tuple[Any, Problem | None]:
+    if day.year not in clock.YEARS:
+        return None, ("years", {"least": clock.YEARS[0], "most": clock.YEARS[-1]})
+    return day.isoformat(), None
 
 
 _READERS: dict[str, Callable[[str, Any], tuple[Any, Problem | None]]] = {

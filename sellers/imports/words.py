@@ -156,6 +156,7 @@ FAULTS: dict[str, LazyString] = {
     "whole": _l("要写 %(least)s 到 %(most)s 的整数，不带单位，如 %(example)s。"),
     "price": _l("要写大于 0 的金额，最多两位小数，如 59 或 59.50。"),
     "date": _l("看不懂这个日期。写成 2026-12-01 这样。"),
+    "years": _l("年份要在 %(least)s 到 %(most)s 之间。"),
     "window_needed": _l("还在地里的，要写采收从哪天到哪天。"),
     "window_order": _l("采收结束早于采收开始。换一下或改日期。"),
     "past": _l("这一天已经过去了。写今天或以后的日期。"),

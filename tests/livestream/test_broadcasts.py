@@ -20,6 +20,7 @@ from livestream.board import FLOW_STEP_MIN, board_of
 from livestream.model import Broadcast, BroadcastKind, Touch
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
+from sellers.actions import close_lot, withdraw_offer
 from sellers.model import Offer
 from tests import builders
 from tests.town.visits import counting
@@ -79,6 +80,21 @@ def test_what_is_pinned_is_on_sale_only_while_the_host_is_live() -> None:
     actions.end(viewer, code)
     with pytest.raises(OfferClosed):
         sell(broadcast, offer, 1)
+
+
+def test_going_live_sells_nothing_that_its_seller_withdrew_or_of_a_closed_lot() -> None:
+    viewer = host()
+    code = planned(viewer).code
+    broadcast = queries.by_code(code)
+    assert broadcast is not None
+    withdrawn, closed, kept = (pinned(viewer, code) for _ in range(3))
+    withdraw_offer(withdrawn.id)
+    close_lot(closed.lot_id)
+    actions.start(viewer, code)
+    sell(broadcast, kept, 1)
+    for offer in (withdrawn, closed):
+        with pytest.raises(OfferClosed):
+            sell(broadcast, offer, 1)
 
 
 def test_starting_and_ending_twice_change_nothing() -> None:

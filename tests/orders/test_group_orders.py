@@ -12,8 +12,8 @@ from kernel.access import Viewer
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, OfferClosed, OutOfStock
 from kernel.identity import Role
-from kernel.money import Money
-from orders.actions.closing import close_group_order
+from kernel.money import MAX_FEN, Money
+from orders.actions.closing import close_due_rounds, close_group_order
 from orders.actions.group_orders import (
     GroupOrderClosed,
     NotAMember,
@@ -21,15 +21,16 @@ from orders.actions.group_orders import (
     open_group_order,
     set_needs,
 )
-from orders.actions.rounds import create_round, set_leg
+from orders.actions.rounds import add_offer, create_round, set_leg
 from orders.lifecycle import cancel
 from orders.model import GroupOrder, GroupOrderState, Order, OrderLine, OrderState, PayMode
 from orders.queries.mine import orders_of
 from orders.queries.rounds import items_of
 from orders.queries.units import progress
 from sellers.actions import OfferTerms, change_offer, return_to_seller, withdraw_offer
+from sellers.model import LotMode
 from tests import builders
-from tests.orders.fairs import fair, plan, promised
+from tests.orders.fairs import fair, official, plan, promised
 
 
 @pytest.fixture(autouse=True)
@@ -262,3 +263,20 @@ def test_a_seller_that_was_returned_keeps_no_member_from_changing_the_rest() -> 
     return_to_seller(f.eggs.seller_id, builders.account(Role.STAFF).id, "证书过期")
     needs = set_needs(f.group.id, f.members[0].id, {f.eggs.id: 10, f.ginger.id: 6})
     assert needs.units == {f.eggs.id: 10, f.ginger.id: 6}
+
+
+@pytest.mark.parametrize("pay_mode", list(PayMode))
+def test_a_need_that_nobody_can_pay_is_refused_and_keeps_no_round_from_closing(
+    pay_mode: PayMode,
+) -> None:
+    made = create_round(plan(timedelta(hours=1)))
+    lot = builders.lot(builders.product(builders.seller()), 10_000_000, LotMode.IN_FIELD)
+    offer = add_offer(made.id, lot.id, MAX_FEN)
+    unit = builders.buying_unit()
+    lead = builders.account(Role.COORDINATOR, unit.organisation)
+    group = open_group_order(lead.id, unit.id, made.id, pay_mode)
+    with pytest.raises(Invalid) as refusal:
+        set_needs(group.id, official(unit).id, {offer.id: 900_000})
+    assert refusal.value.code == "amount_too_large"
+    with clock.frozen(made.closes_at):
+        assert close_due_rounds(clock.now()) == 1

@@ -320,3 +320,8 @@ def test_a_fault_halfway_leaves_nothing_on_sale(monkeypatch: pytest.MonkeyPatch)
 def test_every_fault_has_words() -> None:
     fills = {"most": 1, "least": 1, "example": 1, "known": "", "line": 2, "missing": "", "why": ""}
     assert all(say({"fault": fault, "with": fills}) for fault in FAULTS)
+
+
+def test_a_day_beyond_the_calendar_is_named() -> None:
+    heading = next(column.heading for column in COLUMNS if column.key == "closes_on")
+    assert faults_of(**{heading: "9999-12-31"}) == [("卖到哪天", "years")]

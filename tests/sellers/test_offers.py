@@ -85,15 +85,21 @@ def test_an_offer_never_closes_before_it_opens() -> None:
         assert (kept.opens_at, kept.closes_at) == good
 
 
-def test_offers_are_taken_off_sale_together_and_put_back() -> None:
+def test_offers_are_taken_off_sale_together() -> None:
     earlier, other = builders.offer(), builders.offer()
     withdrawn_at = actions.withdraw_offer(earlier.id).withdrawn_at
     ids, at = [earlier.id, other.id], clock.now() + timedelta(minutes=1)
     actions.withdraw_offers(ids, at)
     assert shelf().items == []
     assert (now_of(earlier).withdrawn_at, now_of(other).withdrawn_at) == (withdrawn_at, at)
-    actions.resume_offers(ids)
-    assert {card.offer_id for card in shelf().items} == set(ids)
+
+
+def test_offers_open_together_but_for_what_was_withdrawn() -> None:
+    later = clock.now() + timedelta(days=1)
+    gone, other = builders.offer(opens_at=later), builders.offer(opens_at=later)
+    actions.withdraw_offer(gone.id)
+    actions.open_offers([gone.id, other.id], clock.now())
+    assert [card.offer_id for card in shelf().items] == [other.id]
 
 
 def written(source: str) -> list[str]:

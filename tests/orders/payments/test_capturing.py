@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.ledger import AccountKind
 from orders import lifecycle
 from orders.model import (
@@ -260,3 +260,13 @@ def test_a_charge_of_which_stripe_cannot_tell_keeps_no_other_from_being_learned(
     db.session.rollback()
     learned = db.session.scalars(select(Payment.intent_id).where(Payment.wallet == "card")).all()
     assert learned == [known]
+
+
+def test_what_stripe_can_never_take_is_not_ordered_online(shop: SandboxServer) -> None:
+    lot = builders.lot(builders.product(builders.seller()), offered=1000)
+    offer = builders.offer(lot, price_fen=1_000_000)
+    with pytest.raises(Invalid) as refusal:
+        buy(100, offer=offer)
+    assert refusal.value.code == "amount_too_large"
+    checkout.open_checkout(buy(99, offer=offer).payment_id or "", BACK)
+    buy(100, offer=offer, method=PaymentMethod.TRANSFER)
