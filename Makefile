@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo kills histories fuzz bench bench-big setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo code kills histories fuzz bench bench-big setup vendor translations lock
 
 help: ## list every task
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \

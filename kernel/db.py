@@ -144,14 +144,13 @@ def transaction() -> Iterator[Session]:
     """Run the body as one transaction; this is the only place that commits.
 
     Re-entrant: inside another `transaction()` it joins it, so the outermost decides. Any
-    exception rolls everything back and drops the effects that wait for the commit.
+    exception rolls everything back.
     """
     session = db.session()
     if session.info.get("in_action"):
         yield session
         return
     session.info["in_action"] = True
-    session.info["effects"] = []
     session.info["undoing"] = []
     try:
         # Read or not before: from here on the driver sends BEGIN before the next statement,
@@ -159,7 +158,6 @@ def transaction() -> Iterator[Session]:
         driver(session).autocommit = False
         yield session
         session.commit()
-        effects: list[Callable[[], None]] = session.info["effects"]
     except BaseException:
         session.rollback()
         for undo in session.info["undoing"]:
@@ -167,24 +165,13 @@ def transaction() -> Iterator[Session]:
         raise
     finally:
         session.info["in_action"] = False
-        session.info["effects"] = []
         session.info["undoing"] = []
-    for effect in effects:
-        effect()
 
 
 def driver(session: Session) -> Connection[Any]:
     """Return the driver's own connection beneath `session`."""
     beneath: Any = session.connection().connection.driver_connection
     return cast("Connection[Any]", beneath)
-
-
-def after_commit(effect: Callable[[], None]) -> None:
-    """Run `effect` once the surrounding transaction has committed; never if it rolls back."""
-    session = db.session()
-    if not session.info.get("in_action"):
-        raise RuntimeError("after_commit() needs a surrounding transaction()")
-    session.info["effects"].append(effect)
 
 
 def on_rollback(undo: Callable[[], None]) -> None:

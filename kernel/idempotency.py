@@ -86,7 +86,7 @@ def once(
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one request claims: a key, for an actor and an endpoint, with a body."""
+    """What one request attempts: a key, for an actor and an endpoint, with a body."""
 
     actor: str
     endpoint: str

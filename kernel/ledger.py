@@ -111,37 +111,6 @@ class Seal(Base):
     sealed_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
-# The database itself refuses to change the past and to commit what does not balance.
-GUARDS = (
-    """
-    CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the ledger is never changed: post a correction instead';
-    END $$
-    """,
-    """
-    CREATE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF (SELECT sum(amount_fen) FROM posting WHERE transaction_id = NEW.transaction_id) <> 0
-        THEN RAISE EXCEPTION 'ledger transaction % does not sum to zero', NEW.transaction_id;
-        END IF;
-        RETURN NULL;
-    END $$
-    """,
-    *(
-        f"""
-        CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
-        FOR EACH ROW EXECUTE FUNCTION ledger_is_append_only()
-        """
-        for table in ("ledger_transaction", "posting", "ledger_seal")
-    ),
-    """
-    CREATE CONSTRAINT TRIGGER posting_balances AFTER INSERT ON posting
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balances()
-    """,
-)
-
-
 @dataclass(frozen=True)
 class Entry:
     """One posting to be made: debit positive, credit negative."""

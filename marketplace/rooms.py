@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 from flask import Blueprint as PageBlueprint
 from flask import Flask
@@ -17,6 +18,7 @@ from livestream.web import host as livestream_host
 from livestream.web import public as livestream_public
 from marketplace import docs, health, uploads
 from marketplace.account import api as account_api
+from marketplace.account import jobs as account_jobs
 from marketplace.account import safety
 from marketplace.account import web as account_web
 from marketplace.buying import api as buying_api
@@ -27,6 +29,7 @@ from marketplace.report import api as report_api
 from marketplace.report import web as report_web
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
+from orders import jobs as orders_jobs
 from orders.api import buyers as buyers_api
 from orders.api import delivery as delivery_api
 from orders.api import field as field_api
@@ -49,6 +52,7 @@ from orders.web import settlement as settlement_web
 from orders.web import transfers as transfers_web
 from orders.web import units as units_web
 from sellers import api as sellers_api
+from sellers import jobs as sellers_jobs
 from sellers import takes
 from sellers import web as sellers_web
 
@@ -58,6 +62,10 @@ TRANSLATIONS = [
     ROOT / package / "translations"
     for package in ("marketplace", "livestream", "cabinets", "orders", "sellers", "kernel")
 ]
+
+
+JOBS: tuple[ModuleType, ...] = (sellers_jobs, orders_jobs, account_jobs)
+"""Importing a room's jobs makes the worker know them."""
 
 
 def page_blueprints() -> list[PageBlueprint]:

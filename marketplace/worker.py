@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from types import ModuleType
 
 import click
 from flask import Flask, current_app
@@ -16,13 +15,9 @@ from procrastinate.jobs import Status
 from kernel import logs
 from kernel.db import db
 from kernel.jobs import jobs, queue
-from marketplace.account import jobs as account_jobs
-from orders import jobs as orders_jobs
 
 log = logging.getLogger(__name__)
 
-ROOMS: tuple[ModuleType, ...] = (orders_jobs, account_jobs)
-"""Importing a room's jobs makes the worker know them."""
 CONCURRENCY = 2
 POLL_S = 2.0
 

@@ -8,13 +8,54 @@ import sqlalchemy as sa
 from alembic import op
 from procrastinate import App, PsycopgConnector
 
-from kernel.ledger import GUARDS
 from sqlalchemy.dialects import postgresql
-from livestream.first_rows import FIRST_ROWS
 revision = '0001'
 down_revision = None
 branch_labels = None
 depends_on = None
+
+
+# The database itself refuses to change the past and to commit what does not balance.
+GUARDS = (
+    """
+    CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'the ledger is never changed: post a correction instead';
+    END $$
+    """,
+    """
+    CREATE FUNCTION ledger_balances() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT sum(amount_fen) FROM posting WHERE transaction_id = NEW.transaction_id) <> 0
+        THEN RAISE EXCEPTION 'ledger transaction % does not sum to zero', NEW.transaction_id;
+        END IF;
+        RETURN NULL;
+    END $$
+    """,
+    *(
+        f"""
+        CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
+        FOR EACH ROW EXECUTE FUNCTION ledger_is_append_only()
+        """
+        for table in ("ledger_transaction", "posting", "ledger_seal")
+    ),
+    """
+    CREATE CONSTRAINT TRIGGER posting_balances AFTER INSERT ON posting
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_balances()
+    """,
+)
+# As they were first: what came later is in a migration of its own.
+FIRST_ROWS = (
+    """
+    INSERT INTO credit_source (kind, code, title_zh, title_en)
+    VALUES ('shop', 'shop', '商城', 'Shop') ON CONFLICT DO NOTHING
+    """,
+    """
+    INSERT INTO credit_window (kind, days, valid_from)
+    VALUES ('broadcast', 14, '2020-01-01 00:00:00+08'), ('share', 14, '2020-01-01 00:00:00+08')
+    ON CONFLICT DO NOTHING
+    """,
+)
 
 
 def upgrade() -> None:

@@ -178,7 +178,7 @@ class LineAssist(SmallKey, Base):
 
 
 class OrderEvent(SmallKey, Base):
-    """What happened to an order, when, and by whom (a role, not a person)."""
+    """What happened to an order, and when. Never by whom: the audit log knows."""
 
     __tablename__ = "order_event"
     __table_args__ = (Index("ix_order_event_order", "order_id"),)

@@ -31,7 +31,7 @@ class PaymentState(enum.StrEnum):
 
 
 class Payment(Keyed, Base):
-    """One payment for one or more orders. Its public id is Stripe's idempotency key."""
+    """One payment for one or more orders. Public id and try make Stripe's idempotency key."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -104,7 +104,7 @@ class RefundState(enum.StrEnum):
 
 
 class Refund(Keyed, Base):
-    """Money back for one line. `cause` makes it happen once: short:<run>, cancel, claim:<id>.
+    """Money back for one line. `cause` makes it happen once: short:<run>, cancel, late.
 
     Without a line it gives back what never paid for goods: a payment that came too late for
     its order, was more than was due, or came for what was paid already. Such money was never a

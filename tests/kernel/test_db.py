@@ -1,6 +1,8 @@
 """The one transaction helper."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,7 +12,9 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import delete, func, select
 
 from kernel.audit import AuditEntry, note
-from kernel.db import after_commit, assert_no_transaction, db, end_read, public_code, transaction
+from kernel.db import assert_no_transaction, db, end_read, public_code, transaction
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -33,30 +37,6 @@ def test_the_outermost_transaction_decides() -> None:
     with pytest.raises(ZeroDivisionError):
         fail_after_an_inner_one()
     assert entries() == 0
-
-
-def test_effects_leave_only_after_the_commit() -> None:
-    seen: list[int] = []
-    with transaction():
-        note("tested", "thing", account_id=None)
-        after_commit(lambda: seen.append(entries()))
-        assert seen == []
-    assert seen == [1]
-
-
-def test_effects_of_a_transaction_that_failed_never_leave() -> None:
-    seen: list[int] = []
-
-    def fail_late() -> None:
-        with transaction():
-            after_commit(lambda: seen.append(1))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail_late()
-    with transaction():
-        pass
-    assert seen == []
 
 
 def test_a_network_call_inside_a_transaction_is_a_fault() -> None:
@@ -112,3 +92,12 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(database: str
     assert ended is not None
     assert ended[0] > 0
     assert entries() == 0
+
+
+def test_a_migration_imports_nothing_of_ours_that_could_change_the_past() -> None:
+    migrations = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+    ours = re.compile(
+        r"^\s*(?:from|import) (?:kernel|sellers|orders|livestream|cabinets|marketplace)\b", re.M
+    )
+    assert migrations
+    assert [one.name for one in migrations if ours.search(one.read_text(encoding="utf-8"))] == []

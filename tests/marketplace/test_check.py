@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from kernel.db import db, transaction
 from marketplace import check
+from marketplace.rooms import ROOT
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
 
@@ -150,3 +151,10 @@ def test_the_command_says_what_is_broken_and_fails(app: Flask, traded: None) -> 
     assert broken.exit_code == 1
     assert "FOUND  offer-sold" in broken.output
     assert "1 broken" in broken.output
+
+
+def test_every_law_stands_in_the_document() -> None:
+    told = (ROOT / "docs" / "laws.md").read_text(encoding="utf-8")
+    named = {law.name for law in (*check.LAWS, *check.WAITING)}
+    assert named
+    assert {name for name in named if f"`{name}`" not in told} == set()
