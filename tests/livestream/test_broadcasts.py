@@ -97,6 +97,16 @@ def test_going_live_sells_nothing_that_its_seller_withdrew_or_of_a_closed_lot() 
             sell(broadcast, offer, 1)
 
 
+def test_nobody_sells_a_sellers_goods_below_half_of_what_it_asks() -> None:
+    viewer = host()
+    code = planned(viewer).code
+    lot = builders.offer(price_fen=5900).lot
+    with pytest.raises(Invalid) as refusal:
+        actions.pin_offer(viewer, code, Pin(lot.public_id, 2949, 10))
+    assert set(refusal.value.fields) == {"price_fen"}
+    actions.pin_offer(viewer, code, Pin(lot.public_id, 2950, 10))
+
+
 def test_starting_and_ending_twice_change_nothing() -> None:
     viewer = host()
     code = planned(viewer).code
