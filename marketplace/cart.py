@@ -12,18 +12,22 @@ from flask_babel import lazy_gettext as _l
 from kernel.errors import Invalid
 from kernel.money import Money
 from kernel.quantity import MAX_UNITS
+from marketplace.checkout import SOLD_HERE
 from orders.placing import MAX_LINES
 from sellers.queries import Card, cards
 
 _NAME = "cart"
 MAX_ID_LENGTH = 16
+NEVER = frozenset({"elsewhere", "closed", "sold_out"})
+"""Faults that no other quantity mends."""
 
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
     """One offer in the cart as it stands now. `fault` is why it cannot be bought so, or ''.
 
-    Faults: closed (not on sale now), sold_out, short (less is left than wanted), limit.
+    Faults: elsewhere (sold through a unit or at a cabinet), closed (not on sale now), sold_out,
+    short (less is left than wanted), limit.
     """
 
     card: Card
@@ -135,6 +139,8 @@ def seen(wanted_units: dict[str, int], at: datetime) -> Cart:
 
 
 def _fault(card: Card, units: int, at: datetime) -> str:
+    if card.place not in SOLD_HERE:
+        return "elsewhere"
     if not card.is_open(at):
         return "closed"
     if card.left <= 0:

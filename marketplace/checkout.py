@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from flask import current_app
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from kernel import clock, throttle
@@ -20,6 +21,7 @@ from kernel.db import transaction
 from kernel.errors import Denied, Invalid, NotFound, OfferClosed
 from kernel.idempotency import Attempt, once_within
 from kernel.identity import Role
+from kernel.language import local
 from kernel.throttle import Gate
 from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
@@ -27,6 +29,7 @@ from orders.payments.actions import record_cash
 from orders.payments.terms import HOLD
 from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
 from sellers.model import Place
+from sellers.queries import cards
 from sellers.supply import PriceChanged
 
 ENDPOINT = "orders"
@@ -114,8 +117,18 @@ def _wares(buyer: Buyer, lines: Mapping[str, int], touch_code: str | None) -> di
         raise NotFound(code="offer_not_found")
     for code, ware in known.items():
         if ware.place not in SOLD_HERE:
-            raise OfferClosed(offer_id=code)
+            raise elsewhere(code)
     return known
+
+
+def elsewhere(code: str) -> OfferClosed:
+    """Return the refusal of an offer that is not sold online; it names the goods."""
+    card = cards([code])[code]
+    if card.place is Place.SLOT:
+        words = _("“%(name)s”只在智能柜上卖，到柜前扫码买。", name=local(card))
+    else:
+        words = _("“%(name)s”由单位集体订购，不能单独买。到预订期里登记你要的。", name=local(card))
+    return OfferClosed(words, offer_id=code)
 
 
 def _answer(draft: Draft, method: PaymentMethod) -> dict[str, Any]:

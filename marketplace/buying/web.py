@@ -18,7 +18,7 @@ from kernel.quantity import parse_units
 from marketplace import cart
 from marketplace.account.paths import same_site
 from marketplace.buying.forms import CheckoutForm
-from marketplace.checkout import pay_path, purchase
+from marketplace.checkout import SOLD_HERE, elsewhere, pay_path, purchase
 from orders.model import PaymentMethod
 from orders.queries.mine import bought, last_recipient
 from sellers.queries import cards
@@ -51,6 +51,8 @@ def add() -> ResponseReturnValue:
     card = cards([offer]).get(offer)
     if card is None:
         raise NotFound(code="offer_not_found")
+    if card.place not in SOLD_HERE:
+        raise elsewhere(offer)
     if request.form.get("then") == "buy":
         return redirect(url_for("checkout.show_checkout", offer=offer, quantity=units))
     cart.add(offer, units)
@@ -76,9 +78,15 @@ def change(offer: str) -> ResponseReturnValue:
 @blueprint.post("/cart/again/<number>")
 @allow.everyone
 def again(number: str) -> ResponseReturnValue:
-    """Put what an earlier order of one's own had into the cart, at today's prices."""
-    for offer, units in bought(number, viewer()).items():
-        cart.put(offer, units)
+    """Put what an earlier order of one's own had into the cart, at today's prices.
+
+    What cannot be bought any more is left out, and said.
+    """
+    for line in cart.seen(bought(number, viewer()), clock.now()).lines:
+        if line.fault in cart.NEVER:
+            flash(_("“%(name)s”现在买不了，没有放进购物车。", name=local(line.card)), "wait")
+        else:
+            cart.put(line.card.public_id, line.units)
     return redirect(url_for("cart.show"))
 
 

@@ -110,6 +110,19 @@ def test_only_whole_units_go_into_the_cart(visitor: Visitor, quantity: str) -> N
     assert "购物车是空的" in visitor.page("/cart")
 
 
+@pytest.mark.parametrize(("place", "words"), [("round", "单位集体订购"), ("slot", "柜前扫码")])
+def test_what_is_not_sold_online_does_not_go_into_the_cart(
+    visitor: Visitor, place: str, words: str
+) -> None:
+    offer = builders.offer(place=Place(place))
+    answer = visitor.send("/cart/lines", offer=offer.public_id)
+    assert (answer.status_code, words in answer.text) == (409, True)
+    assert offer.product.name_zh in answer.text
+    visitor.send(f"/cart/lines/{offer.public_id}", quantity=1)
+    page = visitor.page("/cart")
+    assert ("不在网上卖" in page, 'type="button" disabled>去结算' in page) == (True, True)
+
+
 # ---- the checkout page ----
 
 
@@ -290,6 +303,7 @@ def test_round_and_slot_offers_are_not_sold_here(visitor: Visitor) -> None:
             "/api/v1/orders", json=order_body(offer), headers={**known, **key(place)}
         )
         assert (answer.status_code, answer.get_json()["code"]) == (409, "offer_closed")
+        assert offer.product.name_zh in answer.get_json()["detail"]
     unknown = {**order_body(), "lines": [{"offer_id": "nothing", "quantity": 1}]}
     answer = visitor.post("/api/v1/orders", json=unknown, headers={**known, **key("n")})
     assert (answer.status_code, answer.get_json()["code"]) == (404, "offer_not_found")
@@ -452,3 +466,15 @@ def test_an_earlier_order_is_put_into_the_cart_again(visitor: Visitor) -> None:
     number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
     visitor.send(f"/cart/again/{number}")
     assert "去结算 ¥118.00" in visitor.page("/cart")
+
+
+def test_what_cannot_be_bought_again_is_left_out_and_said(visitor: Visitor) -> None:
+    oranges, eggs = builders.offer(), builders.offer(price_fen=180)
+    body = order_body(oranges, eggs)
+    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
+    with transaction() as session:
+        session.get_one(Offer, eggs.id).place = Place.ROUND
+    visitor.send(f"/cart/again/{number}")
+    page = visitor.page("/cart")
+    assert "没有放进购物车" in page
+    assert "去结算 ¥118.00" in page

@@ -50,6 +50,15 @@ def test_everybody_sees_what_a_round_offers(app: Flask) -> None:
     assert "还没有人订" in page
 
 
+def test_a_round_leads_people_to_their_units_order_and_never_to_the_cart(app: Flask) -> None:
+    at = fair()
+    here, needs = f"/rounds/{at.round.public_id}", f"/needs/{at.group.public_id}"
+    page = text(browser(app), here)
+    assert ("由单位集体订购" in page, "/cart/lines" in page, needs in page) == (True, False, False)
+    member = text(browser(app, at.members[0]), here)
+    assert ("/cart/lines" in member, needs in member) == (False, True)
+
+
 def test_a_link_shows_nobodys_needs(app: Flask) -> None:
     at = fair()
     set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
