@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from cabinets.actions.sites import MAX_CAPACITY, MAX_SLOTS, SITE_KINDS, CabinetFacts, SiteFacts
 from cabinets.actions.trips import CountLine, ReturnLine, TripLine
@@ -27,13 +27,13 @@ PRICE = _l("写上价格，例如 5.00。")
 class SiteForm(FlaskForm):
     """A place where cabinets stand."""
 
-    name_zh = StringField(_l("点位名称"), [InputRequired(NEEDED), Length(max=80)])
+    name_zh = StringField(_l("点位名称"), [DataRequired(NEEDED), Length(max=80)])
     name_en = StringField(_l("英文名称"), [Optional(), Length(max=120)])
-    city = StringField(_l("城市"), [InputRequired(NEEDED), Length(max=20)])
+    city = StringField(_l("城市"), [DataRequired(NEEDED), Length(max=20)])
     kind = SelectField(
         _l("什么地方"), choices=[SelectChoice(kind, SITES[kind]) for kind in SITE_KINDS]
     )
-    code = StringField(_l("编号"), [InputRequired(NEEDED), Length(max=39)])
+    code = StringField(_l("编号"), [DataRequired(NEEDED), Length(max=39)])
     operator = SelectField(_l("谁来运营"), [Optional()], validate_choice=False)
 
     def facts(self) -> SiteFacts:
@@ -51,7 +51,7 @@ class SiteForm(FlaskForm):
 class CabinetForm(FlaskForm):
     """A cabinet at a site."""
 
-    code = StringField(_l("编号"), [InputRequired(NEEDED), Length(max=39)])
+    code = StringField(_l("编号"), [DataRequired(NEEDED), Length(max=39)])
     slots = IntegerField(
         _l("有几个货道"), [InputRequired(NEEDED), NumberRange(1, MAX_SLOTS)], default=24
     )

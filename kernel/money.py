@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
 
+from kernel.text import plain
+
 MAX_FEN = 10**13
 """The largest amount that any single field may hold: 100 thousand million yuan."""
 
@@ -92,7 +94,7 @@ _YUAN = re.compile(r"^[¥￥]?\s*(\d{1,3}(?:,\d{3})+|\d{1,11})(?:\.(\d{1,2}))?\s
 
 def parse_yuan(text: str) -> Money:
     """Read what a person typed as yuan: 59, 59.5, ¥1,234.50. Raises ValueError otherwise."""
-    match = _YUAN.match(text.strip())
+    match = _YUAN.match(plain(text))
     if not match:
         raise ValueError("not an amount in yuan")
     yuan, fen = match.group(1).replace(",", ""), (match.group(2) or "").ljust(2, "0")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from kernel.text import plain
+
 JIN_G = 500
 """One jin (斤) in grams."""
 
@@ -25,7 +27,7 @@ _JIN = re.compile(r"^(\d{1,7})(?:\.(\d{1,2}))?\s*斤?$")
 
 def parse_units(text: str, *, least: int = 1, most: int = MAX_UNITS) -> int:
     """Read whole sale units as a person types them. Raises ValueError outside least..most."""
-    cleaned = text.strip().replace(",", "")
+    cleaned = plain(text).replace(",", "")
     if not _UNITS.match(cleaned) or not least <= int(cleaned) <= most:
         raise ValueError(f"a whole number from {least} to {most}")
     return int(cleaned)
@@ -33,7 +35,7 @@ def parse_units(text: str, *, least: int = 1, most: int = MAX_UNITS) -> int:
 
 def parse_jin(text: str) -> int:
     """Read a weight in jin and return whole grams. Raises ValueError for anything else."""
-    match = _JIN.match(text.strip())
+    match = _JIN.match(plain(text))
     if not match:
         raise ValueError("a weight in jin, like 118.5")
     hundredths = int(match.group(1)) * 100 + int((match.group(2) or "").ljust(2, "0"))

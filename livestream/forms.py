@@ -8,7 +8,14 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.validators import (
+    DataRequired,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    ValidationError,
+)
 
 from kernel.clock import SHANGHAI
 from kernel.money import parse_yuan
@@ -22,7 +29,7 @@ NEEDED = _l("这一项要填。")
 class PlanForm(FlaskForm):
     """A broadcast before it starts. Times are those of Shanghai."""
 
-    title_zh = StringField(_l("名称"), [InputRequired(NEEDED), Length(max=80)])
+    title_zh = StringField(_l("名称"), [DataRequired(NEEDED), Length(max=80)])
     title_en = StringField(_l("英文名称"), [Optional(), Length(max=120)])
     kind = SelectField(
         _l("形式"),
@@ -67,7 +74,7 @@ class PinForm(FlaskForm):
     """A lot to sell in the broadcast, at its own price and quota."""
 
     lot = SelectField(_l("卖哪一批"), [InputRequired(NEEDED)], validate_choice=False)
-    price_fen = StringField(_l("直播价（元）"), [InputRequired(NEEDED), Length(max=16)])
+    price_fen = StringField(_l("直播价（元）"), [DataRequired(NEEDED), Length(max=16)])
     quota = IntegerField(
         _l("这一场卖多少"),
         [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
@@ -114,5 +121,5 @@ class ViewsForm(FlaskForm):
 class ShareLinkForm(FlaskForm):
     """A share link and its name."""
 
-    title_zh = StringField(_l("这个推广码叫什么"), [InputRequired(NEEDED), Length(max=80)])
+    title_zh = StringField(_l("这个推广码叫什么"), [DataRequired(NEEDED), Length(max=80)])
     offer = SelectField(_l("直接打开哪一件"), [Optional()], validate_choice=False)

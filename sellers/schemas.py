@@ -6,6 +6,7 @@ from flask_smorest.fields import Upload
 from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.crypt import mask, mask_phone
+from kernel.fields import Text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from sellers.actions.households import MAX_WEIGHT, PLAN_KINDS
@@ -42,10 +43,9 @@ def _photo_path(product: Product) -> str | None:
 
 
 def _text(most: int, *, needed: bool = False) -> fields.String:
-    rule = validate.Length(1 if needed else 0, most)
     if needed:
-        return fields.String(required=True, validate=rule)
-    return fields.String(load_default="", validate=rule)
+        return needed_text(most)
+    return Text(load_default="", validate=validate.Length(0, most))
 
 
 def _units(*, needed: bool = False) -> fields.Integer:

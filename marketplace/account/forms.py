@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length
+
+from kernel.text import cleaned
 
 
 class SignInForm(FlaskForm):
@@ -28,9 +30,10 @@ class RegisterForm(SignInForm):
     name = StringField(
         _l("怎么称呼你"),
         validators=[
-            InputRequired(_l("填一个称呼，不必是真名。")),
+            DataRequired(_l("填一个称呼，不必是真名。")),
             Length(max=40, message=_l("称呼最多 40 个字。")),
         ],
+        filters=[cleaned],
     )
     login = StringField(
         _l("登录名"),

@@ -6,18 +6,25 @@ import re
 import secrets
 
 from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from wtforms import FieldList, HiddenField, IntegerField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Regexp
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import HiddenInput
 
+from kernel.text import cleaned, plain
 from orders.model import PaymentMethod
 from orders.placing import MAX_LINES, Recipient
 
 _ADDRESS = ("name", "phone", "city", "address")
 _UNITS = re.compile(r"[1-9][0-9]{0,7}")
 _PHONE = r"^\+?[0-9][0-9 -]{5,18}[0-9]$"
+
+
+def _text(label: LazyString, most: int, missing: LazyString) -> StringField:
+    rules = [DataRequired(missing), Length(max=most)]
+    return StringField(label, validators=rules, filters=[cleaned])
 
 
 class CheckoutForm(FlaskForm):
@@ -27,21 +34,17 @@ class CheckoutForm(FlaskForm):
     the cart has been emptied, does the same once more: nothing.
     """
 
-    name = StringField(_l("收货人"), validators=[InputRequired(_l("填收货人。")), Length(max=40)])
+    name = _text(_l("收货人"), 40, _l("填收货人。"))
     phone = StringField(
         _l("电话"),
         validators=[
-            InputRequired(_l("填电话，送货时用。")),
+            DataRequired(_l("填电话，送货时用。")),
             Regexp(_PHONE, message=_l("电话像是少了几位，例如 13800000000。")),
         ],
+        filters=[plain],
     )
-    city = StringField(
-        _l("城市"), validators=[InputRequired(_l("填城市，例如 韶关市。")), Length(max=40)]
-    )
-    address = StringField(
-        _l("详细地址"),
-        validators=[InputRequired(_l("填街道、小区和门牌。")), Length(max=120)],
-    )
+    city = _text(_l("城市"), 40, _l("填城市，例如 韶关市。"))
+    address = _text(_l("详细地址"), 120, _l("填街道、小区和门牌。"))
     payment = RadioField(
         _l("怎么付"),
         choices=[
@@ -66,8 +69,7 @@ class CheckoutForm(FlaskForm):
 
     def recipient(self) -> Recipient:
         """Return where it goes, as it was typed."""
-        typed = {name: str(self[name].data or "").strip() for name in _ADDRESS}
-        return Recipient(**typed)
+        return Recipient(**{name: str(self[name].data) for name in _ADDRESS})
 
     def wanted(self) -> dict[str, int]:
         """Return what was shown when the form was made: offer public id → units."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from kernel.fields import PlainText, needed_text
 from kernel.quantity import MAX_UNITS
 from orders.model import OrderState, PaymentMethod
 from orders.placing import MAX_LINES
@@ -27,10 +28,10 @@ class RecipientIn(Schema):
     class Meta:
         unknown = RAISE
 
-    name = fields.String(required=True, validate=validate.Length(1, 40))
-    phone = fields.String(required=True, validate=validate.Regexp(r"^\+?[0-9][0-9 -]{5,18}[0-9]$"))
-    city = fields.String(required=True, validate=validate.Length(1, 40))
-    address = fields.String(required=True, validate=validate.Length(1, 120))
+    name = needed_text(40)
+    phone = PlainText(required=True, validate=validate.Regexp(r"^\+?[0-9][0-9 -]{5,18}[0-9]$"))
+    city = needed_text(40)
+    address = needed_text(120)
 
 
 class OrderIn(Schema):

@@ -12,11 +12,12 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import DateField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, Optional
 
 from kernel.errors import Refusal
 from kernel.money import Money, parse_yuan
 from kernel.quantity import parse_units
+from kernel.text import cleaned
 from sellers.actions import Upload
 
 K = TypeVar("K", bound=enum.StrEnum)
@@ -101,22 +102,17 @@ def text(
 
     `anchor` is its id on a page where another form has a field of the same name.
     """
-    return TextField(label, validators=_text_rules(most, needed), filters=[_stripped], id=anchor)
+    return TextField(label, validators=_text_rules(most, needed), filters=[cleaned], id=anchor)
 
 
 def long_text(label: LazyString, most: int, *, needed: LazyString | None = None) -> LongTextField:
     """Return several lines of text."""
-    return LongTextField(label, validators=_text_rules(most, needed), filters=[_stripped])
+    return LongTextField(label, validators=_text_rules(most, needed), filters=[cleaned])
 
 
 def _text_rules(most: int, needed: LazyString | None) -> list[Any]:
-    first = InputRequired(needed) if needed else Optional()
+    first = DataRequired(needed) if needed else Optional()
     return [first, Length(max=most, message=_l("太长了，最多 %(max)d 个字。"))]
-
-
-def _stripped(value: str | None) -> str:
-    # PostgreSQL keeps no NUL in text, and nobody types one.
-    return (value or "").replace("\x00", "").strip()
 
 
 def pick(label: LazyString, choices: Mapping[Any, LazyString], **options: Any) -> SelectField:

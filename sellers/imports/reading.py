@@ -11,6 +11,7 @@ from kernel import clock
 from kernel.money import MAX_FEN, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
 from kernel.sheets import check_workbook
+from kernel.text import cleaned
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.imports.words import (
     CATEGORIES,
@@ -207,7 +208,7 @@ def _text(cell: Any) -> str:
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() else repr(round(cell, 6))
     # PostgreSQL keeps no NUL in text, and nobody types one.
-    return str(cell).replace("\x00", "").strip()
+    return cleaned(str(cell))
 
 
 def _fault(line: int, key: str | None, cell: Any, what: str, /, **with_: Any) -> Fault:

@@ -5,7 +5,9 @@ import pytest
 from kernel.quantity import looks_mistyped, parse_jin, parse_units
 
 
-@pytest.mark.parametrize(("text", "grams"), [("118.5", 59250), ("0.01斤", 5), ("120 斤", 60000)])
+@pytest.mark.parametrize(
+    ("text", "grams"), [("118.5", 59250), ("0.01斤", 5), ("120 斤", 60000), ("１２０．５", 60250)]
+)
 def test_a_weight_in_jin_becomes_whole_grams(text: str, grams: int) -> None:
     assert parse_jin(text) == grams
 

@@ -81,6 +81,7 @@ def test_somebody_new_registers_and_is_signed_in(visitor: Visitor) -> None:
     ("form", "word"),
     [
         ({"login": "taken"}, "已经有人用了"),
+        ({"name": " \u3000 "}, "填一个称呼"),
         ({"password": "short", "again": "short"}, "密码至少 8 个字符"),
         ({"again": "different"}, "两次填的不一样"),
     ],

@@ -24,6 +24,7 @@ from orders.model import (
     Refund,
     RefundState,
 )
+from orders.queries.mine import read_recipient
 from sellers.model import Offer, Place
 from tests import builders
 from tests.laws import assert_laws_hold
@@ -190,6 +191,28 @@ def test_a_missing_phone_is_said_at_its_field_and_the_rest_stays(visitor: Visito
     assert orders() == []
 
 
+@pytest.mark.parametrize("field", ["name", "city", "address"])
+def test_blanks_alone_are_no_address(visitor: Visitor, field: str) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    for blank in ("  \u3000", "\u200b\u202e"):
+        answer = visitor.post("/checkout", data={**form, field: blank})
+        assert (answer.status_code, 'aria-invalid="true"' in answer.text) == (422, True)
+    assert orders() == []
+
+
+def test_an_address_is_kept_without_marks_that_would_turn_it_round(visitor: Visitor) -> None:
+    offer = builders.offer()
+    visitor.send("/cart/lines", offer=offer.public_id)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    typed = {"address": "\u202e某路 1 号\u2067", "phone": "１３８００００００００"}
+    assert visitor.post("/checkout", data={**form, **typed}).status_code == 302
+    recipient = read_recipient(orders()[0].recipient)
+    assert recipient is not None
+    assert (recipient.address, recipient.phone) == ("某路 1 号", "13800000000")
+
+
 def test_what_sold_out_meanwhile_is_said_and_the_cart_is_kept(visitor: Visitor) -> None:
     offer = builders.offer(quota=2)
     visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
@@ -278,6 +301,8 @@ def test_a_purchase_without_a_key_is_refused(visitor: Visitor) -> None:
         {"payment": "barter"},
         {"note": "unknown"},
         {"recipient": {"name": "x"}},
+        {"recipient": {**ADDRESS, "name": " \u3000"}},
+        {"recipient": {**ADDRESS, "address": "\u200b"}},
         {"recipient": None},
         {"lines": [{"offer_id": "a", "quantity": 1}, {"offer_id": "a", "quantity": 1}]},
         {"lines": [{"offer_id": "a", "quantity": 0}]},

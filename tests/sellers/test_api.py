@@ -58,6 +58,7 @@ def test_a_cooperative_registers_is_verified_and_lists_by_call_and_by_spreadshee
     client: FlaskClient,
 ) -> None:
     clerk, staff = Caller(client, builders.account()), Caller(client, builders.account(Role.STAFF))
+    assert clerk("POST", "", json={**SELLER, "name_zh": "  "}).status_code == 422
     made = clerk("POST", "", json=SELLER)
     assert (made.status_code, made.json["state"]) == (201, "draft")
     paper = {"kind": "licence", "number": "91500", "file": (io.BytesIO(picture().data), "a.png")}
