@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -337,3 +338,10 @@ def test_an_order_page_asks_seven_times(shop: Flask, visitor: Visitor, rows: int
     placed = place(buyer, wanted, builders.credited_to_shop(*offers), Method.STRIPE)
     assert counted(shop, visitor, f"/orders/{placed.number}") == 7
     assert counted(shop, visitor, "/orders") == 2
+
+
+def test_on_a_phone_what_goes_into_the_cart_is_the_quantity_of_the_dock(visitor: Visitor) -> None:
+    page = visitor.page(f"/offers/{builders.offer().public_id}")
+    assert page.count('class="btn btn-quiet phone-only" form="buy-dock"') == 1
+    [dock] = re.findall(r'<form [^>]*id="buy-dock".*?</form>', page, re.DOTALL)
+    assert 'name="quantity"' in dock
