@@ -81,7 +81,9 @@ def product_choices(seller_id: int) -> list[Product]:
 def lots(seller_id: int, cursor: str | None = None) -> Page[Lot]:
     """Return a page of the seller's lots with their products, newest first."""
     query = select(Lot).join(Lot.product).where(Lot.seller_id == seller_id)
-    return page_of(query.options(contains_eager(Lot.product)), Lot, cursor)
+    return page_of(
+        query.options(contains_eager(Lot.product).joinedload(Product.photo)), Lot, cursor
+    )
 
 
 def offers(seller_id: int, cursor: str | None = None) -> Page[Offer]:
@@ -91,7 +93,10 @@ def offers(seller_id: int, cursor: str | None = None) -> Page[Offer]:
         .join(Offer.lot)
         .join(Offer.product)
         .where(Offer.seller_id == seller_id)
-        .options(contains_eager(Offer.lot), contains_eager(Offer.product))
+        .options(
+            contains_eager(Offer.lot),
+            contains_eager(Offer.product).joinedload(Product.photo),
+        )
     )
     return page_of(query, Offer, cursor)
 

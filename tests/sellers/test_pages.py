@@ -16,6 +16,7 @@ from kernel import web_sessions
 from kernel.db import db
 from kernel.identity import Account, Role
 from sellers import jobs
+from sellers.actions import set_photo
 from sellers.model import Lot, LotMode, Offer, OfferImport, Product, Seller, SellerState
 from tests import builders
 from tests.conftest import FreshClient
@@ -107,6 +108,15 @@ def test_an_account_without_a_seller_is_led_to_registration_and_becomes_its_cler
     assert send(client, "/seller/certificates", "/seller/submit").request.path == "/seller"
     db.session.expire_all()
     assert db.session.scalars(select(Seller)).one().state is SellerState.SUBMITTED
+
+
+def test_the_sellers_lists_show_the_photograph(app: Flask) -> None:
+    seller = builders.seller()
+    made = builders.offer(builders.lot(builders.product(seller)))
+    set_photo(made.product_id, picture(), None)
+    client = signed_in(app, clerk_of(seller))
+    for page in ("/seller/offers", "/seller/lots", "/seller/products"):
+        assert "/photos/" in client.get(page).get_data(as_text=True), page
 
 
 def test_the_desk_shows_the_sellers_stock_figures(app: Flask) -> None:

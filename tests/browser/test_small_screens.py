@@ -1,0 +1,93 @@
+"""A phone in English: nothing is wider than it, no figure breaks, photographs fill their stall."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from kernel.db import transaction
+from kernel.identity import OrganisationKind, Role
+from livestream.model import Broadcast
+from sellers.actions import Upload, set_photo
+from sellers.model import BenefitPlan, LotMode, Offer, Place
+from tests import builders
+from tests.browser.browsing import PHONE, Watch, check_width, open_page, shot, sign_in
+from tests.browser.conftest import Live
+from tests.cabinets.cabinet_builders import cabinet, operator
+from tests.marketplace.test_storefront import on_air, open_round
+
+pytestmark = pytest.mark.browser
+
+
+def photographed() -> Offer:
+    """Eggs with a photograph, of a seller that says where the money goes."""
+    seller = builders.seller(name_zh="隘口镇土鸡合作社")
+    eggs = builders.product(seller, name_en="Green-shelled free range eggs", unit_name="枚")
+    out = io.BytesIO()
+    Image.new("RGB", (600, 400), "#b45309").save(out, "PNG")
+    set_photo(eggs.id, Upload(out.getvalue(), "eggs.png"), None)
+    with transaction() as session:
+        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
+    return builders.offer(builders.lot(eggs, 178617, LotMode.IN_FIELD), 180)
+
+
+def broadcast_of(offer: Offer) -> Broadcast:
+    """A live broadcast of 1,964 of it, with a host of its own."""
+    platform = builders.organisation(OrganisationKind.PLATFORM, "某平台")
+    host = builders.account(Role.HOST, platform, login="host-1")
+    shown = on_air(builders.offer(offer.lot, 5900, place=Place.BROADCAST, quota=1964))
+    with transaction() as session:
+        session.get_one(Broadcast, shown.id).host_id = host.id
+    return shown
+
+
+def in_english(page: Page) -> None:
+    """Open the home page and choose English at its foot."""
+    page.goto("/")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def lines(place: Locator) -> int:
+    """How many lines the text of a place is broken into."""
+    found: int = place.evaluate(
+        """(one) => { const all = document.createRange(); all.selectNodeContents(one);
+        return new Set([...all.getClientRects()].map((box) => Math.round(box.bottom))).size; }"""
+    )
+    return found
+
+
+def test_a_phone_in_english_holds_every_word_and_figure(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    builders.credit_source()
+    offer = photographed()
+    shown = broadcast_of(offer)
+    open_round(builders.offer(builders.lot(offer.product), 4900, place=Place.ROUND))
+    cabinet(operator(), "yb-gov-1-1")
+    page = open_page(chromium, live.url, PHONE, watch)
+    in_english(page)
+    check_width(page)
+    shot(page, "home-english")
+    for tag in page.locator(".fair .tag").all():
+        assert lines(tag) == 1, tag.inner_text()
+        assert tag.evaluate("(one) => one.offsetWidth <= one.parentElement.clientWidth")
+    page.goto(f"/offers/{offer.public_id}")
+    check_width(page)
+    shot(page, "offer-english")
+    stall, photo = page.locator(".view .stall"), page.locator(".view .stall > img")
+    assert photo.bounding_box() == stall.bounding_box()
+    for login, path, figure in (
+        ("host-1", f"/host/{shown.code}/board", "#board-pin .rest b"),
+        ("operator-1", "/operator", ".section-head .note"),
+    ):
+        page.context.clear_cookies()
+        in_english(page)
+        sign_in(page, login)
+        page.goto(path)
+        check_width(page)
+        shot(page, f"{login}-english")
+        assert lines(page.locator(figure).first) == 1, path
