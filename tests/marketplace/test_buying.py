@@ -155,6 +155,12 @@ def test_what_is_bought_at_once_leaves_the_cart_as_it_is(visitor: Visitor) -> No
     assert visitor.get(f"/checkout?offer={kept.public_id}&quantity=0").status_code == 422
 
 
+def test_the_checkout_has_an_english_name_of_its_own(visitor: Visitor) -> None:
+    visitor.send("/cart/lines", offer=builders.offer().public_id)
+    visitor.send("/language", language="en")
+    assert "<h1>Checkout</h1>" in visitor.page("/checkout")
+
+
 def test_sending_the_form_again_does_nothing_again(visitor: Visitor) -> None:
     offer = builders.offer()
     visitor.send("/cart/lines", offer=offer.public_id, quantity=2)
