@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from kernel import clock
@@ -46,8 +46,21 @@ def parse_signature(text: str) -> str:
 def packable(seller_id: int) -> Select[OrderLine]:
     """Select a seller's paid lines with something to hand over that are in no consignment.
 
-    Lines of a round wait for their allocation.
+    Lines of a round wait for their allocation, others from the field for their harvest to begin.
     """
+    return _to_hand(seller_id).where((OrderLine.allocated > 0) | ~_in_field())
+
+
+def not_harvested(seller_id: int) -> Select[OrderLine]:
+    """Select a seller's paid lines outside rounds whose harvest has not begun."""
+    return _to_hand(seller_id).where(OrderLine.allocated.is_(None), _in_field())
+
+
+def _in_field() -> ColumnElement[bool]:
+    return func.coalesce(OrderLine.harvest_from > clock.today(), False)
+
+
+def _to_hand(seller_id: int) -> Select[OrderLine]:
     packed = exists().where(ConsignmentLine.line_id == OrderLine.id)
     in_round = exists().where(RoundOffer.offer_id == OrderLine.offer_id)
     to_hand = (OrderLine.allocated > 0) | (OrderLine.allocated.is_(None) & ~in_round)
@@ -97,7 +110,7 @@ def _pack(
         if not lines:
             found(session.scalar(_lines_of(seller_id).where(which).limit(1)))
             raise Conflict(
-                _l("现在没有可以装的货：还没分配、还没付款，或者已经装好了。"),
+                _l("现在没有可以装的货：还没采收、还没分配、还没付款，或者已经装好了。"),
                 code="nothing_to_pack",
             )
         made = Consignment(seller_id=seller_id, group_order_id=group_order_id, order_id=order_id)

@@ -130,7 +130,7 @@ def _seller(public_id: str | None) -> int:
 @blueprint.arguments(PageIn, location="query", unknown=RAISE)
 @blueprint.response(200, shapes.PackingOut)
 def packing(query: dict[str, Any]) -> dict[str, Any]:
-    """List what the seller could pack now: allocated and paid, or paid in the shop."""
+    """List what the seller could pack now: allocated and paid, or paid in the shop and ripe."""
     packable = handover.packable(viewer().organisation(Role.CLERK))
     page = consignments.to_pack_page(packable, **query)
     items = [

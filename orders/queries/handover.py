@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -186,13 +187,14 @@ class Goods:
 
 @dataclass(frozen=True)
 class ToPack:
-    """What of one group order, or of one order, could be packed now."""
+    """What of one group order, or of one order, can be packed, now or from `harvest_from` on."""
 
     group_order: GroupOrder | None
     order: Order | None
     lines: int
     units: int
     first_order_id: int
+    harvest_from: date | None
     goods: Sequence[Goods]
 
 
@@ -218,6 +220,7 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
             func.min(Order.id).label("order_id"),
             func.count(),
             func.sum(func.coalesce(chosen.c.allocated, chosen.c.quantity)),
+            func.min(chosen.c.harvest_from),
         )
         .join(chosen, chosen.c.order_id == Order.id)
         # A group order is one place; every other order is a place of its own.
@@ -239,9 +242,10 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
             lines,
             int(units),
             order_id,
+            harvest_from,
             goods[(group_id, None if group_id else order_id)],
         )
-        for group_id, order_id, lines, units in rows
+        for group_id, order_id, lines, units, harvest_from in rows
     ]
 
 

@@ -47,6 +47,7 @@ def _list(refusal: Refusal | None = None) -> ResponseReturnValue:
     page = render_template(
         "orders/consignments.html",
         to_pack=queries.to_pack(actions.packable(seller_id)),
+        in_field=queries.to_pack(actions.not_harvested(seller_id)),
         consignments=queries.of_seller(seller_id),
         refusal=refusal,
         key=public_code(20),

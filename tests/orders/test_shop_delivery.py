@@ -19,7 +19,7 @@ from kernel.tokens import issue_token
 from orders import books
 from orders.model import Consignment, Order, OrderEvent, OrderState, Payment
 from orders.payments.actions import Captured, record_capture
-from sellers.model import Offer
+from sellers.model import LotMode, Offer
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.visitors import Visitor
@@ -243,3 +243,28 @@ def test_the_seller_packs_and_sends_and_the_buyer_confirms_in_pages(shop: Flask)
     handed = select(func.count(OrderEvent.id)).where(OrderEvent.kind == "handed")
     assert db.session.scalar(handed) == 1
     assert_laws_hold()
+
+
+def test_goods_in_the_field_are_packed_from_the_first_day_of_their_harvest_on(
+    shop: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lot = builders.lot(builders.product(builders.seller(), name_zh="生姜"), mode=LotMode.IN_FIELD)
+    offer = builders.offer(lot)
+    number = bought(Caller(shop, builders.account()), offer)
+    paid(Caller(shop, builders.account(Role.STAFF)), number)
+    clerk, page = Caller(shop, clerk_of(offer)), Visitor(shop, shop.response_class)
+    page.enter(clerk_of(offer).login)
+    day = db.session.get_one(type(lot), lot.id).harvest_from
+    assert day is not None
+    words = re.sub(r"<[^>]+>|\s", "", page.page("/seller/consignments"))
+    assert f"订单{number}生姜2箱{day.month}月{day.day}日" in words
+    assert "起可以装" in words
+    assert "可以装了" not in words
+    assert clerk.ask("GET", "/packing")[1]["items"] == []
+    refused = clerk.ask("POST", "/consignments", {"order_number": number})
+    assert (refused[0], refused[1]["code"]) == (409, "nothing_to_pack")
+
+    monkeypatch.setattr(clock, "today", lambda: day)
+    [ready] = clerk.ask("GET", "/packing")[1]["items"]
+    assert ready["order_number"] == number
+    assert clerk.ask("POST", "/consignments", {"order_number": number})[0] == 201
