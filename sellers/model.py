@@ -283,6 +283,14 @@ class Lot(Keyed, Base):
         """Units that can still be promised."""
         return self.offered - self.promised
 
+    def is_harvested(self, day: date) -> bool:
+        """Tell whether nothing of it grows any more on `day`, so that it is no pre-order.
+
+        So it is from the end of its harvest on, and once its yield was divided.
+        """
+        ended = self.harvest_to is not None and self.harvest_to < day
+        return self.mode is LotMode.IN_FIELD and (ended or self.yielded is not None)
+
 
 class Place(enum.StrEnum):
     """The kind of place in which an offer stands."""

@@ -74,7 +74,8 @@ def list_offer(
 ) -> Offer:
     """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
 
-    Raises NotFound, Invalid, and Conflict while the seller is not verified.
+    Raises NotFound, Invalid, and Conflict while the seller is not verified, or for a lot from the
+    field that is harvested: only a cabinet, which holds the goods themselves, still sells it.
     """
     terms = OfferTerms(
         price_fen=price_fen, quota=quota, limit_per_buyer=limit_per_buyer, closes_at=closes_at
@@ -87,6 +88,11 @@ def list_offer(
         if state is not SellerState.VERIFIED:
             raise Conflict(
                 _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
+            )
+        if place is not Place.SLOT and lot.is_harvested(clock.today()):
+            raise Conflict(
+                _l("这一批已经采收完，不能再预订。还有货，就新建一个现货批次。"),
+                code="lot_harvested",
             )
         offer = Offer(
             lot=lot,

@@ -87,7 +87,7 @@ def _check_product(facts: ProductFacts) -> None:
         raise Invalid(fields=wrong)
 
 
-def _check_lot(facts: LotFacts) -> None:
+def _check_lot(facts: LotFacts, known_end: date | None = None) -> None:
     clock.check_years(harvest_from=facts.harvest_from, harvest_to=facts.harvest_to)
     wrong = {}
     if not 1 <= facts.offered <= MAX_UNITS:
@@ -97,6 +97,9 @@ def _check_lot(facts: LotFacts) -> None:
         wrong["harvest_from"] = _l("还在地里的，要写采收从哪天到哪天。")
     if facts.harvest_from and facts.harvest_to and facts.harvest_from > facts.harvest_to:
         wrong["harvest_to"] = _l("采收结束不能早于开始。")
+    ends = facts.harvest_to if facts.mode is LotMode.IN_FIELD else None
+    if ends and ends != known_end and ends < clock.today():
+        wrong["harvest_to"] = _l("采收已经过去了。采好的货，选现货。")
     if wrong:
         raise Invalid(fields=wrong)
 
@@ -224,7 +227,7 @@ def change_lot(
             harvest_from=harvest_from or lot.harvest_from,
             harvest_to=harvest_to or lot.harvest_to,
         )
-        _check_lot(facts)
+        _check_lot(facts, known_end=lot.harvest_to)
         if offered < lot.promised:
             message = _l("已经有人订了，数量不能比订出去的少。")
             raise Conflict(

@@ -100,6 +100,7 @@ class Card(NamedTuple):
     weighed: bool
     harvest_from: date | None
     harvest_to: date | None
+    yield_known: bool
     seller_id: int
     seller: str
     seller_name_zh: str
@@ -132,7 +133,14 @@ class Card(NamedTuple):
         """Tell whether it can be bought at `at`, stock aside."""
         ended = self.closes_at is not None and self.closes_at <= at
         open_now = self.opens_at <= at and not ended and self.withdrawn_at is None
-        return open_now and self.seller_verified
+        return open_now and self.seller_verified and not self._is_harvested(at)
+
+    def _is_harvested(self, at: datetime) -> bool:
+        """Tell what `Lot.is_harvested` tells of its lot."""
+        if self.mode is not LotMode.IN_FIELD:
+            return False
+        ended = self.harvest_to is not None and self.harvest_to < clock.local(at).date()
+        return ended or self.yield_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,7 @@ def _cards() -> Select[Any]:
             Product.weighed,
             Lot.harvest_from,
             Lot.harvest_to,
+            Lot.yielded.is_not(None),
             Offer.seller_id,
             Organisation.public_id,
             Organisation.name_zh,
@@ -197,12 +206,18 @@ def _cards() -> Select[Any]:
 # as long as knowing the values promises a better plan. So what is always the same stands in
 # the statement itself, and the time is hidden from the planner.
 _AT = select(bindparam("at", type_=DateTime(timezone=True))).scalar_subquery()
+_TODAY = select(func.date(func.timezone("Asia/Shanghai", _AT))).scalar_subquery()
 _ON_SALE: tuple[ColumnElement[bool], ...] = (
     Offer.place == bindparam("shop", Place.SHOP, literal_execute=True),
     Offer.withdrawn_at.is_(None),
     Offer.opens_at <= _AT,
     or_(Offer.closes_at.is_(None), Offer.closes_at > _AT),
     Seller.state == bindparam("verified", SellerState.VERIFIED, literal_execute=True),
+    # What `Lot.is_harvested` tells is no pre-order any more.
+    or_(
+        Lot.mode == bindparam("in_hand", LotMode.IN_HAND, literal_execute=True),
+        Lot.yielded.is_(None) & or_(Lot.harvest_to.is_(None), Lot.harvest_to >= _TODAY),
+    ),
 )
 _PLACES = (Seller.province, Seller.city, Seller.county, Seller.township, Seller.village)
 _NARROWED: dict[str, ColumnElement[bool]] = {

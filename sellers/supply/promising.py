@@ -95,6 +95,9 @@ _PROMISE = f"""
         UPDATE lot SET promised = promised + lot_locked.units
         FROM lot_locked WHERE lot.id = lot_locked.id
             AND lot.promised + lot_locked.units <= lot.offered
+            -- `Lot.is_harvested`
+            AND (lot.mode = 'in_hand' OR lot.yielded IS NULL
+                AND (lot.harvest_to IS NULL OR lot.harvest_to >= :day))
         RETURNING lot.id, lot.harvest_from, lot.harvest_to
     ), lots_ok AS (
         SELECT 1 AS yes WHERE (SELECT count(*) FROM lot_done) = (SELECT count(*) FROM lot_wanted)
@@ -347,7 +350,8 @@ def _why_not(
     for offer, lot, state, taken in rows:
         units, back = wanted[offer.id], returning.get(offer.id, 0)
         by_lot[lot.id] = by_lot.get(lot.id, 0) + units - back
-        if state != SellerState.VERIFIED or not offer.is_open(at):
+        harvested = lot.is_harvested(clock.local(at).date())
+        if state != SellerState.VERIFIED or harvested or not offer.is_open(at):
             return OfferClosed(offer_id=offer.public_id)
         limit = offer.limit_per_buyer
         held = (taken or 0) - back

@@ -81,7 +81,9 @@ def photo_remove(public_id: str) -> ResponseReturnValue:
 def lots() -> ResponseReturnValue:
     """The seller's lots: offered, promised, yielded."""
     page = workspace.lots(my_seller(), cursor())
-    return render_template("sellers/lots.html", page=page, first=cursor() is None)
+    return render_template(
+        "sellers/lots.html", page=page, first=cursor() is None, today=clock.today()
+    )
 
 
 @blueprint.route("/products/<public_id>/lots/new", methods=["GET", "POST"])

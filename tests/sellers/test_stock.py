@@ -9,11 +9,11 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from kernel import clock
-from kernel.db import db
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.db import db, transaction
+from kernel.errors import Conflict, Invalid, NotFound, OfferClosed
 from sellers import actions
 from sellers.model import Category, Lot, LotMode, Offer, Place, Product, SellerState
-from sellers.queries import ShelfFilters, shelf, workspace
+from sellers.queries import ShelfFilters, offer_by_public_id, shelf, workspace
 from sellers.supply import promise
 from tests import builders
 
@@ -151,3 +151,61 @@ def test_an_offer_for_another_place_is_not_in_the_shop() -> None:
     lot = builders.lot(builders.product(builders.seller()))
     assert actions.list_offer(lot.id, Place.BROADCAST, 4900).place is Place.BROADCAST
     assert shelf().items == []
+
+
+@pytest.mark.parametrize("over", ["its harvest ended", "its yield was divided"])
+def test_what_is_harvested_is_no_pre_order_any_more(over: str) -> None:
+    lot = builders.lot(builders.product(builders.seller()), mode=LotMode.IN_FIELD)
+    offer, when = builders.offer(lot), clock.now()
+    before = workspace.stock_figures(lot.seller_id)
+    assert (before.lots_in_field, before.units[0].left_in_field) == (1, 100)
+    [card] = shelf(at=when).items
+    assert card.is_open(when)
+    with transaction() as session:
+        kept = session.get_one(Lot, lot.id)
+        if over == "its yield was divided":
+            kept.yielded = 40
+        else:
+            kept.harvest_from = kept.harvest_to = clock.today() - timedelta(days=1)
+
+    assert shelf(at=when).items == []
+    facts = offer_by_public_id(offer.public_id)
+    assert facts is not None
+    assert not facts.card.is_open(when)
+    with pytest.raises(OfferClosed):
+        promise({offer.id: 1}, buyer="v:one", at=when)
+    with pytest.raises(Conflict) as refusal:
+        actions.list_offer(lot.id, Place.SHOP, 4900)
+    assert refusal.value.code == "lot_harvested"
+    figures = workspace.stock_figures(lot.seller_id)
+    assert (figures.lots_in_field, figures.units[0].left_in_field) == (0, 0)
+    db.session.expire_all()
+    assert (db.session.get_one(Lot, lot.id).promised, how_many(Offer)) == (0, 1)
+
+
+def test_a_lot_is_sold_to_the_end_of_the_last_day_of_its_harvest() -> None:
+    lot = builders.lot(
+        builders.product(builders.seller()),
+        mode=LotMode.IN_FIELD,
+        harvest_to=clock.today(),
+        harvest_from=clock.today(),
+    )
+    offer = actions.list_offer(lot.id, Place.SHOP, 4900)
+    assert [card.public_id for card in shelf().items] == [offer.public_id]
+    assert promise({offer.id: 1}, buyer="v:one", at=clock.now())
+
+
+def test_a_harvest_that_has_ended_is_refused_but_does_not_freeze_a_lot() -> None:
+    product = builders.product(builders.seller())
+    past = clock.today() - timedelta(days=1)
+    with pytest.raises(Invalid) as refusal:
+        actions.add_lot(
+            product.id,
+            actions.LotFacts(mode=LotMode.IN_FIELD, offered=10, harvest_from=past, harvest_to=past),
+        )
+    assert list(refusal.value.fields) == ["harvest_to"]
+    assert how_many(Lot) == 0
+    lot = builders.lot(product, mode=LotMode.IN_FIELD, harvest_from=past, harvest_to=past)
+    assert actions.change_lot(lot.id, 50, past, past).offered == 50
+    with pytest.raises(Invalid):
+        actions.change_lot(lot.id, 50, past - timedelta(days=1), past - timedelta(days=1))
