@@ -271,6 +271,26 @@ def _goods_to_pack(packable: Select[OrderLine]) -> dict[tuple[int | None, int | 
     return goods
 
 
+def lines_with_shortage(view: ConsignmentView) -> list[OrderLine]:
+    """Return its lines, and those of the same place and seller that got nothing of the harvest.
+
+    What got nothing is packed in no consignment, yet whoever signs must hear of it.
+    """
+    packed, kept = [one.line for one in view.consignment.lines], view.consignment
+    same = Order.group_order_id == kept.group_order_id if kept.group_order_id else None
+    nothing = (
+        select(OrderLine)
+        .join(Order, OrderLine.order_id == Order.id)
+        .where(
+            Order.id == kept.order_id if same is None else same,
+            OrderLine.seller_id == kept.seller_id,
+            OrderLine.allocated == 0,
+        )
+        .order_by(OrderLine.id)
+    )
+    return [*packed, *db.session.scalars(nothing)]
+
+
 def recipients(view: ConsignmentView) -> dict[int, str]:
     """Return who gets each order of a consignment: department and staff number, never a name."""
     order_ids = {one.line.order_id for one in view.consignment.lines}

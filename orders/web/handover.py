@@ -173,7 +173,7 @@ def _sign_page(public_id: str, refusal: Refusal | None = None) -> ResponseReturn
     page = render_template(
         "orders/handover_sign.html",
         **_facts(view),
-        short=shortages(one.line for one in view.consignment.lines),
+        short=shortages(queries.lines_with_shortage(view)),
         may_sign=queries.may_sign(view, viewer()),
         refusal=refusal,
         key=public_code(20),

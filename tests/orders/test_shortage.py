@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from kernel.db import db
 from kernel.money import Money
+from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import Consignment, OrderLine
 from orders.queries.shortage import shortages
-from tests.orders.harvest_builders import PRICE_FEN
-from tests.orders.test_settlement import handed_over
+from tests.orders.harvest_builders import PRICE_FEN, closed_round
+from tests.orders.test_settlement import deliver, handed_over
 from tests.visitors import Visitor
 
 EGGS, GINGER = 1, 2
@@ -49,3 +50,16 @@ def test_whoever_signs_is_told_what_fell_short_and_what_it_costs(app: Flask, sho
     assert [(units[:3], got[:3], what) for units, got, what in told] == (
         [("120", "108", money)] if short else []
     )
+
+
+def test_whoever_signs_is_told_of_those_who_got_nothing(app: Flask) -> None:
+    with app.app_context():
+        closed = closed_round(5, 1)
+        enter_yield(closed.item.id, None, Harvested(5), account_id=None)
+        allocate(closed.item.id, "first_come", account_id=None)
+        deliver(closed)
+        coordinator = Visitor(app, app.response_class)
+        coordinator.enter(closed.coordinator.login)
+        packed = db.session.scalars(select(Consignment.public_id)).one()
+        told = re.findall(r"订了 (\d+).+?分到 (\d+)", coordinator.page(f"/handover/{packed}"))
+    assert told == [("6", "5")]
