@@ -10,7 +10,15 @@ from sqlalchemy import func, select
 from kernel import clock
 from kernel.db import db
 from kernel.money import Money
-from orders.model import GroupOrder, Order, OrderLine, OrderState, PurchaseTarget
+from orders.model import (
+    Consignment,
+    ConsignmentLine,
+    GroupOrder,
+    Order,
+    OrderLine,
+    OrderState,
+    PurchaseTarget,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,8 @@ class Target:
 def target(unit_id: int, at: datetime) -> Target | None:
     """Return the unit's target of the year of `at` and its progress; None when it has none.
 
-    Confirmed goods count as committed, goods handed over as completed: what was allocated,
-    at the price that was frozen on the line.
+    Confirmed goods count as committed, goods handed over as completed, line by line as each is
+    signed for: what was allocated, at the price that was frozen on the line.
     """
     year = clock.local(at).year
     starts, ends = clock.start_of_year(year), clock.start_of_year(year + 1)
@@ -52,11 +60,18 @@ def target(unit_id: int, at: datetime) -> Target | None:
         return None
     units = func.coalesce(OrderLine.allocated, OrderLine.quantity)
     amount = OrderLine.price_fen * units
+    signed_at = (
+        select(func.min(Consignment.signed_at))
+        .join(ConsignmentLine, ConsignmentLine.consignment_id == Consignment.id)
+        .where(ConsignmentLine.line_id == OrderLine.id)
+        .scalar_subquery()
+    )
     committed, completed = db.session.execute(
         select(
             func.coalesce(
                 func.sum(amount).filter(
                     Order.state == OrderState.CONFIRMED,
+                    signed_at.is_(None),
                     Order.placed_at >= starts,
                     Order.placed_at < ends,
                 ),
@@ -64,9 +79,8 @@ def target(unit_id: int, at: datetime) -> Target | None:
             ),
             func.coalesce(
                 func.sum(amount).filter(
-                    Order.state == OrderState.HANDED,
-                    Order.handed_at >= starts,
-                    Order.handed_at < ends,
+                    signed_at >= starts,
+                    signed_at < ends,
                 ),
                 0,
             ),

@@ -28,6 +28,7 @@ from orders.model import (
     StaffListEntry,
 )
 from orders.queries.members import waiting
+from orders.queries.outcomes import Outcome, asked_for, outcomes
 from orders.queries.rounds import STANDING, Crate, RoundItem, items_of
 
 LATEST = 6
@@ -35,12 +36,16 @@ LATEST = 6
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One offer in a group order: how much, by how many people, for how much money."""
+    """One offer in a group order: how much, by how many people, for how much money.
+
+    `came` is how many units were allocated, None before.
+    """
 
     item: RoundItem
     units: int
     people: int
     total: Money
+    came: int | None = None
 
     @property
     def crate(self) -> Crate:
@@ -89,11 +94,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PastGroupOrder:
-    """A line of a unit's history."""
+    """A line of a unit's history; `outcome` is None until it is closed."""
 
     group: GroupOrder
     people: int
     total: Money
+    outcome: Outcome | None
 
 
 def progress(group: GroupOrder) -> Progress:
@@ -107,9 +113,10 @@ def progress(group: GroupOrder) -> Progress:
                 func.sum(OrderLine.quantity).label("units"),
                 func.count(func.distinct(Order.account_id)).label("people"),
                 func.sum(OrderLine.amount_fen).label("fen"),
+                func.sum(OrderLine.allocated).label("came"),
             )
             .join(Order, Order.id == OrderLine.order_id)
-            .where(Order.group_order_id == group.id, Order.state.in_(STANDING))
+            .where(Order.group_order_id == group.id, asked_for())
             .group_by(OrderLine.offer_id)
         )
     }
@@ -117,7 +124,7 @@ def progress(group: GroupOrder) -> Progress:
     for item in items:
         row = by_offer.get(item.offer.id)
         needs.append(
-            Need(item, int(row.units), row.people, Money(int(row.fen)))
+            Need(item, int(row.units), row.people, Money(int(row.fen)), row.came)
             if row
             else Need(item, 0, 0, Money(0))
         )
@@ -251,8 +258,8 @@ def group_order_of_unit(unit_ids: Sequence[int], public_id: str) -> GroupOrder |
 
 
 def history(unit_id: int) -> list[PastGroupOrder]:
-    """Return the unit's group orders, newest first, each with its people and its sum."""
-    rows = db.session.execute(
+    """Return the unit's group orders, newest first, each with its people and its sums."""
+    query = (
         select(
             GroupOrder,
             func.count(func.distinct(Order.account_id)).label("people"),
@@ -266,7 +273,13 @@ def history(unit_id: int) -> list[PastGroupOrder]:
         .order_by(Round.closes_at.desc())
         .limit(100)
     )
-    return [PastGroupOrder(row.GroupOrder, row.people, Money(int(row.fen))) for row in rows]
+    rows = db.session.execute(query).all()
+    closed = [row.GroupOrder.id for row in rows if row.GroupOrder.state is GroupOrderState.CLOSED]
+    ends = outcomes(closed)
+    return [
+        PastGroupOrder(row.GroupOrder, row.people, Money(int(row.fen)), ends.get(row.GroupOrder.id))
+        for row in rows
+    ]
 
 
 def payments_of(group_order_id: int) -> list[Payment]:

@@ -19,10 +19,11 @@ from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order
 from orders.addresses import join_url
-from orders.model import GroupOrder, PayMode
+from orders.model import GroupOrder, GroupOrderState, PayMode
 from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
+from orders.queries.outcomes import Outcome, outcomes
 from orders.queries.rounds import round_by_public_id, rounds_ahead
 
 blueprint = Blueprint("units", __name__, template_folder="../templates")
@@ -111,6 +112,7 @@ def _desk(group: GroupOrder, refusal: Refusal | None = None) -> ResponseReturnVa
         "orders/unit_desk.html",
         group=group,
         progress=progress,
+        outcome=_outcome(group),
         target=targets.target(group.unit_id, clock.now()),
         etag=_etag(progress),
         refusal=refusal,
@@ -131,7 +133,12 @@ def now(public_id: str) -> ResponseReturnValue:
     if not request.if_none_match.contains(etag):
         goal = targets.target(group.unit_id, clock.now())
         html = render_template(
-            "orders/_unit_now.html", group=group, progress=progress, target=goal, at=clock.now()
+            "orders/_unit_now.html",
+            group=group,
+            progress=progress,
+            outcome=_outcome(group),
+            target=goal,
+            at=clock.now(),
         )
         answer = Response(html)
     answer.set_etag(etag)
@@ -139,6 +146,11 @@ def now(public_id: str) -> ResponseReturnValue:
     if group.state != "open":
         answer.headers["X-Live"] = "done"
     return answer
+
+
+def _outcome(group: GroupOrder) -> Outcome | None:
+    """Return what became of a closed group order."""
+    return outcomes([group.id])[group.id] if group.state is GroupOrderState.CLOSED else None
 
 
 def _etag(progress: queries.Progress) -> str:

@@ -1,0 +1,65 @@
+"""What a coordinator reads of an order that is closed, and of the year's target."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from kernel import clock
+from kernel.db import transaction
+from kernel.money import Money
+from orders.model import Order, OrderState, PurchaseTarget
+from orders.queries.outcomes import outcomes
+from orders.queries.targets import target
+from tests.orders.harvest_builders import PRICE_FEN, closed_round
+from tests.orders.test_settlement import handed_over
+from tests.visitors import Visitor
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> object:
+    with app.app_context():
+        yield
+
+
+def test_what_was_asked_for_came_was_refunded_and_paid_stand_apart() -> None:
+    closed = handed_over(60, 60, short=12)
+    seen = outcomes([closed.group_order.id])[closed.group_order.id]
+    assert (seen.asked, seen.came) == (Money(120 * PRICE_FEN), Money(108 * PRICE_FEN))
+    assert (seen.refunded, seen.paid) == (Money(12 * PRICE_FEN), Money(108 * PRICE_FEN))
+
+
+def test_before_anything_is_allocated_nothing_came_and_only_what_was_paid_is_paid() -> None:
+    closed = closed_round(60, 40, paid=1)
+    seen = outcomes([closed.group_order.id])[closed.group_order.id]
+    assert (seen.asked, seen.came) == (Money(100 * PRICE_FEN), None)
+    assert (seen.refunded, seen.paid) == (Money(0), Money(60 * PRICE_FEN))
+
+
+def test_the_pages_of_a_closed_order_tell_it_and_speak_no_more_of_registering(app: Flask) -> None:
+    closed = handed_over(60, 60, short=12)
+    coordinator = Visitor(app, app.response_class)
+    coordinator.enter(closed.coordinator.login)
+    sums = [str(Money(units * PRICE_FEN)) for units in (120, 108, 12)]
+    for path in ("/unit/orders", f"/unit/orders/{closed.group_order.public_id}"):
+        words = re.sub(r"<[^>]+>|\s", "", coordinator.page(path))
+        assert all(money in words for money in sums)
+        for gone in ("没登记", "正好满箱", "要买的", "刚刚登记"):
+            assert gone not in words
+
+
+def test_what_was_signed_for_counts_as_completed_while_the_rest_of_its_order_is_coming() -> None:
+    closed = handed_over(60, 60, short=12)
+    with transaction() as session:
+        year = clock.today().year
+        session.add(
+            PurchaseTarget(
+                unit_id=closed.unit.id, year=year, budget_fen=9_600_000, basis_points=1500
+            )
+        )
+        # As an order is of which another seller's part has not been signed for.
+        session.execute(update(Order).values(state=OrderState.CONFIRMED))
+    seen = target(closed.unit.id, clock.now())
+    assert seen is not None
+    assert (seen.completed, seen.committed) == (Money(108 * PRICE_FEN), Money(0))
