@@ -61,26 +61,33 @@ def decline(unit_id: int, membership_id: int) -> Membership:
     return _answer(unit_id, membership_id, MembershipState.ENDED)
 
 
-def set_staff_list(unit_id: int, text: str) -> int:
+class ListShrinks(Conflict):
+    """The new staff list is less than half of the old one, or empty; whoever is sure may do it."""
+
+    code = "staff_list_shrinks"
+
+
+def set_staff_list(unit_id: int, text: str, *, sure: int | None = None) -> int:
     """Replace the unit's staff list by lines of 'number department' and return their number.
 
-    Pending members whose number is now listed become active. Raises Invalid, naming the
-    first line that cannot be read.
+    Pending members whose number is now listed become active. Raises Invalid, naming the first
+    line that cannot be read or repeats a number, and ListShrinks for a list that loses more
+    than half of its people, unless `sure` says how many are left.
     """
-    listed: dict[str, str] = {}
-    for at, line in enumerate(text.split("\n"), start=1):
-        number, _, department = line.strip().replace(",", " ").replace("，", " ").partition(" ")
-        if not number:
-            continue
-        if not _STAFF_NUMBER.match(number) or len(department.strip()) > 40:
-            raise Invalid(
-                fields={"staff_list": _l("第 %(line)d 行读不懂：先写工号，空一格写科室。", line=at)}
-            )
-        listed[number] = department.strip()
+    listed = _read_list(text)
     with transaction() as session:
         _lock_unit(session, unit_id)
         before = session.scalars(select(StaffListEntry).where(StaffListEntry.unit_id == unit_id))
         kept = {entry.staff_number: entry for entry in before}
+        if sure != len(listed) and len(listed) * 2 < len(kept):
+            raise ListShrinks(
+                _l(
+                    "名单原有 %(before)s 人，这样存只剩 %(after)s 人。确定就再存一次。",
+                    before=len(kept),
+                    after=len(listed),
+                ),
+                after=len(listed),
+            )
         for number, entry in kept.items():
             if number not in listed:
                 session.delete(entry)
@@ -109,6 +116,24 @@ def set_staff_list(unit_id: int, text: str) -> int:
                 membership.department = entry_found.department or membership.department
                 session.flush()
     return len(listed)
+
+
+def _read_list(text: str) -> dict[str, str]:
+    """Return number → department of the lines of a staff list. Raises Invalid."""
+    listed: dict[str, str] = {}
+    for at, line in enumerate(text.split("\n"), start=1):
+        number, _, department = line.strip().replace(",", " ").replace("，", " ").partition(" ")
+        if not number:
+            continue
+        if not _STAFF_NUMBER.match(number) or len(department.strip()) > 40:
+            raise Invalid(
+                fields={"staff_list": _l("第 %(line)d 行读不懂：先写工号，空一格写科室。", line=at)}
+            )
+        if number in listed:
+            twice = _l("第 %(line)d 行的工号 %(n)s 前面写过了。一人一行。", line=at, n=number)
+            raise Invalid(fields={"staff_list": twice})
+        listed[number] = department.strip()
+    return listed
 
 
 def _lock_unit(session: Session, unit_id: int) -> None:

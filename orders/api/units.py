@@ -100,5 +100,5 @@ def keep_staff(body: dict[str, Any], unit_id: str) -> dict[str, Any]:
     """Replace the unit's staff list; who waits and is on it now is let in."""
     unit = _unit(unit_id)
     lines = (f"{one['staff_number']} {one['department']}" for one in body["staff"])
-    set_staff_list(unit.id, "\n".join(lines))
+    set_staff_list(unit.id, "\n".join(lines), sure=len(body["staff"]))
     return {"staff": people.staff_list(unit.id)}

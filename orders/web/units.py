@@ -234,8 +234,9 @@ def _staff(refusal: Refusal | None = None) -> ResponseReturnValue:
         "orders/unit_members.html",
         members=people.members(_unit()),
         listed=len(entries),
-        text=request.form.get("staff_list")
-        or "\n".join(f"{one.staff_number} {one.department}".strip() for one in entries),
+        text=request.form["staff_list"]
+        if "staff_list" in request.form
+        else "\n".join(f"{one.staff_number} {one.department}".strip() for one in entries),
         refusal=refusal,
     )
     return page, refusal.status if refusal else 200
@@ -259,8 +260,10 @@ def answer(membership_id: int) -> ResponseReturnValue:
 def keep_staff_list() -> ResponseReturnValue:
     """Replace the staff list by what was typed."""
     try:
-        kept = member_actions.set_staff_list(_unit(), request.form.get("staff_list", ""))
-    except Invalid as refusal:
+        kept = member_actions.set_staff_list(
+            _unit(), request.form.get("staff_list", ""), sure=request.form.get("sure", type=int)
+        )
+    except (Invalid, member_actions.ListShrinks) as refusal:
         return _staff(refusal)
     flash(_("员工名单存好了，共 %(n)s 人。", n=kept), "done")
     return redirect(url_for("units.staff"))

@@ -18,6 +18,7 @@ from orders.model import StaffListEntry
 from tests import builders
 from tests.locks import start_and_wait
 from tests.orders.fairs import fair, promised
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,38 @@ def test_an_unreadable_staff_list_changes_nothing() -> None:
         set_staff_list(at.unit.id, "0107 办公室\n张?? 办公室")
     made = join(builders.account().id, at.group.join_code, staff_number="0231", department="x")
     assert made.state is MembershipState.ACTIVE
+
+
+def test_a_number_that_stands_twice_in_a_staff_list_is_refused_with_its_line() -> None:
+    at = fair()
+    with pytest.raises(Invalid) as refusal:
+        set_staff_list(at.unit.id, "0231 宣教部\n\n0107 办公室\n0231 财务部")
+    assert "第 4 行" in str(refusal.value.fields["staff_list"])
+    assert db.session.scalars(select(StaffListEntry)).all() == []
+
+
+def test_a_staff_list_is_emptied_or_more_than_halved_only_after_a_question(app: Flask) -> None:
+    at = fair()
+    set_staff_list(at.unit.id, "0001 a\n0002 a\n0003 a\n0004 a")
+    leader = Visitor(app, app.response_class)
+    leader.enter(at.coordinator.login)
+
+    def numbers() -> list[str]:
+        db.session.expire_all()
+        return sorted(db.session.scalars(select(StaffListEntry.staff_number)))
+
+    asked = leader.send("/unit/staff-list", staff_list="0009 b")
+    assert asked.status_code == 409
+    assert "只剩 1 人" in asked.text
+    assert ">0009 b</textarea>" in asked.text
+    assert leader.send("/unit/staff-list", staff_list="").status_code == 409
+    # Sure of one is not sure of none.
+    assert leader.send("/unit/staff-list", staff_list="", sure="1").status_code == 409
+    assert numbers() == ["0001", "0002", "0003", "0004"]
+    assert leader.send("/unit/staff-list", staff_list="0009 b", sure="1").status_code == 302
+    assert numbers() == ["0009"]
+    assert leader.send("/unit/staff-list", staff_list="", sure="0").status_code == 302
+    assert numbers() == []
 
 
 def test_a_coordinator_is_a_member_without_asking() -> None:
