@@ -15,6 +15,7 @@ from kernel.identity import Role
 from kernel.paging import Page, decode, page_of
 from orders.model import (
     Consignment,
+    GroupOrder,
     Order,
     OrderEvent,
     OrderLine,
@@ -35,6 +36,7 @@ class OrderSheet:
     refunds: Sequence[Refund]
     consignments: Sequence[Consignment]
     sellers: dict[int, Seller]
+    group_order: GroupOrder | None
     is_mine: bool
 
     @property
@@ -162,5 +164,8 @@ def sheet(number: str, who: Viewer) -> OrderSheet:
             select(Consignment).where(Consignment.order_id == order.id).order_by(Consignment.id)
         ).all(),
         sellers={one.id: one for one in sellers},
+        group_order=db.session.get(GroupOrder, order.group_order_id)
+        if order.group_order_id
+        else None,
         is_mine=is_own(order, who),
     )

@@ -305,6 +305,27 @@ def payments_by_group(group_order_ids: Sequence[int]) -> dict[int, list[Payment]
     return payments
 
 
+def unpaid_by_group(group_order_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return who has not paid in each of these group orders: department and staff number."""
+    rows = db.session.execute(
+        select(Order.group_order_id, Membership.department, Membership.staff_number)
+        .join(GroupOrder, GroupOrder.id == Order.group_order_id)
+        .outerjoin(
+            Membership,
+            (Membership.account_id == Order.account_id)
+            & (Membership.organisation_id == GroupOrder.unit_id)
+            & (Membership.role == Role.OFFICIAL),
+        )
+        .where(Order.group_order_id.in_(group_order_ids), Order.state == OrderState.DUE)
+        .order_by(Membership.department, Membership.staff_number, Order.id)
+    )
+    unpaid: dict[int, list[str]] = {one: [] for one in group_order_ids}
+    for group_order_id, department, staff_number in rows:
+        if group_order_id is not None:
+            unpaid[group_order_id].append(f"{department or ''} {staff_number or ''}".strip())
+    return unpaid
+
+
 def print_rows(group_order_id: int) -> list[tuple[Order, str, str]]:
     """Return every standing order with its lines, department and staff number, to print."""
     rows = db.session.execute(

@@ -187,7 +187,9 @@ def close(public_id: str) -> ResponseReturnValue:
 def share(public_id: str) -> ResponseReturnValue:
     """The link, its QR and a poster to print."""
     group = _group(public_id)
-    return render_template("orders/unit_share.html", group=group, join_url=join_url(group))
+    return render_template(
+        "orders/unit_share.html", group=group, join_url=join_url(group), at=clock.now()
+    )
 
 
 @blueprint.get("/unit/orders/<public_id>/print")
@@ -215,9 +217,12 @@ def history() -> ResponseReturnValue:
 def payments() -> ResponseReturnValue:
     """What is to be paid for the newest closed group orders, and what was paid."""
     closed = [row for row in queries.history(_unit()) if row.group.closed_at][:6]
-    payments = queries.payments_by_group([row.group.id for row in closed])
+    ids = [row.group.id for row in closed]
+    payments = queries.payments_by_group(ids)
     return render_template(
-        "orders/unit_payments.html", rows=[(row, payments[row.group.id]) for row in closed]
+        "orders/unit_payments.html",
+        rows=[(row, payments[row.group.id]) for row in closed],
+        unpaid=queries.unpaid_by_group(ids),
     )
 
 

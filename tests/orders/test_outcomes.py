@@ -9,9 +9,11 @@ from sqlalchemy import update
 from kernel import clock
 from kernel.db import transaction
 from kernel.money import Money
+from orders.actions.group_orders import set_needs
 from orders.model import Order, OrderState, PurchaseTarget
 from orders.queries.outcomes import outcomes
 from orders.queries.targets import target
+from tests.orders.fairs import fair
 from tests.orders.harvest_builders import PRICE_FEN, closed_round
 from tests.orders.test_settlement import handed_over
 from tests.visitors import Visitor
@@ -63,3 +65,24 @@ def test_what_was_signed_for_counts_as_completed_while_the_rest_of_its_order_is_
     seen = target(closed.unit.id, clock.now())
     assert seen is not None
     assert (seen.completed, seen.committed) == (Money(108 * PRICE_FEN), Money(0))
+
+
+def test_the_coordinator_reads_who_has_not_paid_and_that_the_link_is_closed(app: Flask) -> None:
+    closed = closed_round(60, 40, paid=1)
+    coordinator = Visitor(app, app.response_class)
+    coordinator.enter(closed.coordinator.login)
+    words = re.sub(r"<[^>]+>|\s", "", coordinator.page("/unit/payment"))
+    assert "还没付的办公室0001" in words
+    assert "办公室0000" not in words
+    share = coordinator.page(f"/unit/orders/{closed.group_order.public_id}/share")
+    assert "登记已经截止" in share
+    assert "qr" not in share
+    assert "就能登记" not in share
+
+
+def test_an_order_that_is_registered_leads_back_to_its_needs(app: Flask) -> None:
+    at = fair()
+    number = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30}).number
+    member = Visitor(app, app.response_class)
+    member.enter(at.members[0].login)
+    assert f'href="/needs/{at.group.public_id}"' in member.page(f"/orders/{number}")
