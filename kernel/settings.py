@@ -20,6 +20,10 @@ class Environment(StrEnum):
     TESTING = "testing"
 
 
+DEMO_ACCOUNT = "示范账户，请勿转账; 示范银行; 0000 0000 0000 0000"
+"""Where nobody pays in earnest, the page shows what it looks like."""
+
+
 def data_keys(text: str) -> MultiFernet:
     """Return what encrypts with the first of these keys and decrypts with any.
 
@@ -135,7 +139,8 @@ class Settings:
             sandbox_port=sandbox_port,
             redis_url=reader.text("REDIS_URL"),
             trusted_proxies=reader.whole("TRUSTED_PROXIES", 0, low=0, high=5),
-            transfer_account=reader.text("TRANSFER_ACCOUNT"),
+            transfer_account=reader.account("TRANSFER_ACCOUNT")
+            or (None if environment is Environment.PRODUCTION else DEMO_ACCOUNT),
             limits=SignInLimits(
                 reader.hours("SESSION_IDLE_HOURS", 7 * 24), reader.hours("SESSION_HOURS", 30 * 24)
             ),
@@ -186,6 +191,13 @@ class _Reader:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             self.problems.append(f"{name} must be an http or https address, not {value!r}")
         return value.rstrip("/")
+
+    def account(self, name: str) -> str | None:
+        """A bank account: its name, its bank and its number, divided by semicolons."""
+        value = self.text(name)
+        if value is not None and [bool(part.strip()) for part in value.split(";")] != [True] * 3:
+            self.problems.append(f"{name} must be name; bank; number, not {value!r}")
+        return value
 
     def database_url(self) -> str | None:
         """An address of PostgreSQL. The value may hold a password and is never shown."""

@@ -10,11 +10,12 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
 from kernel.access import Viewer, found
-from kernel.db import db
+from kernel.db import db, rows_by_id
 from kernel.files import StoredFile
-from kernel.identity import Role
+from kernel.identity import Account, Role
 from kernel.paging import Page, decode, page_of
 from orders.model import (
+    BuyingUnit,
     Order,
     Payment,
     PaymentMethod,
@@ -105,6 +106,16 @@ def open_refunds() -> Sequence[Refund]:
     """Return what is owed back: debts first, then what is on its way, then lately repaid ones."""
     query = _open_refunds().order_by(Refund.state, Refund.id).limit(AT_MOST)
     return db.session.scalars(query).all()
+
+
+def payees(refunds: Sequence[Refund]) -> dict[int, BuyingUnit | Account | None]:
+    """Return to whom refunds (by key) go: the unit that paid, else the buyer; None: a guest."""
+    units = rows_by_id(BuyingUnit, (one.payment.unit_id for one in refunds))
+    buyers = rows_by_id(Account, (one.order.account_id for one in refunds))
+    return {
+        one.id: units.get(one.payment.unit_id or 0) or buyers.get(one.order.account_id or 0)
+        for one in refunds
+    }
 
 
 def open_refunds_page(*, cursor: str | None, page_size: int) -> Page[Refund]:

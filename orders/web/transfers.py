@@ -87,8 +87,13 @@ def refunds() -> ResponseReturnValue:
 
 
 def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
+    owed = queries.open_refunds()
     page = render_template(
-        "orders/refunds.html", refunds=queries.open_refunds(), refusal=refusal, key=public_code(20)
+        "orders/refunds.html",
+        refunds=owed,
+        payees=queries.payees(owed),
+        refusal=refusal,
+        key=public_code(20),
     )
     return page, refusal.status if refusal else 200
 

@@ -101,3 +101,15 @@ def test_production_refuses_what_is_only_good_for_trying(change: dict[str, str])
 def test_production_never_draws_a_secret(tmp_path: Path) -> None:
     problems({"ENVIRONMENT": "production", "VAR_DIR": str(tmp_path)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_account_for_transfers_has_three_parts_and_none_is_made_up_in_production(
+    tmp_path: Path,
+) -> None:
+    here = {"VAR_DIR": str(tmp_path)}
+    assert "示范账户" in (Settings.from_environ(here).transfer_account or "")
+    assert Settings.from_environ(PRODUCTION | here).transfer_account is None
+    whole = "某平台; 某银行某支行; 1234"
+    assert Settings.from_environ(here | {"TRANSFER_ACCOUNT": whole}).transfer_account == whole
+    for wrong in ("某平台", "某平台; ; 1234", "a; b; c; d"):
+        assert "TRANSFER_ACCOUNT" in problems(here | {"TRANSFER_ACCOUNT": wrong})

@@ -14,8 +14,9 @@ from itsdangerous import URLSafeTimedSerializer
 from PIL import Image
 from sqlalchemy import select
 
-from kernel.db import db, public_code
+from kernel.db import db, public_code, transaction
 from kernel.identity import Account, OrganisationKind, Role
+from kernel.settings import DEMO_ACCOUNT
 from orders import lifecycle
 from orders.model import Order, OrderState, Payment, PaymentMethod, Refund, RefundState
 from orders.payments.actions import confirm_transfer
@@ -196,7 +197,10 @@ def test_staff_record_that_a_debt_was_repaid(app: Flask, shop: SandboxServer) ->
     confirm_transfer(placed.payment_id or "", person.id)
     lifecycle.cancel(db.session.get_one(Order, placed.order_id))
     refund_id = db.session.scalar(select(Refund.public_id))
-    assert placed.number in staff.get("/staff/refunds").text
+    owed = staff.get("/staff/refunds").text
+    assert f'href="/orders/{placed.number}"' in owed
+    assert "没有登录的买家" in owed
+    assert "对公转账" in owed
     form = {"csrf_token": token(staff), "idempotency_key": public_code(20)}
     assert staff.post(f"/staff/refunds/{refund_id}", data={**form}).status_code == 422
     done = staff.post(f"/staff/refunds/{refund_id}", data={**form, "reference": "BANK-7"})
@@ -316,3 +320,28 @@ def test_what_is_left_below_stripes_minimum_is_asked_for_by_transfer_in_words(
     assert "XJ-" in page
     assert f"/pay/{placed.payment_id}/transfer" in browser.page(f"/orders/{placed.number}")
     assert state(placed) is OrderState.DUE
+
+
+def test_a_refund_names_the_unit_that_paid_or_the_buyer(app: Flask, shop: SandboxServer) -> None:
+    buyer, unit = builders.account(), builders.buying_unit()
+    placed = buy(PaymentMethod.TRANSFER)
+    staff, person = staff_browser(app)
+    confirm_transfer(placed.payment_id or "", person.id)
+    lifecycle.cancel(db.session.get_one(Order, placed.order_id))
+    with transaction() as session:
+        session.get_one(Order, placed.order_id).account_id = buyer.id
+    assert buyer.name_zh in staff.get("/staff/refunds").text
+    with transaction() as session:
+        session.scalars(select(Payment)).one().unit_id = unit.id
+    assert f"<b>{unit.name_zh}</b>" in staff.get("/staff/refunds").text
+
+
+def test_the_transfer_page_shows_the_account_to_pay_to(
+    shop: SandboxServer, browser: Visitor
+) -> None:
+    kept = current_app.extensions["settings"]
+    current_app.extensions["settings"] = dataclasses.replace(kept, transfer_account=DEMO_ACCOUNT)
+    placed = buy(PaymentMethod.TRANSFER)
+    page = browser.page(f"/pay/{placed.payment_id}/transfer")
+    for part in ("户名", "示范账户", "开户行", "示范银行", "银行账号"):
+        assert part in page
