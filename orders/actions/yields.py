@@ -137,12 +137,15 @@ def _check_plausible(
     wrong_weight = harvested.weight_g is not None and (
         looks_mistyped(harvested.weight_g, (harvested.units or expected) * unit_g)
     )
-    if looks_mistyped(harvested.units, expected) or wrong_weight:
-        raise Conflict(
-            _l("任务是 %(n)s，差得太多。看看数字对不对；没有错，就再确认一次。", n=expected),
-            code="looks_mistyped",
-            expected=expected,
-        )
+    if looks_mistyped(harvested.units, expected):
+        field = "quantity"
+        message = _l("任务是 %(n)s，差得太多。看看数字对不对；没有错，就再确认一次。", n=expected)
+    elif wrong_weight:
+        field = "weight"
+        message = _l("重量和数量对不上，差得太多。看看重量对不对；没有错，就再确认一次。")
+    else:
+        return
+    raise Conflict(message, code="looks_mistyped", fields={field: message}, expected=expected)
 
 
 def allocate(item_id: int, policy: str, *, account_id: int | None) -> AllocationRun:

@@ -1,5 +1,6 @@
 """Entering a yield, and dividing it among the lines exactly once."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,7 @@ from kernel.db import db
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Account
 from kernel.ledger import AccountKind, balance
+from kernel.money import Money
 from kernel.quantity import parse_jin
 from orders import books
 from orders.actions import yields
@@ -47,6 +49,7 @@ from tests.at_once import PATIENCE_S, at_once
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -346,3 +349,21 @@ def test_who_paid_too_little_keeps_no_harvest_from_being_divided() -> None:
     assert allocate(closed.item.id, "pro_rata", account_id=None).allocated == 40
     assert lapse_due(clock.now() + timedelta(days=30)) == 1
     assert_laws_hold()
+
+
+def test_the_page_hangs_the_question_on_the_figure_at_fault_and_moves_on(app: Flask) -> None:
+    closed = closed_round(60)
+    split(closed.item.id, propose(closed.item, closed.households))
+    first, second = closed.households[:2]
+    clerk = Visitor(app, app.response_class)
+    clerk.enter(closed.clerk.login)
+    way = f"/seller/harvest/items/{closed.item.public_id}/yield"
+    typed = {"household": first.public_id, "quantity": "30"}
+    asked = clerk.send(way, **typed, weight="1", idempotency_key="asked").text
+    assert re.search(r'name="weight"[^>]*aria-invalid', asked)
+    assert not re.search(r'name="quantity"[^>]*aria-invalid', asked)
+    assert "任务是" not in asked
+    kept = clerk.send(way, **typed, weight="", idempotency_key="kept")
+    page = clerk.page(kept.headers["Location"])
+    assert f'value="{second.public_id}" selected' in page
+    assert f"{Money(30 * PRICE_FEN)}：没付的少付" in page
