@@ -24,6 +24,10 @@ from sellers.supply import promise_lots, release_lots
 
 REASONS = ("damaged", "expired", "missing", "found", "miscount")
 """Why a stock-take found another figure than expected."""
+LOSSES = frozenset({"damaged", "expired", "missing"})
+"""Reasons for which there are fewer units, never more."""
+GAINS = frozenset({"found"})
+"""Reasons for which there are more units, never fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +214,13 @@ def take_stock(viewer: Viewer, code: str, lines: Sequence[CountLine]) -> dict[in
 
 
 def _check_count(slot: Slot, line: CountLine, expected: int) -> None:
-    if not 0 <= line.counted <= MAX_CAPACITY:
+    # A slot may hold more than it should, for its capacity was changed; counting finds no more.
+    most = max(slot.capacity, expected)
+    if not 0 <= line.counted <= most:
         raise Invalid(
-            _l("数到几个就写几，0 到 500。"), code="count_out_of_bounds", slot=slot.number
+            _l("货道最多放 %(n)s 个，数到几个就写几。", n=most),
+            code="count_out_of_bounds",
+            slot=slot.number,
         )
     if line.expected != expected:
         raise Conflict(
@@ -223,3 +231,12 @@ def _check_count(slot: Slot, line: CountLine, expected: int) -> None:
         )
     if line.counted != expected and line.reason not in REASONS:
         raise Invalid(_l("数目不一样，要选一个原因。"), code="reason_needed", slot=slot.number)
+    more = line.counted > expected
+    if line.counted != expected and line.reason in (LOSSES if more else GAINS):
+        raise Invalid(
+            _l("多出来的，不会是破损、过期或丢了。换一个原因。")
+            if more
+            else _l("少了的，不会是找到的。换一个原因。"),
+            code="reason_contradicts",
+            slot=slot.number,
+        )

@@ -248,6 +248,9 @@ def test_a_count_that_agrees_is_written_down_without_a_difference(operator: View
         (CountLine(1, 5, 4, "because"), "reason_needed"),
         (CountLine(1, 4, 4), "stock_moved"),
         (CountLine(1, 5, -1, "missing"), "count_out_of_bounds"),
+        (CountLine(1, 5, 11, "found"), "count_out_of_bounds"),
+        (CountLine(1, 5, 6, "damaged"), "reason_contradicts"),
+        (CountLine(1, 5, 4, "found"), "reason_contradicts"),
     ],
 )
 def test_a_refused_count_changes_nothing(operator: Viewer, line: CountLine, code: str) -> None:

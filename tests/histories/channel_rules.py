@@ -68,7 +68,7 @@ class ChannelRules(RoadRules):
     @rule(slot=SLOT, expected=st.integers(-2, 6), counted=st.integers(0, 6))
     def count(self, slot: int, expected: int, counted: int) -> None:
         where = (self.world.operator, self.world.cabinet)
-        line = CountLine(slot, expected, counted, "missing")
+        line = CountLine(slot, expected, counted, "miscount")
         self.world.tried(lambda: trips.take_stock(*where, [line]))
 
     @precondition(lambda self: self.has("slot_events"))
