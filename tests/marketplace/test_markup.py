@@ -32,6 +32,7 @@ OURS = re.compile(
 )
 UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 LEAST_SHOWN = 12
+LONGEST_LINE = 200
 
 
 def typed_columns() -> Iterator[tuple[str, str]]:
@@ -99,3 +100,15 @@ def test_nothing_in_the_code_calls_text_safe() -> None:
         if called.search(line)
     ]
     assert found == []
+
+
+def test_no_line_of_a_template_is_too_long_to_read_in_a_diff() -> None:
+    pages = [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
+    long = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in pages
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ]
+    assert pages
+    assert long == []
