@@ -171,8 +171,9 @@ def test_a_passer_by_reads_a_cabinet_and_the_simulator_empties_it(
         obj=None,
     ).output
     first, second = said.strip().splitlines()
-    assert json.loads(first.removeprefix("200 "))["accepted"] == [1, 2, 3, 4, 5, 6]
-    assert json.loads(second.removeprefix("200 "))["repeated"] == [1, 2, 3, 4, 5, 6]
+    told = list(range(1, 3 + 6 + 1))  # that three slots were filled, and six sales
+    assert sorted(json.loads(first.removeprefix("200 "))["accepted"]) == told
+    assert sorted(json.loads(second.removeprefix("200 "))["repeated"]) == told
     assert_laws_hold()
     page.reload()
     look(page, "public-after")
