@@ -286,10 +286,10 @@ class Lot(Keyed, Base):
     def is_harvested(self, day: date) -> bool:
         """Tell whether nothing of it grows any more on `day`, so that it is no pre-order.
 
-        So it is from the end of its harvest on, and once its yield was divided.
+        Until its harvest ends it may be sold in one round after another, each with its yield.
         """
         ended = self.harvest_to is not None and self.harvest_to < day
-        return self.mode is LotMode.IN_FIELD and (ended or self.yielded is not None)
+        return self.mode is LotMode.IN_FIELD and ended
 
 
 class Place(enum.StrEnum):

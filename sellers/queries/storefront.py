@@ -100,7 +100,6 @@ class Card(NamedTuple):
     weighed: bool
     harvest_from: date | None
     harvest_to: date | None
-    yield_known: bool
     seller_id: int
     seller: str
     seller_name_zh: str
@@ -137,10 +136,8 @@ class Card(NamedTuple):
 
     def _is_harvested(self, at: datetime) -> bool:
         """Tell what `Lot.is_harvested` tells of its lot."""
-        if self.mode is not LotMode.IN_FIELD:
-            return False
         ended = self.harvest_to is not None and self.harvest_to < clock.local(at).date()
-        return ended or self.yield_known
+        return ended and self.mode is LotMode.IN_FIELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,6 @@ def _cards() -> Select[Any]:
             Product.weighed,
             Lot.harvest_from,
             Lot.harvest_to,
-            Lot.yielded.is_not(None),
             Offer.seller_id,
             Organisation.public_id,
             Organisation.name_zh,
@@ -216,7 +212,8 @@ _ON_SALE: tuple[ColumnElement[bool], ...] = (
     # What `Lot.is_harvested` tells is no pre-order any more.
     or_(
         Lot.mode == bindparam("in_hand", LotMode.IN_HAND, literal_execute=True),
-        Lot.yielded.is_(None) & or_(Lot.harvest_to.is_(None), Lot.harvest_to >= _TODAY),
+        Lot.harvest_to.is_(None),
+        Lot.harvest_to >= _TODAY,
     ),
 )
 _PLACES = (Seller.province, Seller.city, Seller.county, Seller.township, Seller.village)

@@ -180,11 +180,7 @@ def stock_figures(seller_id: int) -> StockFigures:
     """Return the seller's stock figures, in two statements."""
     now, rest = clock.now(), Lot.offered - Lot.promised
     in_hand = Lot.mode == LotMode.IN_HAND
-    in_field = (
-        (Lot.mode == LotMode.IN_FIELD)
-        & Lot.yielded.is_(None)
-        & func.coalesce(Lot.harvest_to >= clock.today(), True)
-    )
+    in_field = (Lot.mode == LotMode.IN_FIELD) & func.coalesce(Lot.harvest_to >= clock.today(), True)
     open_offers = select(func.count()).where(
         Offer.seller_id == seller_id,
         Offer.withdrawn_at.is_(None),

@@ -96,8 +96,7 @@ _PROMISE = f"""
         FROM lot_locked WHERE lot.id = lot_locked.id
             AND lot.promised + lot_locked.units <= lot.offered
             -- `Lot.is_harvested`
-            AND (lot.mode = 'in_hand' OR lot.yielded IS NULL
-                AND (lot.harvest_to IS NULL OR lot.harvest_to >= :day))
+            AND (lot.mode = 'in_hand' OR lot.harvest_to IS NULL OR lot.harvest_to >= :day)
         RETURNING lot.id, lot.harvest_from, lot.harvest_to
     ), lots_ok AS (
         SELECT 1 AS yes WHERE (SELECT count(*) FROM lot_done) = (SELECT count(*) FROM lot_wanted)

@@ -153,8 +153,7 @@ def test_an_offer_for_another_place_is_not_in_the_shop() -> None:
     assert shelf().items == []
 
 
-@pytest.mark.parametrize("over", ["its harvest ended", "its yield was divided"])
-def test_what_is_harvested_is_no_pre_order_any_more(over: str) -> None:
+def test_what_is_harvested_is_no_pre_order_any_more() -> None:
     lot = builders.lot(builders.product(builders.seller()), mode=LotMode.IN_FIELD)
     offer, when = builders.offer(lot), clock.now()
     before = workspace.stock_figures(lot.seller_id)
@@ -163,10 +162,7 @@ def test_what_is_harvested_is_no_pre_order_any_more(over: str) -> None:
     assert card.is_open(when)
     with transaction() as session:
         kept = session.get_one(Lot, lot.id)
-        if over == "its yield was divided":
-            kept.yielded = 40
-        else:
-            kept.harvest_from = kept.harvest_to = clock.today() - timedelta(days=1)
+        kept.harvest_from = kept.harvest_to = clock.today() - timedelta(days=1)
 
     assert shelf(at=when).items == []
     facts = offer_by_public_id(offer.public_id)
