@@ -27,7 +27,7 @@ from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
 from orders.payments.terms import HOLD
-from orders.placing import MAX_LINES, Buyer, Draft, Keep, Recipient, place
+from orders.placing import Buyer, Draft, Keep, Recipient, check_lines, place
 from sellers.model import Place
 from sellers.queries import cards
 from sellers.supply import PriceChanged
@@ -69,10 +69,7 @@ def purchase(
         ask_factor(who)  # it records money that nobody else has seen
     if recipient is None and method is not PaymentMethod.CASH:
         raise Invalid(fields={"recipient": _l("填收货人、电话和地址。")})
-    if not 0 < len(lines) <= MAX_LINES:
-        raise Invalid(
-            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
-        )
+    check_lines(len(lines))
     body = {
         "lines": sorted(lines.items()),
         "recipient": recipient.as_text() if recipient else None,

@@ -189,10 +189,7 @@ def place(
     what the method can take; the attempt of `keep` breaks it if it was kept meanwhile
     (`kernel.idempotency.once_within`). Nothing is kept of a refused order.
     """
-    if not 0 < len(wanted) <= MAX_LINES:
-        raise Invalid(
-            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
-        )
+    check_lines(len(wanted))
     at = clock.now()
     prices = prices if prices is not None else prices_of(wanted.keys())
     draft = _draft(wanted, prices, method, at, is_need=group_order_id is not None)
@@ -234,6 +231,14 @@ def place(
         payment_id=draft.payment_id,
         expires_at=draft.expires_at,
     )
+
+
+def check_lines(lines: int) -> None:
+    """Raise Invalid (lines_out_of_bounds) for an order of none, or of too many lines."""
+    if not 0 < lines <= MAX_LINES:
+        raise Invalid(
+            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
+        )
 
 
 def _draft(

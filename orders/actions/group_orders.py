@@ -32,8 +32,8 @@ from orders.model import (
     RoundLeg,
     RoundOffer,
 )
-from orders.payments.terms import check_payable
-from orders.placing import Buyer, Credited, order_number, place
+from orders.payments.terms import NEEDS_MAXIMUM_FEN, check_amount, check_payable
+from orders.placing import Buyer, Credited, check_lines, order_number, place
 from sellers import supply
 from sellers.model import Offer
 from sellers.supply import GivenBack
@@ -134,9 +134,17 @@ def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -
         frozen = {offer_id for offer_id, cutoff in cutoffs.items() if cutoff <= at}
         _refuse_late(frozen, wanted, held)
         order = _replace(session, group, account_id, order, wanted)
-        if order is not None and group.pay_mode is PayMode.MEMBERS:
-            check_payable(order.total_fen, PaymentMethod.STRIPE)
+        if order is not None:
+            _check_whole(order, group.pay_mode)
         return _as_needs(order)
+
+
+def _check_whole(order: Order, pay_mode: PayMode) -> None:
+    """Hold all that a member needs, carried lines too, against what one order may be."""
+    check_lines(len(order.lines))
+    check_amount(order.total_fen, NEEDS_MAXIMUM_FEN)
+    if pay_mode is PayMode.MEMBERS:
+        check_payable(order.total_fen, PaymentMethod.STRIPE)
 
 
 def _open_for_needs(session: Session, group_order_id: int) -> GroupOrder:

@@ -13,6 +13,7 @@ from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, OfferClosed, OutOfStock
 from kernel.identity import Role
 from kernel.money import MAX_FEN, Money
+from orders import placing
 from orders.actions.closing import close_due_rounds, close_group_order
 from orders.actions.group_orders import (
     GroupOrderClosed,
@@ -280,3 +281,27 @@ def test_a_need_that_nobody_can_pay_is_refused_and_keeps_no_round_from_closing(
     assert refusal.value.code == "amount_too_large"
     with clock.frozen(made.closes_at):
         assert close_due_rounds(clock.now()) == 1
+
+
+def test_what_a_member_keeps_counts_with_what_it_adds_against_the_most_that_one_may_need() -> None:
+    f = fair(PayMode.UNIT, eggs=10_000_000, ginger=1_000_000)
+    member = f.members[0].id
+    set_needs(f.group.id, member, {f.eggs.id: 6_600_000})
+    with pytest.raises(Invalid) as refusal:
+        set_needs(f.group.id, member, {f.eggs.id: 6_600_000, f.ginger.id: 100_000})
+    assert refusal.value.code == "amount_too_large"
+    assert live_orders() == [(member, 990_000_000)]
+    assert (promised(f.eggs), promised(f.ginger)) == ((6_600_000,) * 2, (0, 0))
+
+
+def test_what_a_member_keeps_counts_with_what_it_adds_against_the_lines_of_one_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    f = fair()
+    member = f.members[0].id
+    set_needs(f.group.id, member, {f.eggs.id: 10})
+    monkeypatch.setattr(placing, "MAX_LINES", 1)
+    with pytest.raises(Invalid) as refusal:
+        set_needs(f.group.id, member, {f.eggs.id: 10, f.ginger.id: 1})
+    assert refusal.value.code == "lines_out_of_bounds"
+    assert live_orders() == [(member, 1500)]
