@@ -67,7 +67,8 @@ def outcomes(group_order_ids: Sequence[int]) -> dict[int, Outcome]:
         select(Order.group_order_id, func.sum(PaymentShare.amount_fen))
         .join(PaymentShare, PaymentShare.order_id == Order.id)
         .join(Payment, Payment.id == PaymentShare.payment_id)
-        .where(Payment.state == PaymentState.CAPTURED)
+        # What came too late, or too little, was captured too, and went back without paying.
+        .where(Payment.state == PaymentState.CAPTURED, Order.paid_at.is_not(None))
     )
     found = {}
     for one in group_order_ids:

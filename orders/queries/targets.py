@@ -49,7 +49,8 @@ def target(unit_id: int, at: datetime) -> Target | None:
     """Return the unit's target of the year of `at` and its progress; None when it has none.
 
     Confirmed goods count as committed, goods handed over as completed, line by line as each is
-    signed for: what was allocated, at the price that was frozen on the line.
+    signed for: what was allocated, at the price that was frozen on the line. What an earlier
+    year ordered and did not get goes on being committed: it will complete this one.
     """
     year = clock.local(at).year
     starts, ends = clock.start_of_year(year), clock.start_of_year(year + 1)
@@ -72,7 +73,6 @@ def target(unit_id: int, at: datetime) -> Target | None:
                 func.sum(amount).filter(
                     Order.state == OrderState.CONFIRMED,
                     signed_at.is_(None),
-                    Order.placed_at >= starts,
                     Order.placed_at < ends,
                 ),
                 0,

@@ -1,6 +1,7 @@
 """What a coordinator reads of an order that is closed, and of the year's target."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -10,11 +11,13 @@ from kernel import clock
 from kernel.db import transaction
 from kernel.money import Money
 from orders.actions.group_orders import set_needs
+from orders.actions.yields import Harvested, allocate, enter_yield
+from orders.lifecycle import lapse_due
 from orders.model import Order, OrderState, PurchaseTarget
 from orders.queries.outcomes import outcomes
 from orders.queries.targets import target
 from tests.orders.fairs import fair
-from tests.orders.harvest_builders import PRICE_FEN, closed_round
+from tests.orders.harvest_builders import PRICE_FEN, closed_round, pay
 from tests.orders.test_settlement import handed_over
 from tests.visitors import Visitor
 
@@ -37,6 +40,34 @@ def test_before_anything_is_allocated_nothing_came_and_only_what_was_paid_is_pai
     seen = outcomes([closed.group_order.id])[closed.group_order.id]
     assert (seen.asked, seen.came) == (Money(100 * PRICE_FEN), None)
     assert (seen.refunded, seen.paid) == (Money(0), Money(60 * PRICE_FEN))
+
+
+def test_what_was_paid_too_late_and_went_back_is_not_paid() -> None:
+    closed = closed_round(60, 40, paid=1)
+    assert closed.group_order.pay_by is not None
+    assert lapse_due(closed.group_order.pay_by) == 1
+    enter_yield(closed.item.id, None, Harvested(60), account_id=None)
+    allocate(closed.item.id, "pro_rata", account_id=None)
+    pay(closed.orders[1])
+    seen = outcomes([closed.group_order.id])[closed.group_order.id]
+    assert (seen.refunded, seen.paid) == (Money(0), Money(60 * PRICE_FEN))
+
+
+def test_what_is_still_to_come_at_new_year_in_beijing_stays_committed() -> None:
+    new_year = clock.start_of_year(clock.today().year + 1)
+    with clock.frozen(new_year - timedelta(minutes=30)):
+        closed = closed_round(60)
+    with transaction() as session:
+        for year in (clock.local(new_year).year - 1, clock.local(new_year).year):
+            session.add(
+                PurchaseTarget(
+                    unit_id=closed.unit.id, year=year, budget_fen=9_600_000, basis_points=1500
+                )
+            )
+    for at in (new_year - timedelta(minutes=1), new_year):
+        seen = target(closed.unit.id, at)
+        assert seen is not None
+        assert (seen.completed, seen.committed) == (Money(0), Money(60 * PRICE_FEN))
 
 
 def test_the_pages_of_a_closed_order_tell_it_and_speak_no_more_of_registering(app: Flask) -> None:
