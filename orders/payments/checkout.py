@@ -146,7 +146,8 @@ def _next_try(public_id: str, back_url: str, seen: str | None) -> gateway.Asked 
             payment_id=public_id,
             attempt=payment.session_try,
             items=_items(payment, orders, lines),
-            methods=methods_for(_back_until(lines, handover, until), until),
+            # A wallet's window begins when it is paid, at the earliest as soon as it is asked for.
+            methods=methods_for(_back_until(lines, handover, until), until - LONGEST_SESSION),
             until=until,
             success_url=back_url,
             cancel_url=back_url,

@@ -24,6 +24,7 @@ from orders.model import (
     PaymentMethod,
     PaymentState,
     RefundState,
+    Round,
 )
 from orders.payments import captures, checkout, gateway, reconcile
 from orders.payments.actions import (
@@ -34,6 +35,7 @@ from orders.payments.actions import (
 from orders.placing import Placed
 from tests import builders
 from tests.at_once import PATIENCE_S, at_once
+from tests.orders.harvest_builders import closed_round
 from tests.orders.payments.money_in import (
     BACK,
     balance,
@@ -206,6 +208,30 @@ def test_a_wallet_is_not_offered_when_it_could_not_take_money_back(
 ) -> None:
     at = datetime(2026, 11, 22, tzinfo=UTC)
     assert checkout.methods_for(at + timedelta(days=days), at) == methods
+
+
+def test_a_wallet_that_is_paid_at_once_still_takes_money_back_until_the_claims_end(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[gateway.Asked] = []
+
+    def never(one: gateway.Asked) -> gateway.Session:
+        asked.append(one)
+        raise gateway.StripeBusy()
+
+    monkeypatch.setattr(gateway, "open_session", never)
+    with app.app_context():
+        closed = closed_round(10, paid=0)
+        [payment] = db.session.scalars(select(Payment)).all()
+        noon = clock.at_local(clock.today() + timedelta(days=1), 12)
+        with transaction() as session:
+            # Claims end 90 and a half days after noon: a page paid late in its day could wait.
+            session.get_one(Round, closed.round.id).handover_on = clock.local(
+                noon
+            ).date() + timedelta(days=77)
+        with clock.frozen(noon), suppress(gateway.StripeBusy):
+            checkout.open_checkout(payment.public_id, BACK)
+        assert [one.methods for one in asked] == [["card", "wechat_pay"]]
 
 
 def test_an_unknown_payment_is_not_found(shop: SandboxServer) -> None:
