@@ -63,6 +63,38 @@ LAWS: tuple[Law, ...] = (
         """,
     ),
     by_sql(
+        "needs-asked-for",
+        "what buyers of a closed round wait for was asked of its sellers",
+        "SELECT count(*) FROM round WHERE processed_at IS NOT NULL",
+        """
+        SELECT format('round %s, lot %s: %s ordered, %s asked for', r.code, l.lot_id,
+            sum(l.quantity), coalesce(min(i.quantity), 0))
+        FROM round r
+        JOIN round_offer ro ON ro.round_id = r.id
+        JOIN order_line l ON l.offer_id = ro.offer_id
+        JOIN orders o ON o.id = l.order_id
+            AND o.state IN ('registered', 'due', 'confirmed', 'handed')
+        LEFT JOIN harvest_notice n ON n.round_id = r.id AND n.seller_id = l.seller_id
+        LEFT JOIN notice_item i ON i.notice_id = n.id AND i.lot_id = l.lot_id
+        WHERE r.processed_at IS NOT NULL
+        GROUP BY r.id, l.lot_id
+        HAVING sum(l.quantity) > coalesce(min(i.quantity), 0) OR bool_or(o.state = 'registered')
+        ORDER BY r.id, l.lot_id
+        """,
+    ),
+    by_sql(
+        "household-tasks",
+        "households are asked for no more than their seller is",
+        "SELECT count(*) FROM household_quota",
+        """
+        SELECT format('notice item %s asks for %s, households are asked for %s', i.public_id,
+            i.quantity, sum(q.quantity))
+        FROM household_quota q JOIN notice_item i ON i.id = q.item_id
+        WHERE q.state <> 'declined'
+        GROUP BY i.id HAVING sum(q.quantity) > i.quantity ORDER BY i.id
+        """,
+    ),
+    by_sql(
         "two-people",
         "a payout was proposed by one person and approved by another, with that reference",
         "SELECT count(*) FROM settlement WHERE state = 'paid'",
@@ -93,6 +125,18 @@ LAWS: tuple[Law, ...] = (
         HAVING count(*) > 1
             OR sum(s.amount_fen) <> l.price_fen * coalesce(l.allocated, l.quantity - l.released)
         ORDER BY l.id
+        """,
+    ),
+    by_sql(
+        "settled-paid",
+        "a seller is settled with only what the money has come for",
+        "SELECT count(*) FROM settlement_line",
+        """
+        SELECT format('order %s, %s: settled and not paid', o.number, l.name_zh)
+        FROM settlement_line s
+        JOIN order_line l ON l.id = s.line_id
+        JOIN orders o ON o.id = l.order_id
+        WHERE o.paid_at IS NULL ORDER BY l.id
         """,
     ),
     by_sql(

@@ -98,4 +98,60 @@ LAWS: tuple[Law, ...] = (
         ) ORDER BY o.id
         """,
     ),
+    by_sql(
+        "captured-answered",
+        "what was captured for an order paid for it, or goes back",
+        "SELECT count(*) FROM payment_share s JOIN payment p ON p.id = s.payment_id"
+        " WHERE p.state = 'captured'",
+        # Less than was due paid for nothing: `captured-shared` sees that all of it goes back.
+        """
+        SELECT format('payment %s: %s fen neither paid for order %s (%s) nor went back',
+            p.public_id, s.amount_fen, o.number, o.state)
+        FROM payment_share s
+        JOIN payment p ON p.id = s.payment_id AND p.state = 'captured'
+        JOIN orders o ON o.id = s.order_id AND o.paid_at IS NULL
+        WHERE s.amount_fen > 0 AND NOT EXISTS (
+            SELECT FROM refund r WHERE r.payment_id = p.id AND r.line_id IS NULL
+                AND (r.cause = 'underpaid' OR (r.cause = 'late' AND r.order_id = o.id
+                    AND r.amount_fen = s.amount_fen))
+        ) ORDER BY p.id, o.id
+        """,
+    ),
+    by_sql(
+        "given-back-refunded",
+        "what a paid line did not get was refunded at its price, and taken off an unpaid one",
+        "SELECT count(*) FROM order_line WHERE released > 0",
+        """
+        SELECT format('order %s, %s: %s units given back at %s fen, %s fen refunded', o.number,
+            l.name_zh, l.released, l.price_fen, coalesce(r.fen, 0))
+        FROM order_line l
+        JOIN orders o ON o.id = l.order_id
+        LEFT JOIN (SELECT line_id, sum(amount_fen) AS fen FROM refund GROUP BY line_id) r
+            ON r.line_id = l.id
+        WHERE coalesce(r.fen, 0) <> l.price_fen * l.released AND (o.paid_at IS NOT NULL OR EXISTS (
+            SELECT FROM payment_share s JOIN payment p ON p.id = s.payment_id
+            WHERE s.order_id = o.id AND p.state = 'due'
+        )) ORDER BY l.id
+        """,
+    ),
+    by_sql(
+        "due-waits",
+        "an order that waits for money has a payment that waits, and the other way round",
+        "SELECT count(*) FROM payment WHERE state = 'due'",
+        """
+        SELECT format('order %s waits for money, and no payment does', o.number)
+        FROM orders o
+        WHERE o.state = 'due' AND NOT EXISTS (
+            SELECT FROM payment_share s JOIN payment p ON p.id = s.payment_id
+            WHERE s.order_id = o.id AND (p.state = 'due' OR EXISTS (
+                SELECT FROM refund r WHERE r.payment_id = p.id AND r.cause = 'underpaid')))
+        UNION ALL
+        SELECT format('payment %s waits for money, and no order does', p.public_id)
+        FROM payment p
+        WHERE p.state = 'due' AND NOT EXISTS (
+            SELECT FROM payment_share s JOIN orders o ON o.id = s.order_id
+            WHERE s.payment_id = p.id AND (o.state = 'due'
+                OR (p.unit_id IS NOT NULL AND o.state IN ('confirmed', 'handed'))))
+        """,
+    ),
 )

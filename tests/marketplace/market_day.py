@@ -6,6 +6,7 @@ from kernel import clock, ledger
 from kernel.db import db
 from orders import books
 from orders.actions import handover, settlement, yields
+from orders.actions.harvest import propose, split
 from orders.actions.yields import Harvested
 from orders.lifecycle import cancel
 from orders.model import CreditKind, Order, PaymentMethod
@@ -43,6 +44,7 @@ def shop_sales() -> None:
 def round_short() -> None:
     """A round that was harvested ten per cent short, handed over, settled and paid out."""
     made = closed_round(50, 30, 20)
+    split(made.item.id, propose(made.item, made.households))
     yields.enter_yield(made.item.id, None, Harvested(90), account_id=None)
     yields.allocate(made.item.id, "pro_rata", account_id=None)
     packed = handover.pack(made.seller.id, made.group_order.id)
