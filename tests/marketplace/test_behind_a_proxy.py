@@ -7,6 +7,7 @@ import pytest
 from flask import Flask, request
 
 from kernel.access import allow
+from kernel.db import db
 from marketplace.app import create_app
 from tests.conftest import settings_for
 
@@ -35,10 +36,22 @@ def test_only_as_many_proxies_are_believed_as_there_are(
 def test_with_https_browsers_are_told_to_stay_with_it(tmp_path: Path) -> None:
     app = shop(tmp_path, 1, "https://shop.example")
     client = app.test_client()
-    plain = client.get("/healthz")
+    plain = client.get("/offers")
     assert plain.status_code == 302
     assert plain.headers["Location"].startswith("https://")
     answer = client.get("/healthz", headers=CLAIMED)
     assert answer.status_code == 200
     assert "max-age=31556926" in answer.headers["Strict-Transport-Security"]
     assert app.config["SESSION_COOKIE_SECURE"]
+
+
+def test_with_https_too_the_launcher_on_the_same_machine_hears_that_the_shop_is_ready(
+    app: Flask, database: str, tmp_path: Path
+) -> None:
+    settings = settings_for(database, tmp_path)
+    real = create_app(dataclasses.replace(settings, public_url="https://shop.example"))
+    client = real.test_client()
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/healthz").status_code == 200
+    with real.app_context():
+        db.engine.dispose()
