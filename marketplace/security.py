@@ -26,6 +26,8 @@ POLICY = {
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 UNKEEPABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and half of a surrogate pair
+MOST_NESTED = 50
+"""Nothing that we take is half as deep; what is read once more at almost a thousand is a fault."""
 
 csrf = CSRFProtect()
 
@@ -42,14 +44,19 @@ class Headers(Talisman):  # type: ignore[misc]  # it carries no types
 
 
 def _keepable(sent: Any) -> bool:
-    """Tell whether PostgreSQL can hold every text within `sent`, names of members included."""
-    waiting = [sent]
+    """Tell whether PostgreSQL can hold every text within `sent`, names of members included.
+
+    Nor is it nested so deep that whoever reads it once more gives up.
+    """
+    waiting = [(sent, 0)]
     while waiting:
-        one = waiting.pop()
+        one, depth = waiting.pop()
+        if depth > MOST_NESTED:
+            return False
         if isinstance(one, dict):
-            waiting.extend((*one.keys(), *one.values()))
+            waiting.extend((part, depth + 1) for part in (*one.keys(), *one.values()))
         elif isinstance(one, list):
-            waiting.extend(one)
+            waiting.extend((part, depth + 1) for part in one)
         elif isinstance(one, str) and UNKEEPABLE.search(one):
             return False
     return True

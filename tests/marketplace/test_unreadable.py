@@ -57,6 +57,17 @@ def test_json_that_cannot_be_kept_is_a_problem_document(client: FlaskClient, bod
     assert answer.mimetype == "application/problem+json"
 
 
+def test_json_is_refused_at_any_depth_at_which_a_second_reader_could_give_up(
+    client: FlaskClient,
+) -> None:
+    answers = set()
+    for depth in (60, *range(850, 1_000)):
+        body = b'{"login": ' + b"[" * depth + b"]" * depth + b', "password": "b"}'
+        answer = client.post("/api/v1/tokens", data=body, content_type="application/json")
+        answers.add(answer.status_code)
+    assert answers == {400}
+
+
 SIGNED_BY_A_DEVICE = [
     *UNREADABLE,
     b'{"events": [{"sequence": ' + b"9" * 6_000 + b', "kind": "heartbeat"}]}',
