@@ -13,7 +13,17 @@ from typing import Any, ClassVar, TypeVar, cast
 from flask_sqlalchemy import SQLAlchemy
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
-from sqlalchemy import BigInteger, DateTime, Engine, Enum, Identity, MetaData, String, event
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Engine,
+    Enum,
+    Identity,
+    MetaData,
+    String,
+    event,
+    text,
+)
 from sqlalchemy import select as select_rows
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DisconnectionError
@@ -166,6 +176,18 @@ def transaction() -> Iterator[Session]:
     finally:
         session.info["in_action"] = False
         session.info["undoing"] = []
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """Let all reads of the body see one moment, whatever others commit meanwhile.
+
+    For figures of several statements that are compared or shown beside each other: money on
+    its way would look lost between two of them. Stands within no other `transaction()`.
+    """
+    with transaction() as session:
+        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        yield session
 
 
 def driver(session: Session) -> Connection[Any]:

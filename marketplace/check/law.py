@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from kernel.db import end_read, transaction
+from kernel.db import end_read, snapshot
 
 SHOWN = 10
 """How many faults of one law are named; all of them are counted."""
@@ -53,9 +53,7 @@ def examine(laws: Sequence[Law]) -> list[Finding]:
     Raises RuntimeError inside a transaction: what is not committed is not looked at.
     """
     end_read()
-    with transaction() as session:
-        # All laws see the same moment, or money on its way would look lost between two of them.
-        session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    with snapshot() as session:
         return [Finding(law, *law.look(session)) for law in laws]
 
 

@@ -10,6 +10,7 @@ from marshmallow import RAISE
 
 from kernel import clock
 from kernel.access import allow
+from kernel.db import snapshot
 from kernel.identity import Role
 from marketplace.report import periods, queries
 from marketplace.report.agreement import agrees
@@ -28,12 +29,14 @@ blueprint = Blueprint(
 def channels(asked: dict[str, Any]) -> dict[str, Any]:
     """Totals of a period by channel and credit, held against the ledger."""
     period = periods.chosen(asked["period"], asked["first"], asked["last"], clock.today())
-    report = queries.by_channel(period)
+    with snapshot():
+        report = queries.by_channel(period)
+        agreed = agrees(period, report.total)
     return {
         "first": period.first,
         "last": period.last,
         "as_of": clock.now(),
-        "agrees_with_ledger": agrees(period, report.total),
+        "agrees_with_ledger": agreed,
         "total": _figures(report.total),
         "channels": [_channel(one) for one in report.channels],
     }

@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from kernel import clock
 from kernel.access import allow
+from kernel.db import snapshot
 from kernel.errors import Invalid
 from kernel.identity import Role
 from kernel.sheets import MEDIA_TYPE
@@ -61,10 +62,16 @@ def channels() -> ResponseReturnValue:
     except Invalid as wrong:
         refusal, period = wrong, periods.named(periods.QUARTER, clock.today())
     view = request.args.get("by", "channel")
-    view = view if view in VIEWS else "channel"
+    with snapshot():
+        page = _page(period, view if view in VIEWS else "channel", refusal)
+    return page, (refusal.status if refusal else 200)
+
+
+def _page(period: Period, view: str, refusal: Invalid | None) -> str:
+    """Return the page; the caller lets all its figures be of one moment."""
     report = queries.by_channel(period) if view == "channel" else None
     total = report.total if report else queries.whole(period)
-    page = render_template(
+    return render_template(
         "report/channels.html",
         period=period,
         view=view,
@@ -84,7 +91,6 @@ def channels() -> ResponseReturnValue:
         excel=url_for("report.channels_excel", **_address(period)),
         refusal=refusal,
     )
-    return page, (refusal.status if refusal else 200)
 
 
 def _chart(period: Period) -> dict[str, Any]:
@@ -121,7 +127,8 @@ def channels_excel() -> ResponseReturnValue:
     period = asked_period()
     from marketplace.report import sheet  # noqa: PLC0415  # few open a sheet
 
-    content = sheet.workbook(period, queries.by_channel(period), queries.by_seller(period))
+    with snapshot():
+        content = sheet.workbook(period, queries.by_channel(period), queries.by_seller(period))
     name = f"xiangji-channels-{period.first}-{period.last}.xlsx"
     answer = Response(content, mimetype=MEDIA_TYPE)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -28,8 +29,8 @@ from tests import builders
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
 
-MOST_STATEMENTS = 14
-"""Viewer and roles (3), figures, assists, weeks, ledger, two samples with their postings."""
+MOST_STATEMENTS = 15
+"""Viewer and roles (3), one moment, figures, assists, weeks, ledger, two samples with postings."""
 
 
 @pytest.fixture
@@ -184,6 +185,40 @@ def test_the_report_as_json(app: Flask, client: FlaskClient, traded: None) -> No
     assert sum(one["net_fen"] for one in body["channels"]) == body["total"]["net_fen"]
     for channel in body["channels"]:
         assert sum(one["paid_fen"] for one in channel["credits"]) == channel["paid_fen"]
+
+
+def test_what_is_paid_while_a_report_is_read_is_no_difference_from_the_ledger(
+    app: Flask, client: FlaskClient, traded: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = bearer(app, Role.STAFF)
+    original = queries.by_channel
+
+    def and_somebody_pays(period: periods.Period) -> queries.ChannelReport:
+        report = original(period)
+        buyer = Thread(target=in_context(app, market_day.shared_sale))
+        buyer.start()
+        buyer.join()
+        return report
+
+    monkeypatch.setattr(queries, "by_channel", and_somebody_pays)
+    answer = client.get("/api/v1/reports/channels?period=month", headers=headers)
+    assert answer.get_json()["agrees_with_ledger"] is True
+    assert "与总账不一致" not in client.get("/report/channels", headers=headers).text
+    sheets = client.get("/report/channels.xlsx", headers=headers).data
+    days = list(load_workbook(io.BytesIO(sheets)).worksheets[3].values)[1:]
+    assert sum(Decimal(str(day[2])) for day in days[:-1]) == Decimal(str(days[-1][2]))
+    with app.app_context():
+        assert original(periods.named(periods.MONTH, clock.today())).total.lines > 3
+
+
+def in_context(app: Flask, act: Callable[[], None]) -> Callable[[], None]:
+    """Return `act` for a thread of its own."""
+
+    def within() -> None:
+        with app.app_context():
+            act()
+
+    return within
 
 
 def test_the_report_refuses_what_it_does_not_know(app: Flask, client: FlaskClient) -> None:
