@@ -114,11 +114,15 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
     """Change an offer's price, quota, limit and closing, and return it.
 
     Lines that were sold keep what they froze; units that were sold count against a new limit.
+    Only in the shop has an offer a window of its own: elsewhere its round or broadcast says when.
     Raises Conflict when it is withdrawn, or for a quota below what is sold; Invalid.
     """
     with transaction() as session:
         offer = _locked(session, offer_id)
         _check_terms(terms, terms.opens_at or offer.opens_at)
+        in_shop = offer.place is Place.SHOP
+        if not in_shop and terms.closes_at not in (None, offer.closes_at):
+            raise Invalid(fields={"closes_at": _l("卖到几时由预订期或直播定，这里不用填。")})
         if offer.withdrawn_at is not None:
             raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
         if terms.quota is not None and terms.quota < offer.sold:
@@ -127,9 +131,8 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
         offer.price_fen = terms.price_fen
         offer.quota = terms.quota
         limit_changed(offer, terms.limit_per_buyer)
-        offer.closes_at = terms.closes_at
-        if terms.opens_at is not None:
-            offer.opens_at = terms.opens_at
+        if in_shop:
+            offer.opens_at, offer.closes_at = terms.opens_at or offer.opens_at, terms.closes_at
     return offer
 
 

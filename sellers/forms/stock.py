@@ -22,6 +22,11 @@ def end_of(day: date | None) -> datetime | None:
     return clock.start_of_day(day + timedelta(days=1)) if day else None
 
 
+def last_day(closes_at: datetime | None) -> date | None:
+    """Return the last day in Shanghai on which something is sold that closes at that moment."""
+    return clock.local(closes_at - timedelta(seconds=1)).date() if closes_at else None
+
+
 class ProductForm(FlaskForm):
     """What is grown, and what one sale unit of it is."""
 
@@ -94,13 +99,17 @@ class OfferForm(FlaskForm):
     limit_per_buyer = WholeField(_l("每人限购"), validators=[Optional()])
     closes_at = DayField(_l("卖到哪天"), validators=[Optional()])
 
-    def terms(self) -> OfferTerms:
-        """Return what was typed about the offer; the last day counts whole."""
+    def terms(self, closes_at: datetime | None = None) -> OfferTerms:
+        """Return what was typed about the offer; the last day counts whole.
+
+        `closes_at` is when it closes so far: it stays to the minute while its day stays.
+        """
+        day = self.closes_at.data if "closes_at" in self else None
         return OfferTerms(
             price_fen=self.price_fen.data,
             quota=self.quota.data,
             limit_per_buyer=self.limit_per_buyer.data,
-            closes_at=end_of(self.closes_at.data),
+            closes_at=closes_at if day and day == last_day(closes_at) else end_of(day),
         )
 
 

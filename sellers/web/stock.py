@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +15,14 @@ from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.inputs import upload_of
-from sellers.forms.stock import LotForm, OfferForm, ProductForm, QuantityForm, StockForm
+from sellers.forms.stock import (
+    LotForm,
+    OfferForm,
+    ProductForm,
+    QuantityForm,
+    StockForm,
+    last_day,
+)
 from sellers.me import my_account, my_seller
 from sellers.model import Place
 from sellers.queries import workspace
@@ -184,12 +190,14 @@ def offer(public_id: str) -> ResponseReturnValue:
     """Change an offer's price, quota, limit and closing; what was sold keeps its price."""
     shown = workspace.own_offer(my_seller(), public_id)
     form = OfferForm(obj=shown)
-    if not form.is_submitted() and shown.closes_at is not None:
-        # The form shows the last day on which it can be bought.
-        form.closes_at.data = clock.local(shown.closes_at - timedelta(seconds=1)).date()
+    closes_at = shown.closes_at
+    if shown.place is not Place.SHOP:
+        del form.closes_at  # its round or broadcast says when
+    elif not form.is_submitted():
+        form.closes_at.data = last_day(closes_at)
 
     def work() -> str:
-        return actions.change_offer(shown.id, form.terms()).public_id
+        return actions.change_offer(shown.id, form.terms(closes_at)).public_id
 
     if form.validate_on_submit() and attempt(form, lambda: once_for_form(work)):
         flash(_("改好了。已经卖出的按原来的价。"), "done")

@@ -13,7 +13,7 @@ from kernel import clock
 from kernel.db import db
 from kernel.errors import Conflict, Invalid, OutOfStock
 from sellers import actions
-from sellers.model import Offer
+from sellers.model import Offer, Place
 from sellers.queries import shelf
 from sellers.supply import promise
 from tests import builders
@@ -83,6 +83,23 @@ def test_an_offer_never_closes_before_it_opens() -> None:
     for offer in (first, second):
         kept = now_of(offer)
         assert (kept.opens_at, kept.closes_at) == good
+
+
+@pytest.mark.parametrize("place", [Place.ROUND, Place.BROADCAST])
+def test_a_seller_who_changes_a_price_leaves_the_window_to_the_round_or_broadcast(
+    place: Place,
+) -> None:
+    cut_off = clock.now() + timedelta(hours=2)
+    offer = builders.offer(place=place, closes_at=cut_off)
+    changed = actions.change_offer(offer.id, actions.OfferTerms(price_fen=4800))
+    assert (changed.price_fen, changed.closes_at) == (4800, cut_off)
+    same = actions.OfferTerms(price_fen=4700, closes_at=cut_off)
+    assert actions.change_offer(offer.id, same).price_fen == 4700
+    later = actions.OfferTerms(price_fen=4600, closes_at=cut_off + timedelta(hours=1))
+    with pytest.raises(Invalid) as refused:
+        actions.change_offer(offer.id, later)
+    assert set(refused.value.fields) == {"closes_at"}
+    assert (now_of(offer).price_fen, now_of(offer).closes_at) == (4700, cut_off)
 
 
 def test_offers_are_taken_off_sale_together() -> None:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ from openpyxl import load_workbook
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from kernel import web_sessions
+from kernel import clock, web_sessions
 from kernel.db import db
 from kernel.identity import Account, Role
 from sellers import jobs
 from sellers.actions import set_photo
-from sellers.model import Lot, LotMode, Offer, OfferImport, Product, Seller, SellerState
+from sellers.model import Lot, LotMode, Offer, OfferImport, Place, Product, Seller, SellerState
 from tests import builders
 from tests.conftest import FreshClient
 from tests.sellers.test_imports import RIGHT, workbook
@@ -170,6 +171,20 @@ def test_prices_quantities_and_withdrawal_through_the_forms(app: Flask) -> None:
     send(client, at, f"{at}/withdraw")
     db.session.expire_all()
     assert db.session.get_one(Offer, offer.id).withdrawn_at is not None
+
+
+def test_a_new_price_moves_no_closing_hour(app: Flask) -> None:
+    seller, tomorrow = builders.seller(), clock.today() + timedelta(days=1)
+    closes_at, client = clock.at_local(tomorrow, 18, 0), signed_in(app, clerk_of(seller))
+    for place in (Place.SHOP, Place.ROUND):
+        lot = builders.lot(builders.product(seller))
+        offer = builders.offer(lot, place=place, closes_at=closes_at)
+        at = f"/seller/offers/{offer.public_id}"
+        assert ('name="closes_at"' in client.get(at).text) is (place is Place.SHOP)
+        send(client, at, price_fen="48", closes_at=tomorrow.isoformat())
+        db.session.expire_all()
+        kept = db.session.get_one(Offer, offer.id)
+        assert (kept.price_fen, kept.closes_at) == (4800, closes_at), place
 
 
 def test_what_another_seller_has_is_not_found(app: Flask) -> None:
