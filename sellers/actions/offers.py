@@ -59,7 +59,12 @@ def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
 def _locked(session: Session, offer_id: int) -> Offer:
     """Return an offer as it is now, its row locked. Raises NotFound."""
     return found(
-        session.get(Offer, offer_id, with_for_update={"of": Offer}, populate_existing=True)
+        session.get(
+            Offer,
+            offer_id,
+            with_for_update={"of": Offer, "key_share": True},
+            populate_existing=True,
+        )
     )
 
 

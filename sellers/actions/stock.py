@@ -220,7 +220,11 @@ def change_lot(
     were sold keep the days they froze. Raises Conflict below what is promised; Invalid.
     """
     with transaction() as session:
-        lot = found(session.get(Lot, lot_id, with_for_update={"of": Lot}, populate_existing=True))
+        lot = found(
+            session.get(
+                Lot, lot_id, with_for_update={"of": Lot, "key_share": True}, populate_existing=True
+            )
+        )
         facts = LotFacts(
             mode=lot.mode,
             offered=offered,
@@ -246,7 +250,11 @@ def close_lot(lot_id: int) -> Lot:
     later are not sold again. What already lies in a cabinet goes on being sold there.
     """
     with transaction() as session:
-        lot = found(session.get(Lot, lot_id, with_for_update={"of": Lot}, populate_existing=True))
+        lot = found(
+            session.get(
+                Lot, lot_id, with_for_update={"of": Lot, "key_share": True}, populate_existing=True
+            )
+        )
         lot.offered = lot.promised
         still_on = select(Offer.id).where(
             Offer.lot_id == lot_id, Offer.place != Place.SLOT, Offer.withdrawn_at.is_(None)

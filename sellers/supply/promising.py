@@ -1,7 +1,8 @@
 """Promising: units are taken from lots, under offers' quotas and limits, all or none.
 
 Lots are locked before offers and both by id, so that two buyers of the same things never wait
-for each other in a circle.
+for each other in a circle. The locks leave the rows' keys free (NO KEY): whoever only writes a
+row that names a lot, as a listing or a device's sale does, waits for no buyer, and none for it.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ _PROMISE = f"""
         SELECT lot_id, CAST(sum(units) AS bigint) AS units FROM wanted GROUP BY lot_id
     ), lot_locked AS (
         SELECT lot.id, lot_wanted.units FROM lot JOIN lot_wanted ON lot.id = lot_wanted.lot_id
-        ORDER BY lot.id FOR UPDATE OF lot
+        ORDER BY lot.id FOR NO KEY UPDATE OF lot
     ), lot_done AS (
         UPDATE lot SET promised = promised + lot_locked.units
         FROM lot_locked WHERE lot.id = lot_locked.id
@@ -103,7 +104,7 @@ _PROMISE = f"""
     ), offer_locked AS (
         SELECT offer.id, wanted.units, wanted.price_fen FROM offer
         JOIN wanted ON offer.id = wanted.offer_id CROSS JOIN lots_ok
-        ORDER BY offer.id FOR UPDATE OF offer
+        ORDER BY offer.id FOR NO KEY UPDATE OF offer
     ), offer_done AS (
         UPDATE offer SET sold = sold + offer_locked.units
         FROM offer_locked WHERE offer.id = offer_locked.id
@@ -180,10 +181,9 @@ def lock(offer_ids: Collection[int]) -> None:
     """
     with transaction() as session:
         lots = select(Offer.lot_id).where(Offer.id.in_(offer_ids))
-        session.execute(select(Lot.id).where(Lot.id.in_(lots)).order_by(Lot.id).with_for_update())
-        session.execute(
-            select(Offer.id).where(Offer.id.in_(offer_ids)).order_by(Offer.id).with_for_update()
-        )
+        for key, chosen in ((Lot.id, Lot.id.in_(lots)), (Offer.id, Offer.id.in_(offer_ids))):
+            rows = select(key).where(chosen).order_by(key)
+            session.execute(rows.with_for_update(key_share=True))
 
 
 def prices_of(offer_ids: Collection[int]) -> dict[int, int]:
@@ -287,7 +287,7 @@ _PROMISE_LOTS = text(
         SELECT lot_id, units FROM unnest(:lots, :units) AS w (lot_id, units)
     ), locked AS (
         SELECT lot.id, wanted.units FROM lot JOIN wanted ON lot.id = wanted.lot_id
-        ORDER BY lot.id FOR UPDATE OF lot
+        ORDER BY lot.id FOR NO KEY UPDATE OF lot
     )
     UPDATE lot SET promised = promised + locked.units FROM locked
     WHERE lot.id = locked.id AND lot.promised + locked.units <= lot.offered

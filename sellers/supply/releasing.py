@@ -33,7 +33,7 @@ _RELEASE_LOTS = text(
         GROUP BY lot_id
     ), locked AS (
         SELECT lot.id, back.units FROM lot JOIN back ON lot.id = back.lot_id
-        ORDER BY lot.id FOR UPDATE OF lot
+        ORDER BY lot.id FOR NO KEY UPDATE OF lot
     )
     UPDATE lot SET promised = promised - locked.units FROM locked WHERE lot.id = locked.id
     """
@@ -47,7 +47,7 @@ _RELEASE_OFFERS = text(
         GROUP BY offer_id
     ), locked AS (
         SELECT offer.id, back.units FROM offer JOIN back ON offer.id = back.offer_id
-        ORDER BY offer.id FOR UPDATE OF offer
+        ORDER BY offer.id FOR NO KEY UPDATE OF offer
     )
     UPDATE offer SET sold = sold - locked.units FROM locked WHERE offer.id = locked.id
     """

@@ -1,5 +1,6 @@
 """THE stock rule."""
 
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date, datetime, timedelta
@@ -12,10 +13,22 @@ from kernel import clock
 from kernel.audit import AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
-from sellers.model import Certificate, CertificateState, Lot, Offer, SellerState
+from sellers.actions import list_offer
+from sellers.model import Certificate, CertificateState, Lot, Offer, Place, SellerState
 from sellers.queries import offer_by_public_id
-from sellers.supply import GivenBack, PriceChanged, Then, freeze, promise, release
+from sellers.supply import (
+    GivenBack,
+    PriceChanged,
+    Then,
+    freeze,
+    lock,
+    promise,
+    promise_lots,
+    release,
+    release_lots,
+)
 from tests import builders
+from tests.locks import waits_for_a_lock
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +116,32 @@ def test_whoever_comes_too_late_locks_nothing_that_others_wait_for() -> None:
         with pytest.raises(OutOfStock):
             promise({offer.id: 2}, buyer="v:one", at=clock.now())
     assert counts(offer) == (0, 0)
+
+
+LOCKING: list[Callable[[Offer], object]] = [
+    lambda offer: promise({offer.id: 1}, buyer="v:one", at=clock.now()),
+    lambda offer: promise_lots({offer.lot_id: 1}),
+    lambda offer: release_lots({offer.lot_id: 1}),
+    lambda offer: lock([offer.id]),
+]
+
+
+@pytest.mark.parametrize("act", LOCKING)
+def test_whoever_only_names_a_lot_holds_up_nobody_who_moves_its_units(
+    app: Flask, act: Callable[[Offer], object]
+) -> None:
+    offer = builders.offer(builders.lot(builders.product(builders.seller()), promised=1))
+
+    def move() -> None:
+        with app.app_context():
+            act(offer)
+
+    mover = threading.Thread(target=move, daemon=True)
+    with transaction():
+        list_offer(offer.lot_id, Place.SLOT, 500)
+        mover.start()
+        while mover.is_alive():
+            assert not waits_for_a_lock()
 
 
 @pytest.mark.parametrize("inside", [False, True])
