@@ -14,7 +14,6 @@ from kernel.access import Viewer, found
 from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
-from kernel.money import Money
 from livestream.model import (
     Broadcast,
     BroadcastKind,
@@ -25,18 +24,16 @@ from livestream.model import (
 )
 from orders.model import CreditKind, CreditSource
 from sellers.actions import (
+    below_asked,
     list_offer,
     open_offers,
     raise_quota,
     withdraw_offers,
 )
 from sellers.model import Lot, Offer, Place, Seller, SellerState
-from sellers.queries.workspace import asking_price
 
 NOT_BEFORE_IT_IS_LIVE = datetime(2199, 12, 31, tzinfo=UTC)
 """When an offer opens whose broadcast has not begun: going live lets it open then."""
-FLOOR_PART = 2
-"""A broadcast's price is at least one part in so many of what the seller itself asks."""
 MAX_VIEWS = 10**10
 TOUCH_AGAIN = timedelta(minutes=30)
 """A visitor who comes back within this time is the same visit."""
@@ -139,7 +136,8 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
-        _check_price(pin.price_fen, asking_price(lot_id))
+        if too_low := below_asked(lot_id, pin.price_fen):
+            raise Invalid(fields={"price_fen": too_low})
         offer = list_offer(
             lot_id,
             Place.BROADCAST,
@@ -159,13 +157,6 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
         session.add(pinned)
         session.flush()
     return pinned
-
-
-def _check_price(price_fen: int, asked: Money | None) -> None:
-    """Raise Invalid for a price that its seller would hardly have meant."""
-    if asked is not None and price_fen * FLOOR_PART < asked.fen:
-        words = _l("低于供货方标价 %(price)s 的一半。先和供货方商量，请它改价。", price=asked)
-        raise Invalid(fields={"price_fen": words})
 
 
 def add_quota(viewer: Viewer, code: str, offer_public_id: str, units: int) -> Offer:

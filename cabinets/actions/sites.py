@@ -20,7 +20,7 @@ from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Organisation, OrganisationKind, Role
 from orders.model import CreditKind, CreditSource
-from sellers.actions import OfferTerms, change_offer, list_offer, withdraw_offer
+from sellers.actions import OfferTerms, below_asked, change_offer, list_offer, withdraw_offer
 from sellers.model import Lot, LotMode, Offer, Place
 
 MAX_SLOTS = 100
@@ -152,9 +152,9 @@ def new_device_key(viewer: Viewer, code: str) -> str:
 def set_offer(viewer: Viewer, code: str, number: int, lot: str, price_fen: int) -> Offer:
     """Let a slot sell a lot (by public id) at a price, and return its offer.
 
-    The same lot only gets the new price. Raises NotFound, Invalid for a price out of bounds,
-    and Conflict: slot_not_empty while the slot holds units of another lot, lot_in_field, or
-    seller_not_verified.
+    The same lot only gets the new price. Raises NotFound, Invalid for a price out of bounds or
+    below half of what the seller asks, and Conflict: slot_not_empty while the slot holds units
+    of another lot, lot_in_field, or seller_not_verified.
     """
     with transaction() as session:
         cabinet = operated(viewer, code, lock=True)
@@ -171,6 +171,8 @@ def set_offer(viewer: Viewer, code: str, number: int, lot: str, price_fen: int) 
 def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) -> Offer:
     """Do what `set_offer` says to a slot whose cabinet the caller has locked."""
     lot = found(session.scalar(select(Lot).where(Lot.public_id == lot_public_id)))
+    if too_low := below_asked(lot.id, price_fen):
+        raise Invalid(too_low, code="price_too_low", slot=slot.number)
     old = slot.offer
     if old is not None and old.lot_id == lot.id and old.withdrawn_at is None:
         return change_offer(old.id, OfferTerms(price_fen=price_fen))

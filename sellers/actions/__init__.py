@@ -15,6 +15,7 @@ from sellers.actions.households import (
 )
 from sellers.actions.offers import (
     OfferTerms,
+    below_asked,
     change_offer,
     list_offer,
     open_offers,
@@ -64,6 +65,7 @@ __all__ = [
     "add_household",
     "add_lot",
     "add_product",
+    "below_asked",
     "change_household",
     "change_lot",
     "change_offer",

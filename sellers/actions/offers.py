@@ -21,8 +21,11 @@ from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from sellers import supply
 from sellers.model import Lot, Offer, Place, Seller, SellerState
+from sellers.queries.workspace import asking_price
 from sellers.takes import limit_changed
 
+FLOOR_PART = 2
+"""Another's price is at least one part in so many of what the seller itself asks in the shop."""
 HOW_MANY = _l("数量写 1 到 10000000 的整数。")
 
 
@@ -66,6 +69,17 @@ def _locked(session: Session, offer_id: int) -> Offer:
             populate_existing=True,
         )
     )
+
+
+def below_asked(lot_id: int, price_fen: int) -> Text | None:
+    """Return words for a price that a lot's seller would hardly have meant, None for another.
+
+    For rooms in which others than the seller name the price.
+    """
+    asked = asking_price(lot_id)
+    if asked is None or price_fen * FLOOR_PART >= asked.fen:
+        return None
+    return _l("低于供货方标价 %(price)s 的一半。先和供货方商量，请它改价。", price=asked)
 
 
 def list_offer(

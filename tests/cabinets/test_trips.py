@@ -121,6 +121,29 @@ def test_a_new_price_keeps_the_offer_and_another_lot_ends_it(operator: Viewer) -
     assert db.session.get_one(Offer, offer.id).withdrawn_at is not None
 
 
+def test_an_operator_sells_nothing_below_half_of_what_its_seller_asks(operator: Viewer) -> None:
+    cabinet(operator)
+    asked = builders.offer(lot(), price_fen=1000).lot
+    set_offer(operator, "one-1", 1, asked.public_id, 500)
+    for slot in (1, 2):
+        with pytest.raises(Invalid) as refusal:
+            restock(operator, "one-1", [TripLine(slot, 1, asked.public_id, 499)])
+        assert (refusal.value.code, refusal.value.extra["slot"]) == ("price_too_low", slot)
+        assert "¥10.00" in str(refusal.value.message)
+    assert (offer_in(1), offer_in(2)) == (500, None)
+
+
+def offer_in(slot: int) -> int | None:
+    """What a slot of cabinet one-1 sells for, in fen; None if it sells nothing."""
+    db.session.expire_all()
+    return db.session.scalar(
+        select(Offer.price_fen)
+        .join(Slot, Slot.offer_id == Offer.id)
+        .join(Cabinet)
+        .where(Cabinet.code == "one-1", Slot.number == slot)
+    )
+
+
 def test_a_slot_that_holds_units_keeps_its_lot(operator: Viewer) -> None:
     stocked(operator, 2)
     before = lot_of().id
