@@ -45,18 +45,18 @@ def captured_all(method: PaymentMethod, amounts: Mapping[str, Money]) -> None:
     )
 
 
-def captured_again(payment: Payment, refund: Refund) -> None:
-    """Stripe took a paid payment's money once more; all of it is owed back by `refund`."""
+def captured_again(payment: Payment, refund: Refund, method: PaymentMethod) -> None:
+    """A paid payment's money came once more, by `method`; all of it is owed back by `refund`."""
     amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "payment",
         f"{payment.public_id}:{refund.public_id}",
         [
-            debit(AccountKind.PROVIDER_CLEARING, amount),
+            debit(CLEARING[method], amount),
             credit(AccountKind.BUYER_PREPAID, amount),
         ],
-        {"method": PaymentMethod.STRIPE},
+        {"method": method},
     )
 
 

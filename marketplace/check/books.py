@@ -32,11 +32,13 @@ _BALANCES = text(
         UNION ALL SELECT 'cash_clearing', '', sum(captured_fen) FROM payment WHERE method = 'cash'
         UNION ALL SELECT 'transfer_clearing', '', sum(captured_fen) FROM payment
             WHERE method = 'transfer'
-        -- What came through Stripe for a payment that a transfer had paid already.
-        UNION ALL SELECT a.kind, '', a.sign * sum(r.amount_fen) FROM refund r
-            JOIN payment p ON p.id = r.payment_id AND p.method = 'transfer'
+        -- What came once more by the other way than the payment's own.
+        UNION ALL SELECT a.kind, '', sum(r.amount_fen
+                * CASE WHEN r.intent_id IS NULL THEN -a.sign ELSE a.sign END) FROM refund r
+            JOIN payment p ON p.id = r.payment_id
+                AND (p.method = 'stripe') = (r.intent_id IS NULL)
             CROSS JOIN (VALUES ('provider_clearing', 1), ('transfer_clearing', -1)) a (kind, sign)
-            WHERE r.intent_id IS NOT NULL GROUP BY a.kind, a.sign
+            WHERE r.cause LIKE 'twice:%' GROUP BY a.kind, a.sign
         UNION ALL SELECT 'transfer_clearing', '', -sum(amount_fen) FROM refund
             WHERE state = 'repaid'
         UNION ALL SELECT 'transfer_clearing', '', -sum(total_fen) FROM settlement
@@ -134,7 +136,7 @@ LAWS: tuple[Law, ...] = (
             JOIN posting x ON x.transaction_id = t.id AND x.amount_fen > 0
             WHERE t.kind = 'payment' AND t.reference IN (
                 SELECT p.public_id UNION ALL SELECT p.public_id || ':' || r.public_id
-                FROM refund r WHERE r.payment_id = p.id AND r.intent_id IS NOT NULL)
+                FROM refund r WHERE r.payment_id = p.id AND r.cause LIKE 'twice:%')
         ) b
         WHERE b.fen <> p.captured_fen ORDER BY p.id
         """,

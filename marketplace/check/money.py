@@ -26,10 +26,10 @@ LAWS: tuple[Law, ...] = (
             p.public_id, p.state, p.captured_fen, p.amount_fen, b.fen + b.again)
         FROM payment p
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(r.amount_fen) FILTER (WHERE r.intent_id IS NULL), 0) AS fen,
-                coalesce(sum(r.amount_fen) FILTER (WHERE r.intent_id IS NOT NULL), 0) AS again
+            SELECT coalesce(sum(amount_fen) FILTER (WHERE cause NOT LIKE 'twice:%'), 0) AS fen,
+                coalesce(sum(amount_fen) FILTER (WHERE cause LIKE 'twice:%'), 0) AS again
             FROM refund r WHERE r.payment_id = p.id
-                AND (r.cause IN ('overpaid', 'underpaid') OR r.intent_id IS NOT NULL)
+                AND (r.cause IN ('overpaid', 'underpaid') OR r.cause LIKE 'twice:%')
         ) b
         WHERE (p.state = 'captured') <> (p.captured_fen > 0)
             OR (p.state = 'captured' AND p.captured_fen - b.again - b.fen

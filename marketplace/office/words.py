@@ -34,6 +34,7 @@ ACTS: dict[str, LazyString] = {
     "quota_answered_by_proxy": _l("替农户答复"),
     "yield_by_proxy": _l("替农户填实收"),
     "confirm_transfer": _l("确认转账到账"),
+    "transfer_again": _l("记又到的转账"),
     "repay_debt": _l("记转账退款"),
     "payout_proposed": _l("提交打款"),
     "payout_approved": _l("批准打款"),

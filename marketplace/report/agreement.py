@@ -12,7 +12,7 @@ from orders.books import BOOK
 # What the ledger booked for payments captured in the period, without what it owes back for
 # no goods; what it owes back for lines paid in the period; and settlements of such lines
 # whose booked amount is not the sum of their lines. Money that came a second time (a refund with
-# an intent of its own) was booked beside its payment and is on neither side.
+# a cause of its own) was booked beside its payment and is on neither side.
 _BOOKED = text(
     """
     WITH captured AS (
@@ -25,7 +25,7 @@ _BOOKED = text(
         WHERE t.kind IN ('payment', 'refund_owed', 'settlement')
         GROUP BY t.kind, t.reference
     ), owed AS (
-        SELECT r.line_id, r.intent_id, m.fen, o.paid_at, r.payment_id
+        SELECT r.line_id, r.cause, m.fen, o.paid_at, r.payment_id
         FROM moved m
         JOIN refund r ON m.kind = 'refund_owed' AND r.public_id = m.reference
         JOIN orders o ON o.id = r.order_id
@@ -35,7 +35,8 @@ _BOOKED = text(
         JOIN captured c ON m.kind = 'payment' AND c.public_id = m.reference
     ) - (
         SELECT coalesce(sum(o.fen), 0) FROM owed o
-        JOIN captured c ON c.id = o.payment_id WHERE o.line_id IS NULL AND o.intent_id IS NULL
+        JOIN captured c ON c.id = o.payment_id
+        WHERE o.line_id IS NULL AND o.cause NOT LIKE 'twice:%'
     ) AS paid, (
         SELECT coalesce(sum(fen), 0) FROM owed
         WHERE line_id IS NOT NULL AND paid_at >= :begins AND paid_at < :ends

@@ -16,8 +16,8 @@ from kernel.identity import Role
 from orders.api.pages import PageIn
 from orders.model import Payment
 from orders.payments import queries
-from orders.payments.captures import confirm_transfer, submit_proof
-from orders.payments.refunds import repay_debt
+from orders.payments.captures import confirm_transfer, record_transfer_again, submit_proof
+from orders.payments.refunds import LONGEST_REFERENCE, repay_debt
 
 blueprint = Blueprint("payments_api", __name__, url_prefix="/api/v1", description="Payments")
 
@@ -83,6 +83,20 @@ class ReceivedIn(Schema):
         unknown = RAISE
 
     received_fen = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
+
+
+class AgainIn(ReceivedIn):
+    """One more transfer on the bank statement, with the bank's number of it."""
+
+    reference = fields.String(required=True, validate=validate.Length(min=3, max=LONGEST_REFERENCE))
+
+
+class OwedOut(Schema):
+    """What is owed back for it."""
+
+    id = fields.String()
+    amount_fen = fields.Integer()
+    state = fields.String()
 
 
 class RepaidIn(Schema):
@@ -175,6 +189,23 @@ def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
 
     body = {"payment": public_id, **payload}
     return once_for_program("payments.confirm", body, act)
+
+
+@blueprint.route("/payments/<public_id>/again", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.arguments(AgainIn)
+@blueprint.response(200, OwedOut)
+def record_again(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
+    """Record one more transfer for what was paid already; all of it is owed back."""
+    account_id = viewer().account_id
+    assert account_id is not None
+
+    def act() -> dict[str, Any]:
+        owed = record_transfer_again(public_id, account_id, **payload)
+        return {"id": owed.public_id, "amount_fen": owed.amount_fen, "state": owed.state}
+
+    return once_for_program("payments.again", {"payment": public_id, **payload}, act)
 
 
 @blueprint.route("/refunds/<public_id>/repay", methods=["POST"])

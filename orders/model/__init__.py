@@ -10,6 +10,7 @@ from orders.model.buying import (
 from orders.model.delivery import Consignment, ConsignmentLine
 from orders.model.order import ORDER_MOVES, LineAssist, Order, OrderEvent, OrderLine, OrderState
 from orders.model.payment import (
+    AGAIN,
     Payment,
     PaymentMethod,
     PaymentShare,
@@ -35,6 +36,7 @@ from orders.model.rounds import (
 from orders.model.settlement import HouseholdShare, Settlement, SettlementLine, SettlementState
 
 __all__ = [
+    "AGAIN",
     "ORDER_MOVES",
     "AllocationRun",
     "BuyingUnit",

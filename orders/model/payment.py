@@ -103,6 +103,10 @@ class RefundState(enum.StrEnum):
     CUT = "cut"  # nothing had been paid yet: what is due was reduced instead
 
 
+AGAIN = "twice:"
+"""How the cause of a refund begins that gives back what came once more; the laws know it, too."""
+
+
 class Refund(Keyed, Base):
     """Money back for one line. `cause` makes it happen once: short:<run>, cancel, late.
 
@@ -144,6 +148,12 @@ class Refund(Keyed, Base):
 
     payment: Mapped[Payment] = relationship()
     order: Mapped[Order] = relationship()
+
+    @property
+    def bank_number(self) -> str:
+        """The bank's number of the transfer that came once more, '' for any other refund."""
+        again = self.intent_id is None and self.cause.startswith(AGAIN)
+        return self.cause.removeprefix(AGAIN) if again else ""
 
 
 class WebhookEvent(SmallKey, Base):

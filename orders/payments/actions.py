@@ -6,6 +6,7 @@ from orders.payments.captures import (
     record_capture,
     record_cash,
     record_expiry,
+    record_transfer_again,
     submit_proof,
 )
 from orders.payments.dues import make_payment
@@ -18,6 +19,7 @@ __all__ = [
     "record_capture",
     "record_cash",
     "record_expiry",
+    "record_transfer_again",
     "refund_line",
     "repay_debt",
     "submit_proof",

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from kernel import audit, clock, files, logs
 from kernel.access import found
 from kernel.db import transaction
-from kernel.errors import Conflict
+from kernel.errors import Conflict, Invalid
 from kernel.money import Money
 from orders import books
 from orders.lifecycle import honour_late, lock_order, move
@@ -27,7 +27,7 @@ from orders.model import (
     Refund,
 )
 from orders.payments.dues import lock_payment
-from orders.payments.refunds import refund_unsold
+from orders.payments.refunds import LONGEST_REFERENCE, cause_again, refund_again, refund_unsold
 
 log = logging.getLogger(__name__)
 
@@ -105,11 +105,18 @@ def _capture_again(session: Session, payment: Payment, order_id: int, captured: 
         return
     # Two of its pages were paid; the second goes back.
     logs.say(log, logging.WARNING, "captured_twice", subject=f"payment:{payment.public_id}")
-    payment.captured_fen += captured.amount_fen
-    refund = refund_unsold(
-        payment, order_id, Money(captured.amount_fen), "twice", intent_id=captured.intent_id
+    _owe_again(
+        payment, order_id, captured.amount_fen, captured.intent_id or "", PaymentMethod.STRIPE
     )
-    books.captured_again(payment, refund)
+
+
+def _owe_again(
+    payment: Payment, order_id: int, amount_fen: int, which: str, method: PaymentMethod
+) -> Refund:
+    payment.captured_fen += amount_fen
+    refund = refund_again(payment, order_id, Money(amount_fen), which, method)
+    books.captured_again(payment, refund, method)
+    return refund
 
 
 def _confirm(order: Order, at: datetime) -> bool:
@@ -181,6 +188,49 @@ def confirm_transfer(public_id: str, account_id: int, received_fen: int | None =
         _capture(session, payment, orders, Captured(amount, clock.now()))
         audit.note("confirm_transfer", f"payment:{public_id}", account_id=account_id)
     return payment
+
+
+def record_transfer_again(
+    public_id: str, account_id: int, *, received_fen: int, reference: str
+) -> Refund:
+    """Staff found one more transfer for what was paid already: owe it back, whole and once.
+
+    `reference` is the bank's number of that transfer; a repeat with the same changes nothing.
+    Raises NotFound for a payment without a transfer's code, Invalid (reference_invalid), and
+    Conflict: not_paid_yet, or amount_differs for a number that stands for another amount.
+    """
+    which = reference.strip()
+    if not 3 <= len(which) <= LONGEST_REFERENCE or not which.isprintable():
+        words = _l("写上银行的转账流水号，3 到 %(n)d 个字符。", n=LONGEST_REFERENCE)
+        raise Invalid(words, code="reference_invalid", fields={"reference": words})
+    with transaction() as session:
+        payment, orders = _lock(session, public_id)
+        found(payment.transfer_code)
+        if payment.state is not PaymentState.CAPTURED:
+            raise Conflict(_l("这一笔还没有记过到账。先确认到账。"), code="not_paid_yet")
+        order_id = min(orders)
+        known = session.scalar(
+            select(Refund).where(Refund.order_id == order_id, Refund.cause == cause_again(which))
+        )
+        if known is not None:
+            _check_same(known, received_fen)
+            return known
+        made = _owe_again(payment, order_id, received_fen, which, PaymentMethod.TRANSFER)
+        subject = f"payment:{public_id}"
+        audit.note("transfer_again", subject, account_id=account_id, reason=which)
+    return made
+
+
+def _check_same(known: Refund, received_fen: int) -> None:
+    if known.amount_fen != received_fen:
+        raise Conflict(
+            _l(
+                "这个流水号记过一笔，金额是 %(sum)s。核对流水号和金额。",
+                sum=Money(known.amount_fen),
+            ),
+            code="amount_differs",
+            recorded_fen=known.amount_fen,
+        )
 
 
 def record_cash(public_id: str) -> Payment:

@@ -15,6 +15,7 @@ from kernel.files import StoredFile
 from kernel.identity import Account, Role
 from kernel.paging import Page, decode, page_of
 from orders.model import (
+    AGAIN,
     BuyingUnit,
     Order,
     Payment,
@@ -73,25 +74,22 @@ def transfers_page(code: str, *, cursor: str | None, page_size: int) -> Page[Pay
 
 
 def _transfers(code: str) -> Select[Payment]:
-    query = (
-        select(Payment)
-        .where(Payment.method == PaymentMethod.TRANSFER)
-        .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
-    )
+    query = select(Payment).options(selectinload(Payment.shares).joinedload(PaymentShare.order))
     wanted = code.strip().upper()
     if wanted:
         return query.where(Payment.transfer_code == wanted)
     # Money may still arrive for one that was given up; then it has to be found here.
     late = (Payment.state != PaymentState.CAPTURED) & Payment.proof_id.is_not(None)
-    return query.where(or_(Payment.state == PaymentState.DUE, late))
+    waited_for = or_(Payment.state == PaymentState.DUE, late)
+    return query.where(Payment.method == PaymentMethod.TRANSFER, waited_for)
 
 
 def transfer(public_id: str) -> Payment:
-    """Return one transfer for staff. Raises NotFound."""
+    """Return one payment that a transfer may come for, for staff. Raises NotFound."""
     return found(
         db.session.scalar(
             select(Payment)
-            .where(Payment.public_id == public_id, Payment.method == PaymentMethod.TRANSFER)
+            .where(Payment.public_id == public_id, Payment.transfer_code.is_not(None))
             .options(selectinload(Payment.shares).joinedload(PaymentShare.order))
         )
     )
@@ -100,6 +98,12 @@ def transfer(public_id: str) -> Payment:
 def proof_of(payment: Payment) -> StoredFile | None:
     """Return the uploaded proof of a transfer, None while there is none."""
     return db.session.get(StoredFile, payment.proof_id) if payment.proof_id else None
+
+
+def came_again(payment: Payment) -> Sequence[Refund]:
+    """Return what came once more for a paid payment and is owed back, the oldest first."""
+    more = Refund.payment_id == payment.id, Refund.cause.startswith(AGAIN)
+    return db.session.scalars(select(Refund).where(*more).order_by(Refund.id)).all()
 
 
 def open_refunds() -> Sequence[Refund]:

@@ -15,6 +15,7 @@ from kernel.errors import Conflict, Invalid
 from kernel.money import Money
 from orders import books
 from orders.model import (
+    AGAIN,
     Order,
     OrderEvent,
     OrderLine,
@@ -27,6 +28,15 @@ from orders.model import (
 )
 from orders.payments.dues import cut, lock_live_payment
 from orders.payments.terms import REFUND_WINDOW
+
+LONGEST_REFERENCE = 34
+"""Characters of a bank's number that fit into a refund's cause."""
+BY_TRANSFER = "by_transfer"
+
+
+def cause_again(which: str) -> str:
+    """Return the cause that names what came once more: Stripe's intent, or the bank's number."""
+    return AGAIN + which[-LONGEST_REFERENCE:]
 
 
 def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refund | None:
@@ -57,7 +67,10 @@ def refund_line(line: OrderLine, units: int, amount: Money, cause: str) -> Refun
         if payment.state is PaymentState.DUE:
             cut(payment, line, units, amount, cause)
             return None
-        return _owe(session, payment, line.order_id, amount, cause, line=line, units=units)
+        failure = _why_no_way_back(payment, clock.now())
+        return _owe(
+            session, payment, line.order_id, amount, cause, failure=failure, line=line, units=units
+        )
 
 
 def _went_back_whole(payment: Payment, order: Order) -> bool:
@@ -68,18 +81,35 @@ def _went_back_whole(payment: Payment, order: Order) -> bool:
     )
 
 
-def refund_unsold(
-    payment: Payment, order_id: int, amount: Money, cause: str, *, intent_id: str | None = None
-) -> Refund:
-    """Owe back money that paid for no goods: too late, more than was due, or paid once more.
+def refund_unsold(payment: Payment, order_id: int, amount: Money, cause: str) -> Refund:
+    """Owe back money that paid for no goods: it came too late, or was not what was due.
 
-    It goes back to `intent_id`, None: to the payment's own. The caller has locked the payment.
+    The caller has locked the payment.
     """
-    if intent_id is not None:
-        cause = f"{cause}:{intent_id[-30:]}"
+    failure = _why_no_way_back(payment, clock.now())
+    with transaction() as session:
+        return _owe(session, payment, order_id, amount, cause, failure=failure)
+
+
+def refund_again(
+    payment: Payment, order_id: int, amount: Money, which: str, method: PaymentMethod
+) -> Refund:
+    """Owe back what came once more for a paid payment, by the way that it came.
+
+    `which` is Stripe's payment intent, to which it goes back, or the bank's number of the
+    transfer; that is a debt. The caller has locked the payment.
+    """
+    intent_id = which if method is PaymentMethod.STRIPE else None
+    failure = None if intent_id is not None else BY_TRANSFER
     with transaction() as session:
         return _owe(
-            session, payment, order_id, amount, cause, line=None, units=0, intent_id=intent_id
+            session,
+            payment,
+            order_id,
+            amount,
+            cause_again(which),
+            failure=failure,
+            intent_id=intent_id,
         )
 
 
@@ -90,13 +120,14 @@ def _owe(
     amount: Money,
     cause: str,
     *,
-    line: OrderLine | None,
-    units: int,
+    failure: str | None,
+    line: OrderLine | None = None,
+    units: int = 0,
     intent_id: str | None = None,
 ) -> Refund:
+    """Write what is owed; `failure` says why it cannot go back by itself, None when it can."""
     if payment.refunded_fen + amount.fen > payment.captured_fen:
         raise Conflict(_l("退的比付的还多。看看已经退过多少，再填。"), code="refund_too_large")
-    failure = None if intent_id is not None else _why_no_way_back(payment, clock.now())
     refund = Refund(
         payment_id=payment.id,
         order_id=order_id,
@@ -119,7 +150,7 @@ def _owe(
 def _why_no_way_back(payment: Payment, at: datetime) -> str | None:
     """Say why money cannot go back by itself (a code); None when it can."""
     if payment.method is not PaymentMethod.STRIPE:
-        return "by_transfer"
+        return BY_TRANSFER
     window = REFUND_WINDOW.get(payment.wallet)
     if window is not None and payment.captured_at is not None and at > payment.captured_at + window:
         return "window_over"

@@ -13,7 +13,7 @@ from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.money import Money, parse_yuan
 from orders.payments import queries
-from orders.payments.captures import check_received, confirm_transfer
+from orders.payments.captures import check_received, confirm_transfer, record_transfer_again
 from orders.payments.refunds import repay_debt
 
 blueprint = Blueprint("transfers", __name__, template_folder="../templates")
@@ -38,6 +38,7 @@ def _page(
     public_id: str,
     *,
     received: str = "",
+    reference: str = "",
     seen: Money | None = None,
     refusal: Refusal | None = None,
 ) -> ResponseReturnValue:
@@ -46,7 +47,9 @@ def _page(
         "orders/transfer.html",
         payment=payment,
         proof=queries.proof_of(payment),
+        again=queries.came_again(payment),
         received=received,
+        reference=reference,
         seen=seen,
         refusal=refusal,
         key=public_code(20),
@@ -60,15 +63,10 @@ def confirm(public_id: str) -> ResponseReturnValue:
     """Compare the amount with what is due, ask for a second look, then record the transfer."""
     payment = queries.transfer(public_id)
     typed = request.form.get("received", "")
-    try:
-        amount = parse_yuan(typed)
-    except ValueError:
-        words = _("到账金额写成 1234.50 这样。")
-        wrong = Invalid(words, fields={"received": words})
-        return _page(public_id, received=typed, refusal=wrong)
     account_id = viewer().account_id
     assert account_id is not None
     try:
+        amount = _received(typed)
         check_received(payment, amount.fen)
         if request.form.get("seen") != "yes":
             return _page(public_id, received=typed, seen=amount)
@@ -77,6 +75,36 @@ def confirm(public_id: str) -> ResponseReturnValue:
         return _page(public_id, received=typed, refusal=refusal)
     flash(_("记上了。订单已确认，总账已入账。"), "done")
     return redirect(url_for("transfers.index"), 303)
+
+
+def _received(typed: str) -> Money:
+    """Return the amount that staff read on the bank statement. Raises Invalid."""
+    try:
+        return parse_yuan(typed)
+    except ValueError as problem:
+        words = _("到账金额写成 1234.50 这样。")
+        raise Invalid(words, fields={"received": words}) from problem
+
+
+@blueprint.post("/staff/transfers/<public_id>/again")
+@allow(Role.STAFF, factor=True)
+def again(public_id: str) -> ResponseReturnValue:
+    """Record one more transfer for what was paid already; it is owed back."""
+    payment = queries.transfer(public_id)
+    typed, reference = request.form.get("received", ""), request.form.get("reference", "")
+    account_id = viewer().account_id
+    assert account_id is not None
+    try:
+        amount = _received(typed)
+        once_for_form(
+            lambda: record_transfer_again(
+                payment.public_id, account_id, received_fen=amount.fen, reference=reference
+            )
+        )
+    except Refusal as refusal:
+        return _page(public_id, received=typed, reference=reference, refusal=refusal)
+    flash(_("记上了。这一笔要退给付款的人，转账退了再回来记。"), "done")
+    return redirect(url_for("transfers.refunds"), 303)
 
 
 @blueprint.get("/staff/refunds")

@@ -114,6 +114,14 @@ BODIES: dict[str, Callable[[Side], Body]] = {
     "POST /pay/<public_id>/transfer": uploaded,
     "POST /api/v1/payments/<public_id>/confirm": lambda _side: {"received_fen": 5900},
     "POST /staff/transfers/<public_id>": lambda _side: {"received": "59.00", "seen": "yes"},
+    "POST /api/v1/payments/<public_id>/again": lambda _side: {
+        "received_fen": 5900,
+        "reference": "BANK-8",
+    },
+    "POST /staff/transfers/<public_id>/again": lambda _side: {
+        "received": "59.00",
+        "reference": "BANK-8",
+    },
     "POST /api/v1/refunds/<public_id>/repay": lambda _side: {"reference": "BANK-7"},
     "POST /staff/refunds/<public_id>": lambda _side: {"reference": "BANK-7"},
     # group orders

@@ -72,10 +72,32 @@ def confirm_on_the_page() -> Move:
     return Move(staff(), f"/staff/transfers/{due.payment_id}", seen, {**seen, "received": "118"})
 
 
-def owed() -> str:
-    """A refund that is a debt: its order was paid by transfer."""
+def paid_by_transfer() -> Placed:
+    """An order whose transfer arrived."""
     paid = placed(builders.account(), PaymentMethod.TRANSFER)
     confirm_transfer(paid.payment_id or "", staff().id, paid.total.fen)
+    return paid
+
+
+@move("payments_api.record_again")
+def record_again() -> Move:
+    """One more transfer for what was paid already."""
+    path = f"/api/v1/payments/{paid_by_transfer().payment_id}/again"
+    body = {"received_fen": 11800, "reference": "BANK-8"}
+    return Move(staff(), path, body, {**body, "reference": "BANK-9"})
+
+
+@move("transfers.again")
+def record_again_on_the_page() -> Move:
+    """The same on the page."""
+    body = {"received": "118.00", "reference": "BANK-8"}
+    path = f"/staff/transfers/{paid_by_transfer().payment_id}/again"
+    return Move(staff(), path, body, {**body, "reference": "BANK-9"})
+
+
+def owed() -> str:
+    """A refund that is a debt: its order was paid by transfer."""
+    paid = paid_by_transfer()
     cancel(db.session.get_one(Order, paid.order_id))
     refund = db.session.query(Refund).filter_by(order_id=paid.order_id).one()
     return refund.public_id

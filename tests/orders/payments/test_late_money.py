@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -11,7 +12,7 @@ from sqlalchemy import select, update
 
 from kernel import clock
 from kernel.db import db, transaction
-from kernel.errors import Conflict
+from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
 from kernel.ledger import AccountKind
 from orders import lifecycle
@@ -24,6 +25,7 @@ from orders.model import (
     PaymentMethod,
     PaymentState,
     PayMode,
+    Refund,
     RefundState,
     Round,
 )
@@ -32,6 +34,8 @@ from orders.payments.actions import (
     Captured,
     confirm_transfer,
     record_capture,
+    record_transfer_again,
+    repay_debt,
 )
 from orders.placing import Placed, place
 from sellers.model import BuyerTake
@@ -199,6 +203,81 @@ def test_what_stripe_takes_for_a_payment_that_a_transfer_paid_goes_back_through_
     assert (refund.state, refund.intent_id) == (RefundState.PENDING, "pi_late")
     assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.TRANSFER_CLEARING)
     assert_laws_hold()
+
+
+def paid_by_transfer() -> Placed:
+    """An order whose transfer arrived."""
+    placed = buy(method=PaymentMethod.TRANSFER)
+    confirm_transfer(placed.payment_id or "", builders.account().id)
+    return placed
+
+
+def came_again(placed: Placed, reference: str = "BANK-2", fen: int = 11_800) -> Refund:
+    """Staff finds one more transfer with the order's code."""
+    staff_id = builders.account().id
+    return record_transfer_again(
+        placed.payment_id or "", staff_id, received_fen=fen, reference=reference
+    )
+
+
+def test_a_second_transfer_for_a_paid_payment_is_owed_back_and_repaid_by_transfer(
+    shop: SandboxServer,
+) -> None:
+    placed = paid_by_transfer()
+    refund = came_again(placed)
+    payment = payment_of(placed)
+    assert (payment.captured_fen, payment.refunded_fen) == (23_600, 11_800)
+    assert (refund.state, refund.amount_fen) == (RefundState.DEBT, 11_800)
+    assert balance(AccountKind.TRANSFER_CLEARING) == 23_600
+    assert balance(AccountKind.REFUNDS_OWED) == -11_800
+    assert order_of(placed).state is OrderState.CONFIRMED
+    assert_laws_hold()
+    repay_debt(refund.public_id, builders.account().id, "BANK-3")
+    assert balance(AccountKind.TRANSFER_CLEARING) == 11_800
+    assert balance(AccountKind.REFUNDS_OWED) == 0
+    assert_laws_hold()
+
+
+def test_a_second_transfer_is_recorded_once_by_the_banks_number(
+    app: Flask, shop: SandboxServer
+) -> None:
+    placed = paid_by_transfer()
+    record = partial(came_again, placed)
+    at_once(app, *[record] * 3)
+    assert [one.amount_fen for one in refunds_of(placed)] == [11_800]
+    with pytest.raises(Conflict) as refusal:
+        came_again(placed, fen=11_700)
+    assert refusal.value.code == "amount_differs"
+    came_again(placed, "BANK-4", 500)
+    assert [one.amount_fen for one in refunds_of(placed)] == [11_800, 500]
+    assert_laws_hold()
+
+
+def test_a_transfer_for_what_was_paid_online_meanwhile_goes_back_by_transfer(
+    shop: SandboxServer,
+) -> None:
+    placed = buy(method=PaymentMethod.TRANSFER)
+    record_capture(placed.payment_id or "", Captured(11_800, clock.now(), "pi_first"))
+    refund = came_again(placed)
+    assert (refund.state, refund.intent_id) == (RefundState.DEBT, None)
+    assert balance(AccountKind.TRANSFER_CLEARING) == 11_800
+    assert balance(AccountKind.PROVIDER_CLEARING) == 11_800
+    assert_laws_hold()
+    repay_debt(refund.public_id, builders.account().id, "BANK-3")
+    assert_laws_hold()
+
+
+def test_what_has_not_arrived_once_cannot_arrive_again(shop: SandboxServer) -> None:
+    placed = buy(method=PaymentMethod.TRANSFER)
+    with pytest.raises(Conflict) as refusal:
+        came_again(placed)
+    assert refusal.value.code == "not_paid_yet"
+    for nothing in ("", "12", "x" * 35):
+        with pytest.raises(Invalid) as wrong:
+            came_again(placed, nothing)
+        assert wrong.value.code == "reference_invalid"
+    assert refunds_of(placed) == []
+    assert payment_of(placed).captured_fen == 0
 
 
 def test_one_order_that_cannot_lapse_keeps_no_other_from_it(

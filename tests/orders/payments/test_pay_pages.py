@@ -213,6 +213,25 @@ def test_only_staff_see_the_queue(shop: SandboxServer, browser: Visitor) -> None
     assert browser.get("/staff/transfers").status_code in (302, 403)
 
 
+def test_a_transfer_that_came_once_more_is_recorded_on_its_page(
+    app: Flask, shop: SandboxServer
+) -> None:
+    placed = buy(PaymentMethod.TRANSFER)
+    staff, person = staff_browser(app)
+    confirm_transfer(placed.payment_id or "", person.id)
+    address = f"/staff/transfers/{placed.payment_id}"
+    assert "同一个识别码又到了一笔" in staff.page(address)
+    form = {"csrf_token": token(staff), "idempotency_key": public_code(20), "reference": "BANK-2"}
+    wrong = staff.post(f"{address}/again", data={**form, "received": "much"})
+    assert (wrong.status_code, "1234.50" in wrong.text) == (422, True)
+    told = staff.post(f"{address}/again", data={**form, "received": "118.00"})
+    assert told.location == "/staff/refunds"
+    db.session.rollback()
+    assert "BANK-2" in staff.page(address)
+    [owed] = db.session.scalars(select(Refund)).all()
+    assert (owed.state, owed.amount_fen) == (RefundState.DEBT, 11_800)
+
+
 def test_programs_pay_by_transfer_too(app: Flask, shop: SandboxServer, browser: Visitor) -> None:
     placed = buy(PaymentMethod.TRANSFER)
     address = f"/api/v1/payments/{placed.payment_id}"
