@@ -65,6 +65,16 @@ class Seller(Base):
     """
 
     __tablename__ = "seller"
+    __table_args__ = (
+        CheckConstraint("(bank_account IS NULL) = (bank_changed_at IS NULL)", name="bank_changed"),
+        CheckConstraint("bank_checked_by <> bank_changed_by", name="bank_two_people"),
+        # Accounts that wait for staff.
+        Index(
+            "ix_seller_bank_waits",
+            "id",
+            postgresql_where="bank_changed_at IS NOT NULL AND bank_checked_at IS NULL",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), primary_key=True)
     kind: Mapped[SellerKind] = mapped_column(choice(SellerKind, 20))
@@ -76,6 +86,11 @@ class Seller(Base):
     # Read, and so decrypted, only by what shows them.
     contact_phone: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
     bank_account: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
+    # Nobody is paid to an account before staff, who did not write it, confirmed it.
+    bank_changed_at: Mapped[datetime | None]
+    bank_changed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    bank_checked_at: Mapped[datetime | None]
+    bank_checked_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     households_count: Mapped[int] = mapped_column(default=0)
     registered_count: Mapped[int] = mapped_column(default=0)
     story_zh: Mapped[str] = mapped_column(Text, default="")
@@ -92,6 +107,11 @@ class Seller(Base):
     certificates: Mapped[list[Certificate]] = relationship(
         back_populates="seller", order_by="Certificate.id"
     )
+
+    @property
+    def bank_waits(self) -> bool:
+        """Whether its bank account waits for staff, and so is not paid to."""
+        return self.bank_changed_at is not None and self.bank_checked_at is None
 
     @property
     def name_zh(self) -> str:

@@ -86,6 +86,8 @@ class RegisteredSellerOut(Schema):
     return_reason = fields.String()
     submitted_at = fields.AwareDateTime(allow_none=True)
     verified_at = fields.AwareDateTime(allow_none=True)
+    bank_changed_at = fields.AwareDateTime(allow_none=True)
+    bank_waits = fields.Boolean()
 
 
 class OwnPageIn(_In):
@@ -176,6 +178,12 @@ class DossierOut(RegisteredSellerOut):
     households_count = fields.Integer()
     registered_count = fields.Integer()
     certificates = fields.List(fields.Nested(OwnCertificateOut))
+
+
+class BankSeenIn(_In):
+    """Since when the bank account stood that staff looked at."""
+
+    bank_changed_at = fields.AwareDateTime(required=True)
 
 
 class SellerReturnIn(_In):

@@ -26,6 +26,8 @@ MOVEMENTS: dict[str, LazyString] = {
 ACTS: dict[str, LazyString] = {
     "seller.verify": _l("认证供货方"),
     "seller.return": _l("退回供货方"),
+    "seller.bank_change": _l("改收款账号"),
+    "seller.bank_confirm": _l("核对收款账号"),
     "seller.reveal": _l("看供货方电话和账号"),
     "order.reveal": _l("看收货人"),
     "household.reveal": _l("看农户资料"),

@@ -28,6 +28,7 @@ from orders.model import (
     YieldEntry,
 )
 from orders.queries.settlement import PAYOUT, unsettled
+from sellers.actions import hold_bank
 from sellers.model import Household, Seller
 from sellers.queries.workspace import plans_in_force
 
@@ -149,7 +150,8 @@ def propose_payout(
     """Propose to record that a settlement was transferred; it waits for a second person.
 
     `reference` is the bank's, `reason` what the second person should look at. Raises
-    NotFound, Invalid without either, Conflict (already_paid, already_proposed).
+    NotFound, Invalid without either, Conflict (already_paid, already_proposed,
+    account_not_confirmed).
     """
     reference = reference.strip()
     if not 3 <= len(reference) <= 80 or not reference.isprintable():
@@ -160,6 +162,7 @@ def propose_payout(
         )
     with transaction() as session:
         stated = _unpaid(session, settlement_id)
+        hold_bank(stated.seller_id)
         facts = {"reference": reference, "total_fen": stated.total_fen}
         second_person.propose(PAYOUT, stated.public_id, facts, reason=reason, account_id=account_id)
     return stated
@@ -168,11 +171,12 @@ def propose_payout(
 def approve_payout(settlement_id: int, *, account_id: int) -> Settlement:
     """Record the transfer that somebody else proposed.
 
-    Raises NotFound, Conflict (already_paid) the second time, and SecondPersonNeeded for
-    whoever proposed it.
+    Raises NotFound, Conflict (already_paid the second time, account_not_confirmed), and
+    SecondPersonNeeded for whoever proposed it.
     """
     with transaction() as session:
         paid = _unpaid(session, settlement_id)
+        hold_bank(paid.seller_id)
         proposal = second_person.approve(PAYOUT, paid.public_id, account_id=account_id)
         paid.state, paid.payout_reference = SettlementState.PAID, proposal.facts["reference"]
         paid.paid_at, paid.paid_by = clock.now(), account_id

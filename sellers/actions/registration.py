@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select, update
@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from kernel import audit, clock, files
 from kernel.access import found
 from kernel.db import db, public_code, transaction
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Conflict, Invalid, SecondPersonNeeded
 from kernel.identity import Account, Membership, Organisation, OrganisationKind, Role, grant
 from sellers.model import (
     Certificate,
@@ -51,6 +51,7 @@ class SellerFacts:
 # What staff looked at when it verified; a change of it needs another look.
 _VERIFIED_FACTS = ("kind", "name_zh", "province", "city", "county", "township", "village")
 _OF_ORGANISATION = ("name_zh", "name_en")
+_BANK = "bank_account"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,11 @@ def register_seller(account_id: int, facts: SellerFacts) -> Seller:
         )
         session.add(organisation)
         session.flush()
-        own = {k: v for k, v in dataclasses.asdict(facts).items() if k not in _OF_ORGANISATION}
+        kept = (*_OF_ORGANISATION, _BANK)
+        own = {k: v for k, v in dataclasses.asdict(facts).items() if k not in kept}
         seller = Seller(id=organisation.id, organisation=organisation, **own)
         session.add(seller)
+        _write_bank(seller, facts.bank_account, account_id)
         session.flush()
         grant(account, Role.CLERK, organisation)
     return seller
@@ -121,8 +124,53 @@ def _move(seller: Seller, to: SellerState) -> None:
     seller.state = to
 
 
-def update_seller(seller_id: int, facts: SellerFacts) -> Seller:
-    """Change what the seller says about itself and return it.
+def _write_bank(seller: Seller, written: str | None, account_id: int) -> None:
+    """Keep the bank account that `account_id` wrote; another one than before waits for staff."""
+    if written is None or written == seller.bank_account:
+        return
+    seller.bank_account = written
+    seller.bank_changed_at, seller.bank_changed_by = clock.now(), account_id
+    seller.bank_checked_at = seller.bank_checked_by = None
+    subject = f"seller:{seller.organisation.public_id}"
+    audit.note("seller.bank_change", subject, account_id=account_id)
+
+
+def confirm_bank(seller_id: int, account_id: int, changed_at: datetime | None) -> Seller:
+    """Let the seller be paid to its bank account, on the word of the staff member `account_id`.
+
+    `changed_at` is since when the account stood that was looked at. Raises Conflict when it was
+    changed since, or nothing waits, and SecondPersonNeeded for whoever wrote it.
+    """
+    with transaction():
+        seller = _locked(seller_id)
+        if not seller.bank_waits or seller.bank_changed_at != changed_at:
+            raise Conflict(
+                _l("收款账号刚改过，或者已经核对过了。刷新后再看一次。"), code="account_changed"
+            )
+        if seller.bank_changed_by == account_id:
+            raise SecondPersonNeeded(_l("自己写的账号，要由另一位同事核对。"))
+        seller.bank_checked_at, seller.bank_checked_by = clock.now(), account_id
+        subject = f"seller:{seller.organisation.public_id}"
+        audit.note("seller.bank_confirm", subject, account_id=account_id)
+    return seller
+
+
+def hold_bank(seller_id: int) -> None:
+    """Keep the seller's bank account as it is while it is paid to, in the caller's transaction.
+
+    Raises Conflict (account_not_confirmed) while it waits for staff.
+    """
+    with transaction() as session:
+        query = select(Seller).where(Seller.id == seller_id)
+        held = query.with_for_update(of=Seller, read=True).execution_options(populate_existing=True)
+        if found(session.scalar(held)).bank_waits:
+            raise Conflict(
+                _l("供货方的收款账号还没核对。核对了再打款。"), code="account_not_confirmed"
+            )
+
+
+def update_seller(seller_id: int, facts: SellerFacts, *, account_id: int) -> Seller:
+    """Change what the seller says about itself and return it; `account_id` wrote it.
 
     Raises Conflict while staff looks at it, and for a change of name, kind or place once
     verified; Invalid for facts that contradict each other.
@@ -137,9 +185,10 @@ def update_seller(seller_id: int, facts: SellerFacts) -> Seller:
             message = _l("认证后不能自己改。要改请联系平台退回。")
             raise Conflict(message, code="already_verified", fields=dict.fromkeys(changed, message))
         for name, value in dataclasses.asdict(facts).items():
-            if value is None:
+            if value is None or name == _BANK:
                 continue
             setattr(seller.organisation if name in _OF_ORGANISATION else seller, name, value)
+        _write_bank(seller, facts.bank_account, account_id)
         seller.organisation.region = facts.county
         for product in session.scalars(select(Product).where(Product.seller_id == seller_id)):
             product.terms = product_terms(product, seller)
@@ -254,13 +303,16 @@ def return_to_seller(seller_id: int, account_id: int, reason: str) -> Seller:
     return seller
 
 
-def reveal_phone(seller_id: int, account_id: int, reason: str) -> str:
-    """Return the seller's phone, and remember who looked and why. Raises Invalid for no reason."""
+def reveal_contact(seller_id: int, account_id: int, reason: str) -> tuple[str, str]:
+    """Return the seller's phone and bank account, and remember who looked and why.
+
+    Raises Invalid for no reason.
+    """
     with transaction():
         seller = _locked(seller_id)
         subject = f"seller:{seller.organisation.public_id}"
         audit.reveal("seller.reveal", subject, account_id=account_id, reason=reason)
-        return seller.contact_phone or ""
+        return seller.contact_phone or "", seller.bank_account or ""
 
 
 def _review(certificate_id: int, account_id: int, to: CertificateState, reason: str = "") -> None:

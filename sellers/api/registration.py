@@ -38,7 +38,8 @@ def mine() -> Seller:
 @blueprint.response(200, schemas.RegisteredSellerOut)
 def update(payload: dict[str, Any]) -> Seller:
     """Change what the seller says about itself."""
-    return actions.update_seller(my_seller(), actions.SellerFacts(**payload))
+    facts = actions.SellerFacts(**payload)
+    return actions.update_seller(my_seller(), facts, account_id=my_account())
 
 
 @blueprint.route("/mine/certificates", methods=["GET"])

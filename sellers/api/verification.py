@@ -49,6 +49,16 @@ def send_back(payload: dict[str, Any], public_id: str) -> Seller:
     return actions.return_to_seller(seller_id, my_account(), payload["reason"])
 
 
+@blueprint.route("/<public_id>/bank", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@blueprint.arguments(schemas.BankSeenIn)
+@blueprint.response(200, schemas.RegisteredSellerOut)
+def confirm_bank(payload: dict[str, Any], public_id: str) -> Seller:
+    """Let a seller be paid to its bank account; not by whoever wrote it."""
+    seller_id = staff.dossier(public_id).seller.id
+    return actions.confirm_bank(seller_id, my_account(), payload["bank_changed_at"])
+
+
 @blueprint.route("/certificates", methods=["GET"])
 @allow(Role.STAFF)
 @blueprint.arguments(schemas.OwnPageIn, location="query")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,16 @@ def waiting_certificates(cursor: str | None = None) -> Page[Certificate]:
 def waiting_count() -> int:
     """Return how many papers of verified sellers wait for staff."""
     return db.session.scalar(_waiting(select(func.count(Certificate.id)))) or 0
+
+
+def waiting_accounts() -> Sequence[Seller]:
+    """Return sellers, at most fifty, whose bank account waits for staff, the longest first."""
+    waiting = (
+        select(Seller)
+        .where(Seller.bank_changed_at.is_not(None), Seller.bank_checked_at.is_(None))
+        .where(Seller.state == SellerState.VERIFIED)
+    )
+    return db.session.scalars(waiting.order_by(Seller.bank_changed_at).limit(50)).all()
 
 
 def certificate(public_id: str) -> Certificate:

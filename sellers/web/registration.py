@@ -55,7 +55,7 @@ def profile() -> ResponseReturnValue:
     form = SellerForm(obj=seller)
     seller_id = seller.id
     if form.validate_on_submit() and attempt(
-        form, lambda: actions.update_seller(seller_id, form.facts())
+        form, lambda: actions.update_seller(seller_id, form.facts(), account_id=my_account())
     ):
         flash(_("改好了。"), "done")
         return redirect(url_for("sellers.desk"))

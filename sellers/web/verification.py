@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
 from kernel.access import allow
-from kernel.errors import Conflict
+from kernel.crypt import mask
+from kernel.errors import Conflict, SecondPersonNeeded
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import RevealForm
@@ -34,6 +37,7 @@ def index() -> ResponseReturnValue:
         page=staff.sellers(state, cursor()),
         counts=staff.seller_counts(),
         papers=staff.waiting_count(),
+        accounts=staff.waiting_accounts(),
         state=state,
         first=cursor() is None,
     )
@@ -105,13 +109,14 @@ def _page(
     public_id: str,
     form: ReturnForm,
     why: RevealForm | None = None,
-    phone: str | None = None,
+    revealed: tuple[str, str] | None = None,
 ) -> ResponseReturnValue:
     return form_page(
         "sellers/dossier.html",
         form,
         why=why or RevealForm(),
-        phone=phone,
+        revealed=revealed,
+        mask=mask,
         dossier=staff.dossier(public_id),
         today=clock.today(),
         states=SellerState,
@@ -121,12 +126,12 @@ def _page(
 @blueprint.post("/<public_id>/phone")
 @allow(Role.STAFF)
 def phone(public_id: str) -> ResponseReturnValue:
-    """Show the seller's phone once, for a reason that is remembered."""
-    seller, why, shown = staff.dossier(public_id).seller, RevealForm(), [""]
+    """Show the seller's phone and bank account once, for a reason that is remembered."""
+    seller, why, shown = staff.dossier(public_id).seller, RevealForm(), [("", "")]
     if why.validate_on_submit() and attempt(
-        why, lambda: shown.append(actions.reveal_phone(seller.id, my_account(), why.reason.data))
+        why, lambda: shown.append(actions.reveal_contact(seller.id, my_account(), why.reason.data))
     ):
-        return _page(public_id, ReturnForm(formdata=None), phone=shown[-1])
+        return _page(public_id, ReturnForm(formdata=None), revealed=shown[-1])
     page = make_response(_page(public_id, ReturnForm(formdata=None), why))
     page.status_code = 422
     return page
@@ -144,6 +149,24 @@ def verify(public_id: str) -> ResponseReturnValue:
         return redirect(url_for("verification.show", public_id=public_id))
     flash(_("已认证，对方现在可以上架。"), "done")
     return redirect(url_for("verification.index"))
+
+
+@blueprint.post("/<public_id>/bank")
+@allow(Role.STAFF, factor=True)
+def confirm_bank(public_id: str) -> ResponseReturnValue:
+    """Let the seller be paid to its bank account."""
+    seller = staff.dossier(public_id).seller
+    try:
+        seen = datetime.fromisoformat(request.form.get("changed_at", ""))
+    except ValueError:
+        seen = None  # as one that was changed since
+    try:
+        actions.confirm_bank(seller.id, my_account(), seen)
+    except (Conflict, SecondPersonNeeded) as refusal:
+        flash(str(refusal.message), "wrong")
+    else:
+        flash(_("核对过了，可以往这个账号打款。"), "done")
+    return redirect(url_for("verification.show", public_id=public_id))
 
 
 @blueprint.post("/<public_id>/return")

@@ -238,6 +238,12 @@ BODIES: dict[str, Callable[[Side], Body]] = {
     # papers
     "POST /api/v1/sellers/certificates/<public_id>/return": lambda _side: {"reason": "看不清"},
     "POST /staff/sellers/certificates/<public_id>/return": lambda _side: {"reason": "看不清"},
+    "POST /api/v1/sellers/<public_id>/bank": lambda _side: {
+        "bank_changed_at": "2026-01-01T00:00:00+00:00"
+    },
+    "POST /staff/sellers/<public_id>/bank": lambda _side: {
+        "changed_at": "2026-01-01T00:00:00+00:00"
+    },
     "POST /api/v1/sellers/<public_id>/return": lambda _side: {"reason": "看不清"},
     "POST /staff/sellers/<public_id>/return": lambda _side: {"reason": "看不清"},
     # broadcasts and links

@@ -1,6 +1,7 @@
 """What a seller is owed for delivered goods, and how it reaches households."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -24,11 +25,13 @@ from orders.model import (
     PayMode,
     Settlement,
     SettlementLine,
+    SettlementState,
 )
 from orders.payments.captures import confirm_transfer
 from orders.placing import place
 from orders.queries.settlement import to_settle
-from sellers.model import BenefitPlan
+from sellers.actions import confirm_bank
+from sellers.model import BenefitPlan, Seller
 from tests import builders
 from tests.at_once import at_once
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, pay
@@ -174,6 +177,41 @@ def test_a_payout_empties_what_was_owed_and_a_second_one_is_refused() -> None:
     after = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen
     assert before - after == 60 * PRICE_FEN
     assert db.session.scalars(select(Settlement.payout_reference)).one() == "BANK-0001"
+
+
+def write_account(seller_id: int, number: str) -> None:
+    """Let the seller have written a bank account that nobody has looked at yet."""
+    with transaction() as session:
+        seller = session.get_one(Seller, seller_id)
+        seller.bank_account, seller.bank_changed_at = number, clock.now()
+        seller.bank_checked_at = seller.bank_checked_by = None
+
+
+def written_at(seller_id: int) -> datetime | None:
+    """Since when its account stands."""
+    db.session.expire_all()
+    return db.session.get_one(Seller, seller_id).bank_changed_at
+
+
+def test_nothing_is_paid_out_while_the_account_waits_for_staff() -> None:
+    closed = handed_over(6)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    first, second = (builders.account(Role.STAFF).id for _ in range(2))
+    pay_out = partial(propose_payout, made.id, "BANK-0001", reason="签收单齐了", account_id=first)
+    write_account(closed.seller.id, "6222000000000001")
+    with pytest.raises(Conflict) as refusal:
+        pay_out()
+    assert refusal.value.code == "account_not_confirmed"
+    confirm_bank(closed.seller.id, first, written_at(closed.seller.id))
+    pay_out()
+    write_account(closed.seller.id, "6222000000000002")
+    with pytest.raises(Conflict) as refusal:
+        approve_payout(made.id, account_id=second)
+    assert refusal.value.code == "account_not_confirmed"
+    db.session.expire_all()
+    assert db.session.get_one(Settlement, made.id).state is SettlementState.STATED
+    confirm_bank(closed.seller.id, second, written_at(closed.seller.id))
+    assert approve_payout(made.id, account_id=second).state is SettlementState.PAID
 
 
 def test_a_shop_order_is_settled_outside_of_rounds() -> None:
