@@ -24,7 +24,6 @@ from livestream.model import (
 )
 from orders.model import CreditKind, CreditSource
 from sellers.actions import (
-    below_asked,
     list_offer,
     open_offers,
     raise_quota,
@@ -122,8 +121,7 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
     """Put a lot on sale in a broadcast at its own price. On sale only while it is live.
 
     Raises NotFound for a lot that is not a verified seller's, Conflict once the broadcast has
-    ended, Invalid for less than half of what the seller asks for it in the shop, and what
-    `sellers.actions.list_offer` raises.
+    ended, and what `sellers.actions.list_offer` raises: Invalid below the seller's own floor.
     """
     with transaction() as session:
         broadcast = hosted(viewer, code, lock=True)
@@ -136,8 +134,6 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
-        if too_low := below_asked(lot_id, pin.price_fen):
-            raise Invalid(fields={"price_fen": too_low})
         offer = list_offer(
             lot_id,
             Place.BROADCAST,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -15,6 +15,7 @@ from kernel.identity import Role
 from kernel.money import Money
 from livestream.model import Broadcast, BroadcastOffer, ShareLink, Touch
 from orders.queries.sales import paid_lines
+from sellers.floors import floors
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
 
@@ -139,13 +140,26 @@ def offers_to_share() -> Sequence[Offer]:
     ).all()
 
 
-def lots_to_pin() -> Sequence[Lot]:
-    """Return lots that can still be promised, for the host to choose from (200 at most)."""
-    return db.session.scalars(
-        select(Lot)
+def lots_to_pin() -> list[tuple[Lot, Money]]:
+    """Return lots that a host may pin now, each with its floor (200 at most, newest first)."""
+    floor = floors(clock.now()).subquery()
+    rows = db.session.execute(
+        select(Lot, floor.c.floor_fen)
+        .join(floor, floor.c.lot_id == Lot.id)
         .join(Seller, Lot.seller_id == Seller.id)
         .where(Lot.promised < Lot.offered, Seller.state == SellerState.VERIFIED)
         .options(joinedload(Lot.product), joinedload(Lot.seller).joinedload(Seller.organisation))
         .order_by(Lot.id.desc())
         .limit(200)
-    ).all()
+    )
+    return [(lot, Money(floor_fen)) for lot, floor_fen in rows]
+
+
+def pinned_in(offer_ids: Collection[int]) -> dict[int, Broadcast]:
+    """Return the broadcasts in which offers are pinned, by the offer's key."""
+    rows = db.session.execute(
+        select(BroadcastOffer.offer_id, Broadcast)
+        .join(BroadcastOffer.broadcast)
+        .where(BroadcastOffer.offer_id.in_(offer_ids))
+    )
+    return {row.offer_id: row.Broadcast for row in rows}

@@ -325,7 +325,8 @@ class Offer(Keyed, Base):
     """A lot on sale in one place at one price. Everything sold is sold through an offer.
 
     `quota` is a ceiling (None: the lot alone is), `limit_per_buyer` likewise. It is on sale
-    while not withdrawn, within its window, and its seller is verified.
+    while not withdrawn, within its window, and its seller is verified. `broadcast_floor_fen`
+    stands on shop offers: see `sellers.floors`.
     """
 
     __tablename__ = "offer"
@@ -333,6 +334,11 @@ class Offer(Keyed, Base):
         CheckConstraint("0 <= sold AND (quota IS NULL OR sold <= quota)", name="quota"),
         CheckConstraint(f"0 < price_fen AND price_fen <= {MAX_FEN}", name="price"),
         CheckConstraint("limit_per_buyer IS NULL OR limit_per_buyer > 0", name="limit"),
+        CheckConstraint(
+            "broadcast_floor_fen IS NULL OR (place = 'shop'"
+            " AND 0 < broadcast_floor_fen AND broadcast_floor_fen <= price_fen)",
+            name="floor",
+        ),
         CheckConstraint("opens_at < closes_at", name="window"),
         # The storefront's list: newest first among what is not withdrawn.
         Index("ix_offer_shelf", "place", "id", postgresql_where="withdrawn_at IS NULL"),
@@ -346,6 +352,7 @@ class Offer(Keyed, Base):
     quota: Mapped[int | None]
     sold: Mapped[int] = mapped_column(default=0)
     limit_per_buyer: Mapped[int | None]
+    broadcast_floor_fen: Mapped[int | None]
     opens_at: Mapped[datetime] = mapped_column(default=clock.now)
     closes_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]

@@ -272,11 +272,14 @@ class OwnLotsOut(Schema):
 
 
 class OwnOfferTermsIn(_In):
-    """At what price and up to how many."""
+    """At what price and up to how many, and how low a broadcast may go (null: not below it)."""
 
     price_fen = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_FEN))
     quota = _units()
     limit_per_buyer = _units()
+    broadcast_floor_fen = fields.Integer(
+        load_default=None, allow_none=True, strict=True, validate=validate.Range(1, MAX_FEN)
+    )
     closes_at = fields.AwareDateTime(load_default=None, allow_none=True)
 
 
@@ -295,6 +298,7 @@ class OwnOfferOut(Schema):
     quota = fields.Integer(allow_none=True)
     sold = fields.Integer()
     limit_per_buyer = fields.Integer(allow_none=True)
+    broadcast_floor_fen = fields.Integer(allow_none=True)
     closes_at = fields.AwareDateTime(allow_none=True)
     withdrawn_at = fields.AwareDateTime(allow_none=True)
 

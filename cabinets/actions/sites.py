@@ -14,13 +14,14 @@ from cabinets.actions import operated
 from cabinets.fills import note_offer
 from cabinets.model import Cabinet, Site, Slot
 from cabinets.stock import expected_of
-from kernel import audit
+from kernel import audit, clock
 from kernel.access import Viewer, found
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Organisation, OrganisationKind, Role
 from orders.model import CreditKind, CreditSource
-from sellers.actions import OfferTerms, below_asked, change_offer, list_offer, withdraw_offer
+from sellers.actions import OfferTerms, change_offer, list_offer, withdraw_offer
+from sellers.floors import below_floor
 from sellers.model import Lot, LotMode, Offer, Place
 
 MAX_SLOTS = 100
@@ -153,7 +154,7 @@ def set_offer(viewer: Viewer, code: str, number: int, lot: str, price_fen: int) 
     """Let a slot sell a lot (by public id) at a price, and return its offer.
 
     The same lot only gets the new price. Raises NotFound, Invalid for a price out of bounds or
-    below half of what the seller asks, and Conflict: slot_not_empty while the slot holds units
+    below the seller's floor, and Conflict: slot_not_empty while the slot holds units
     of another lot, lot_in_field, or seller_not_verified.
     """
     with transaction() as session:
@@ -171,7 +172,7 @@ def set_offer(viewer: Viewer, code: str, number: int, lot: str, price_fen: int) 
 def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) -> Offer:
     """Do what `set_offer` says to a slot whose cabinet the caller has locked."""
     lot = found(session.scalar(select(Lot).where(Lot.public_id == lot_public_id)))
-    if too_low := below_asked(lot.id, price_fen):
+    if too_low := below_floor(lot.id, price_fen, clock.now()):
         raise Invalid(too_low, code="price_too_low", slot=slot.number)
     old = slot.offer
     if old is not None and old.lot_id == lot.id and old.withdrawn_at is None:

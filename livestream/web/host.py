@@ -17,6 +17,7 @@ from kernel.errors import Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import local, of_unit
+from kernel.money import Money
 from livestream import actions, queries
 from livestream.board import Board, board_of
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
@@ -29,6 +30,9 @@ __all__ = ["blueprint", "links"]
 
 HOSTS = (Role.HOST, Role.STAFF)
 READERS = (Role.HOST, Role.STAFF, Role.AUDITOR, Role.ADMIN)
+
+# A seller's list of offers says in which broadcasts its goods are pinned.
+blueprint.add_app_template_global(queries.pinned_in)
 
 
 def _take(form: FlaskForm, refusal: Refusal) -> None:
@@ -70,10 +74,11 @@ def manage(code: str) -> ResponseReturnValue:
     return _manage(code)
 
 
-def _lot_words(lot: Lot) -> str:
+def _lot_words(lot: Lot, floor: Money) -> str:
     words: str = _(
-        "%(product)s · %(seller)s · 还有 %(left)s",
+        "%(product)s · 最低 %(floor)s · %(seller)s · 还有 %(left)s",
         product=local(lot.product),
+        floor=floor,
         seller=local(lot.seller),
         left=of_unit(lot.left, lot.product.unit_name),
     )
@@ -89,7 +94,7 @@ def _manage(code: str, form: PinForm | None = None, status: int = 200) -> Respon
     figures = board_of(broadcast)
     form = form or PinForm(formdata=None)
     form.lot.choices = [
-        SelectChoice(lot.public_id, _lot_words(lot)) for lot in queries.lots_to_pin()
+        SelectChoice(lot.public_id, _lot_words(lot, floor)) for lot, floor in queries.lots_to_pin()
     ]
     page = render_template(
         "livestream/manage.html",

@@ -151,5 +151,10 @@ def _listing(world: World, row: dict[str, str]) -> None:
         ),
     )
     world.lots[code] = lot.public_id
-    offer = actions.list_offer(lot.id, Place.SHOP, int(row["price_fen"]))
+    offer = actions.list_offer(
+        lot.id,
+        Place.SHOP,
+        int(row["price_fen"]),
+        broadcast_floor_fen=int(row["broadcast_floor_fen"] or 0) or None,
+    )
     world.offers[code] = offer.public_id

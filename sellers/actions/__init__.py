@@ -15,7 +15,6 @@ from sellers.actions.households import (
 )
 from sellers.actions.offers import (
     OfferTerms,
-    below_asked,
     change_offer,
     list_offer,
     open_offers,
@@ -67,7 +66,6 @@ __all__ = [
     "add_household",
     "add_lot",
     "add_product",
-    "below_asked",
     "change_household",
     "change_lot",
     "change_offer",

@@ -20,22 +20,24 @@ from kernel.errors import Conflict, Invalid, Text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from sellers import supply
+from sellers.floors import check_floor
 from sellers.model import Lot, Offer, Place, Seller, SellerState
-from sellers.queries.workspace import asking_price
 from sellers.takes import limit_changed
 
-FLOOR_PART = 2
-"""Another's price is at least one part in so many of what the seller itself asks in the shop."""
 HOW_MANY = _l("数量写 1 到 10000000 的整数。")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferTerms:
-    """At what price, up to how many, for whom and until when a lot is on sale."""
+    """At what price, up to how many, for whom and until when a lot is on sale.
+
+    `broadcast_floor_fen` is the lowest price in a broadcast, of a shop offer; None: its price.
+    """
 
     price_fen: int
     quota: int | None = None
     limit_per_buyer: int | None = None
+    broadcast_floor_fen: int | None = None
     opens_at: datetime | None = None
     closes_at: datetime | None = None
 
@@ -47,7 +49,7 @@ def _window_faults(opens_at: datetime, closes_at: datetime | None) -> dict[str, 
     return {}
 
 
-def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
+def _check_terms(place: Place, terms: OfferTerms, opens_at: datetime) -> None:
     wrong = _window_faults(opens_at, terms.closes_at)
     if not 0 < terms.price_fen <= MAX_FEN:
         wrong["price_fen"] = _l("价格要大于零，如 59.00。")
@@ -55,6 +57,11 @@ def _check_terms(terms: OfferTerms, opens_at: datetime) -> None:
         wrong["quota"] = HOW_MANY
     if terms.limit_per_buyer is not None and not 0 < terms.limit_per_buyer <= MAX_UNITS:
         wrong["limit_per_buyer"] = _l("限购至少 1 份；不限就留空。")
+    floor = terms.broadcast_floor_fen
+    if floor is not None and place is not Place.SHOP:
+        wrong["broadcast_floor_fen"] = _l("直播最低价只写在商城的上架里。")
+    elif floor is not None and not 0 < floor <= terms.price_fen:
+        wrong["broadcast_floor_fen"] = _l("直播最低价要大于零，不高于单价；不填就按单价。")
     if wrong:
         raise Invalid(fields=wrong)
 
@@ -71,15 +78,18 @@ def _locked(session: Session, offer_id: int) -> Offer:
     )
 
 
-def below_asked(lot_id: int, price_fen: int) -> Text | None:
-    """Return words for a price that a lot's seller would hardly have meant, None for another.
-
-    For rooms in which others than the seller name the price.
-    """
-    asked = asking_price(lot_id)
-    if asked is None or price_fen * FLOOR_PART >= asked.fen:
-        return None
-    return _l("低于供货方标价 %(price)s 的一半。先和供货方商量，请它改价。", price=asked)
+def _check_lot(session: Session, lot: Lot, place: Place) -> None:
+    """Raise Conflict for a lot that its seller may not put on sale in such a place now."""
+    state = session.scalar(select(Seller.state).where(Seller.id == lot.seller_id))
+    if state is not SellerState.VERIFIED:
+        raise Conflict(
+            _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
+        )
+    if place is not Place.SLOT and lot.is_harvested(clock.today()):
+        raise Conflict(
+            _l("这一批已经采收完，不能再预订。还有货，就新建一个现货批次。"),
+            code="lot_harvested",
+        )
 
 
 def list_offer(
@@ -90,29 +100,28 @@ def list_offer(
     limit_per_buyer: int | None = None,
     opens_at: datetime | None = None,
     closes_at: datetime | None = None,
+    broadcast_floor_fen: int | None = None,
 ) -> Offer:
     """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
 
     Raises NotFound, Invalid, and Conflict while the seller is not verified, or for a lot from the
     field that is harvested: only a cabinet, which holds the goods themselves, still sells it.
+    In a broadcast also what `sellers.floors.check_floor` raises.
     """
     terms = OfferTerms(
-        price_fen=price_fen, quota=quota, limit_per_buyer=limit_per_buyer, closes_at=closes_at
+        price_fen=price_fen,
+        quota=quota,
+        limit_per_buyer=limit_per_buyer,
+        broadcast_floor_fen=broadcast_floor_fen,
+        closes_at=closes_at,
     )
     opens_at = opens_at or clock.now()
-    _check_terms(terms, opens_at)
+    _check_terms(place, terms, opens_at)
     with transaction() as session:
         lot = found(session.get(Lot, lot_id))
-        state = session.scalar(select(Seller.state).where(Seller.id == lot.seller_id))
-        if state is not SellerState.VERIFIED:
-            raise Conflict(
-                _l("还没认证，不能上架。先上传证书，等平台审核。"), code="seller_not_verified"
-            )
-        if place is not Place.SLOT and lot.is_harvested(clock.today()):
-            raise Conflict(
-                _l("这一批已经采收完，不能再预订。还有货，就新建一个现货批次。"),
-                code="lot_harvested",
-            )
+        _check_lot(session, lot, place)
+        if place is Place.BROADCAST:
+            check_floor(lot.id, price_fen, clock.now())
         offer = Offer(
             lot=lot,
             seller_id=lot.seller_id,
@@ -121,6 +130,7 @@ def list_offer(
             price_fen=price_fen,
             quota=quota,
             limit_per_buyer=limit_per_buyer,
+            broadcast_floor_fen=broadcast_floor_fen,
             opens_at=opens_at,
             closes_at=closes_at,
         )
@@ -130,7 +140,7 @@ def list_offer(
 
 
 def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
-    """Change an offer's price, quota, limit and closing, and return it.
+    """Change an offer's price, quota, limit, floor and closing, and return it.
 
     Lines that were sold keep what they froze; units that were sold count against a new limit.
     Only in the shop has an offer a window of its own: elsewhere its round or broadcast says when.
@@ -138,7 +148,7 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
     """
     with transaction() as session:
         offer = _locked(session, offer_id)
-        _check_terms(terms, terms.opens_at or offer.opens_at)
+        _check_terms(offer.place, terms, terms.opens_at or offer.opens_at)
         in_shop = offer.place is Place.SHOP
         if not in_shop and terms.closes_at not in (None, offer.closes_at):
             raise Invalid(fields={"closes_at": _l("卖到几时由预订期或直播定，这里不用填。")})
@@ -150,6 +160,7 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
         offer.price_fen = terms.price_fen
         offer.quota = terms.quota
         limit_changed(offer, terms.limit_per_buyer)
+        offer.broadcast_floor_fen = terms.broadcast_floor_fen
         if in_shop:
             offer.opens_at, offer.closes_at = terms.opens_at or offer.opens_at, terms.closes_at
     return offer

@@ -97,6 +97,7 @@ class OfferForm(FlaskForm):
     )
     quota = WholeField(_l("最多卖多少份"), validators=[Optional()])
     limit_per_buyer = WholeField(_l("每人限购"), validators=[Optional()])
+    broadcast_floor_fen = YuanField(_l("直播最低价（元）"), validators=[Optional()])
     closes_at = DayField(_l("卖到哪天"), validators=[Optional()])
 
     def terms(self, closes_at: datetime | None = None) -> OfferTerms:
@@ -109,6 +110,7 @@ class OfferForm(FlaskForm):
             price_fen=self.price_fen.data,
             quota=self.quota.data,
             limit_per_buyer=self.limit_per_buyer.data,
+            broadcast_floor_fen=self.broadcast_floor_fen.data,
             closes_at=closes_at if day and day == last_day(closes_at) else end_of(day),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -123,15 +124,11 @@ def _load(taken: OfferImport) -> None:
         terms = OfferTerms(
             price_fen=row["price_fen"],
             limit_per_buyer=row["limit_per_buyer"],
+            # A row that was read before there was such a column has none.
+            broadcast_floor_fen=row.get("broadcast_floor_fen"),
             closes_at=_end_of(row["closes_on"]),
         )
-        list_offer(
-            add_lot(product_id, lot).id,
-            Place.SHOP,
-            terms.price_fen,
-            limit_per_buyer=terms.limit_per_buyer,
-            closes_at=terms.closes_at,
-        )
+        list_offer(add_lot(product_id, lot).id, Place.SHOP, **asdict(terms))
         if done % TELL_EVERY_ROWS == 0:
             _tell(import_id, done)
 

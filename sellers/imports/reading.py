@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kernel import clock
-from kernel.money import MAX_FEN, parse_yuan
+from kernel.money import MAX_FEN, Money, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
 from kernel.sheets import check_workbook
 from kernel.text import cleaned
@@ -109,7 +109,7 @@ def _read_row(number: int, cells: dict[str, Any], today: date) -> tuple[Row, lis
             what, with_ = problem
             faults.append(_fault(number, column.key, cells.get(column.key), what, **with_))
     if not faults:
-        faults = list(_check_days(number, row, today))
+        faults = list(_check_row(number, row, today))
     return row, faults
 
 
@@ -180,14 +180,18 @@ _READERS: dict[str, Callable[[str, Any], tuple[Any, Problem | None]]] = {
     "offered": _units(MAX_UNITS, 200),
     "limit_per_buyer": _units(MAX_UNITS, 5),
     "price_fen": _price,
+    "broadcast_floor_fen": _price,
     "harvest_from": _day,
     "harvest_to": _day,
     "closes_on": _day,
 }
 
 
-def _check_days(number: int, row: Row, today: date) -> Iterator[Fault]:
-    """Yield what is wrong with a row's days; each cell alone is right by now."""
+def _check_row(number: int, row: Row, today: date) -> Iterator[Fault]:
+    """Yield what is wrong between a row's cells; each cell alone is right by now."""
+    floor = row["broadcast_floor_fen"]
+    if floor is not None and floor > row["price_fen"]:
+        yield _fault(number, "broadcast_floor_fen", str(Money(floor)), "floor")
     first, last = row["harvest_from"], row["harvest_to"]
     if row["mode"] == "in_field":
         if not first or not last:

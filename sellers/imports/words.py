@@ -121,6 +121,11 @@ COLUMNS = (
         59, 59, needed=True,
     ),
     Column(
+        "broadcast_floor_fen", "直播最低价（元）", "Lowest livestream price (yuan)",
+        "可不填，不高于单价；不填就按单价",
+        "Optional, at most the price; the price itself when left empty",
+    ),
+    Column(
         "limit_per_buyer", "每人限购", "Limit per buyer",
         "可不填，整数；不填就不限", "Optional, a whole number; none when left empty",
     ),
@@ -155,6 +160,7 @@ FAULTS: dict[str, LazyString] = {
     "mode": _l("只能写 现货 或 在地。"),
     "whole": _l("要写 %(least)s 到 %(most)s 的整数，不带单位，如 %(example)s。"),
     "price": _l("要写大于 0 的金额，最多两位小数，如 59 或 59.50。"),
+    "floor": _l("直播最低价比单价高。改成单价或更低，或者留空。"),
     "date": _l("看不懂这个日期。写成 2026-12-01 这样。"),
     "years": _l("年份要在 %(least)s 到 %(most)s 之间。"),
     "window_needed": _l("还在地里的，要写采收从哪天到哪天。"),

@@ -10,7 +10,6 @@ from sqlalchemy.orm import InstrumentedAttribute, contains_eager, joinedload, se
 from kernel import clock
 from kernel.access import found
 from kernel.db import db
-from kernel.money import Money
 from kernel.paging import Page
 from sellers.model import (
     BenefitPlan,
@@ -20,7 +19,6 @@ from sellers.model import (
     LotMode,
     Offer,
     OfferImport,
-    Place,
     Product,
     Seller,
 )
@@ -210,12 +208,3 @@ def stock_figures(seller_id: int) -> StockFigures:
     )
     units = [UnitFigures(name, *(int(n) for n in figures)) for name, *figures in by_unit]
     return StockFigures(on_sale, lots_in_hand, lots_in_field, kinds, units)
-
-
-def asking_price(lot_id: int) -> Money | None:
-    """Return the lowest price at which a lot's seller has it in the shop; None without any."""
-    lowest = select(func.min(Offer.price_fen)).where(
-        Offer.lot_id == lot_id, Offer.place == Place.SHOP, Offer.withdrawn_at.is_(None)
-    )
-    fen = db.session.scalar(lowest)
-    return Money(fen) if fen is not None else None

@@ -164,7 +164,7 @@ def _stock(side: Side, closed: Closed) -> None:
     product = builders.product(closed.seller)
     set_photo(product.id, Upload(picture(side.name), "photo.png"), closed.clerk.id)
     lot = builders.lot(product)
-    offer = builders.offer(lot)
+    offer = builders.offer(lot, broadcast_floor_fen=4900)
     sheet = jobs.upload(closed.seller.id, closed.clerk.id, workbook(RIGHT), "stock.xlsx")
     jobs.read_spreadsheet(import_id=sheet.id)
     assert product.photo is not None

@@ -66,7 +66,8 @@ def test_a_host_plans_goes_live_sells_and_sees_the_board_move(
         Role.HOST, builders.organisation(OrganisationKind.PLATFORM, "某平台"), name_zh="主播"
     )
     seller = builders.seller(name_zh="某村合作社", village="黄陵村")
-    builders.lot(builders.product(seller, picture="orange.webp"), offered=100)
+    lot = builders.lot(builders.product(seller, picture="orange.webp"), offered=100)
+    builders.offer(lot, 6900, broadcast_floor_fen=5900)
     stage = visit("desktop")
     sign_in(stage, host.login)
     address = plan_and_pin(stage)

@@ -121,15 +121,15 @@ def test_a_new_price_keeps_the_offer_and_another_lot_ends_it(operator: Viewer) -
     assert db.session.get_one(Offer, offer.id).withdrawn_at is not None
 
 
-def test_an_operator_sells_nothing_below_half_of_what_its_seller_asks(operator: Viewer) -> None:
+def test_an_operator_sells_nothing_below_its_sellers_floor(operator: Viewer) -> None:
     cabinet(operator)
-    asked = builders.offer(lot(), price_fen=1000).lot
+    asked = builders.offer(lot(), price_fen=1000, broadcast_floor_fen=500).lot
     set_offer(operator, "one-1", 1, asked.public_id, 500)
     for slot in (1, 2):
         with pytest.raises(Invalid) as refusal:
             restock(operator, "one-1", [TripLine(slot, 1, asked.public_id, 499)])
         assert (refusal.value.code, refusal.value.extra["slot"]) == ("price_too_low", slot)
-        assert "¥10.00" in str(refusal.value.message)
+        assert "¥5.00" in str(refusal.value.message)
     assert (offer_in(1), offer_in(2)) == (500, None)
 
 

@@ -76,7 +76,11 @@ class ShopRules(RuleBasedStateMachine):
         self, seller: int, offered: int, price: int, quota: int | None, limit: int | None
     ) -> None:
         lot = builders.lot(builders.product(some(self.world.sellers, seller)), offered)
-        self.world.tried(lambda: selling.list_offer(lot.id, Place.SHOP, price, quota, limit))
+        self.world.tried(
+            lambda: selling.list_offer(
+                lot.id, Place.SHOP, price, quota, limit, broadcast_floor_fen=min(price, 450)
+            )
+        )
 
     @rule(lot=PICK, price=st.sampled_from([400, 990]), quota=st.none() | st.integers(1, 6))
     def list_the_same_lot_again(self, lot: int, price: int, quota: int | None) -> None:

@@ -77,7 +77,7 @@ def new_world() -> World:
     sellers = [_seller(8000), _seller(6000)]
     for seller, limit in zip(sellers, (None, 2), strict=True):
         lot = builders.lot(builders.product(seller), 12)
-        builders.offer(lot, 590, quota=10, limit_per_buyer=limit)
+        builders.offer(lot, 590, quota=10, limit_per_buyer=limit, broadcast_floor_fen=450)
     unit = builders.buying_unit(staff=20)
     host = viewer_for(builders.account(Role.HOST))
     company = builders.organisation(OrganisationKind.CABINET_OPERATOR, "某运营单位")

@@ -50,7 +50,7 @@ def planned(viewer: Viewer) -> Broadcast:
 
 
 def pinned(viewer: Viewer, code: str, quota: int = 10, price_fen: int = 5900) -> Offer:
-    lot = builders.lot(builders.product(builders.seller()), offered=100)
+    lot = builders.offer(price_fen=price_fen).lot
     pin = actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota))
     return db.session.get_one(Offer, pin.offer_id)
 
@@ -97,14 +97,29 @@ def test_going_live_sells_nothing_that_its_seller_withdrew_or_of_a_closed_lot() 
             sell(broadcast, offer, 1)
 
 
-def test_nobody_sells_a_sellers_goods_below_half_of_what_it_asks() -> None:
-    viewer = host()
-    code = planned(viewer).code
-    lot = builders.offer(price_fen=5900).lot
-    with pytest.raises(Invalid) as refusal:
-        actions.pin_offer(viewer, code, Pin(lot.public_id, 2949, 10))
-    assert set(refusal.value.fields) == {"price_fen"}
-    actions.pin_offer(viewer, code, Pin(lot.public_id, 2950, 10))
+def test_a_host_pins_no_lot_below_what_its_seller_says_the_sellers_own_host_included() -> None:
+    offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
+    own = builders.account(Role.HOST, offer.seller.organisation)
+    for viewer in (host(), viewer_of(db.session.get_one(Account, own.id), "")):
+        code = planned(viewer).code
+        with pytest.raises(Invalid) as refusal:
+            actions.pin_offer(viewer, code, Pin(offer.lot.public_id, 4999, 10))
+        assert set(refusal.value.fields) == {"price_fen"}
+        broadcast = queries.by_code(code)
+        assert broadcast is not None
+        assert broadcast.pins == []
+        actions.pin_offer(viewer, code, Pin(offer.lot.public_id, 5000, 10))
+
+
+def test_a_host_picks_among_lots_that_are_on_sale_in_the_shop_each_with_its_floor() -> None:
+    named = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
+    unnamed = builders.offer(price_fen=1200)
+    builders.offer(price_fen=900, withdrawn_at=clock.now())
+    builders.lot(builders.product(builders.seller()))
+    assert [(lot.id, floor.fen) for lot, floor in queries.lots_to_pin()] == [
+        (unnamed.lot_id, 1200),
+        (named.lot_id, 5000),
+    ]
 
 
 def test_starting_and_ending_twice_change_nothing() -> None:
@@ -283,6 +298,21 @@ class TestPages:
         assert answer.status_code == 422
         assert 'id="price_fen-wrong"' in answer.text
         assert "价格要大于零" in answer.text
+
+    def test_the_picker_names_the_floor_and_so_does_the_refusal_of_a_lower_price(
+        self, app: Flask
+    ) -> None:
+        viewer = host()
+        code = planned(viewer).code
+        lot = builders.offer(price_fen=5900, broadcast_floor_fen=5000).lot
+        visitor = Visitor(app, app.response_class)
+        visitor.enter(db.session.get_one(Account, viewer.account_id or 0).login)
+        assert "最低 ¥50.00" in visitor.page(f"/host/{code}")
+        form = {"lot": lot.public_id, "price_fen": "49.99", "quota": "10"}
+        answer = visitor.send(f"/host/{code}/pins", **form, idempotency_key="once")
+        assert answer.status_code == 422
+        assert 'id="price_fen-wrong"' in answer.text
+        assert "供货方定的最低价是 ¥50.00" in answer.text
 
     def test_an_unknown_broadcast_is_not_found(self, client: FlaskClient) -> None:
         assert client.get("/live/nothing").status_code == 404

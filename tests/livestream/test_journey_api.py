@@ -59,9 +59,15 @@ def test_a_host_sells_through_json_and_the_board_counts_it(app: Flask) -> None:
     buyer = signed_in(shopper, builders.account().login)
     lot = builders.lot(builders.product(builders.seller()), offered=100)
     # What the buyer takes from the shop afterwards is the broadcast's too: it was touched.
-    in_shop = builders.offer(lot, price_fen=6500)
+    in_shop = builders.offer(lot, price_fen=6500, broadcast_floor_fen=5900)
     code = planned(stage, host)
     pin = {"lot_id": lot.public_id, "price_fen": 5900, "quota": 20}
+    low = stage.post(
+        f"/api/v1/broadcasts/{code}/pins",
+        json=pin | {"price_fen": 5899},
+        headers=host | {"Idempotency-Key": "low"},
+    )
+    assert (low.status_code, low.get_json()["floor_fen"]) == (422, 5900)
     key = host | {"Idempotency-Key": "pin-1"}
     pinned = [
         stage.post(f"/api/v1/broadcasts/{code}/pins", json=pin, headers=key) for _ in range(2)
@@ -119,7 +125,7 @@ def test_a_host_raises_a_quota_once_and_shows_one_offer_after_the_other(app: Fla
     assert stage.post(f"{way}/next", headers=host).get_json() == {"offer_id": None}
     offers = []
     for n in range(2):
-        lot = builders.lot(builders.product(builders.seller()), offered=100)
+        lot = builders.offer(price_fen=5900).lot
         pin = {"lot_id": lot.public_id, "price_fen": 5900, "quota": 20}
         answer = stage.post(f"{way}/pins", json=pin, headers=host | {"Idempotency-Key": f"p{n}"})
         offers.append(answer.get_json()["offer_id"])

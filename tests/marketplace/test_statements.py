@@ -132,7 +132,7 @@ STATEMENTS = {
     "sellers.lots": 2,
     "sellers.offer": 3,
     "sellers.offer_new": 2,
-    "sellers.offers": 2,
+    "sellers.offers": 3,
     "sellers.product": 2,
     "sellers.product_new": 1,
     "sellers.products": 2,

@@ -184,7 +184,7 @@ def broadcast() -> tuple[Account, Broadcast]:
 def pin() -> Move:
     """A lot goes on sale in a broadcast."""
     host, made = broadcast()
-    lot = builders.lot(builders.product(builders.seller()))
+    lot = builders.offer(price_fen=4900).lot
     body = {"lot_id": lot.public_id, "price_fen": 4900, "quota": 10}
     return Move(host, f"/api/v1/broadcasts/{made.code}/pins", body, {**body, "quota": 20})
 
@@ -193,7 +193,7 @@ def pin() -> Move:
 def pin_on_the_page() -> Move:
     """The same on the page."""
     host, made = broadcast()
-    lot = builders.lot(builders.product(builders.seller()))
+    lot = builders.offer(price_fen=4900).lot
     body = {"lot": lot.public_id, "price_fen": "49.00", "quota": "10"}
     return Move(host, f"/host/{made.code}/pins", body, {**body, "quota": "20"})
 
@@ -202,7 +202,7 @@ def pinned() -> tuple[Account, Broadcast, str]:
     """A broadcast with a pinned offer, and its host."""
     host, made = broadcast()
     viewer = viewer_of(db.session.get_one(Account, host.id), "")
-    lot = builders.lot(builders.product(builders.seller()))
+    lot = builders.offer(price_fen=4900).lot
     pin = live.pin_offer(viewer, made.code, live.Pin(lot.public_id, 4900, 10))
     return host, made, db.session.get_one(Offer, pin.offer_id).public_id
 

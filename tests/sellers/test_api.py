@@ -75,7 +75,11 @@ def test_a_cooperative_registers_is_verified_and_lists_by_call_and_by_spreadshee
     listed = clerk("POST", "/mine/offers", "offer-1", json=offer)
     assert (listed.status_code, listed.json["price_fen"]) == (201, 5900)
     at = f"/mine/offers/{listed.json['id']}"
-    assert clerk("PUT", at, "change-1", json={"price_fen": 4800}).json["price_fen"] == 4800
+    assert listed.json["broadcast_floor_fen"] is None
+    floor = {"price_fen": 4800, "broadcast_floor_fen": 4801}
+    assert clerk("PUT", at, "change-0", json=floor).status_code == 422
+    changed = clerk("PUT", at, "change-1", json=floor | {"broadcast_floor_fen": 4200}).json
+    assert (changed["price_fen"], changed["broadcast_floor_fen"]) == (4800, 4200)
 
     sheet = {"file": (io.BytesIO(workbook({**RIGHT, "产品名称": "土鸡蛋"})), "库存.xlsx")}
     taken = clerk("POST", "/mine/imports", data=sheet)

@@ -110,6 +110,21 @@ def test_right_rows_wait_for_a_look_and_are_then_all_on_sale() -> None:
     assert {lot.mode for lot in db.session.scalars(select(Lot))} == set(LotMode)
 
 
+def test_a_row_says_how_low_a_broadcast_may_go_or_leaves_it_empty() -> None:
+    seller = builders.seller()
+    floors: tuple[dict[str, float], ...] = (
+        {"直播最低价（元）": 45},
+        {"直播最低价（元）": 59.5},
+        {},
+    )
+    rows = [{**RIGHT, "数量": n, **floor} for n, floor in enumerate(floors, start=1)]
+    made = taken(seller, workbook(*rows))
+    jobs.load(made.id)
+    jobs.load_spreadsheet(import_id=made.id)
+    kept = select(Offer.broadcast_floor_fen).order_by(Offer.id)
+    assert db.session.scalars(kept).all() == [4500, 5950, None]
+
+
 def test_a_job_that_runs_again_lists_nothing_twice() -> None:
     made = taken(builders.seller(), workbook(RIGHT))
     jobs.load(made.id)
@@ -135,6 +150,8 @@ def test_a_job_that_runs_again_lists_nothing_twice() -> None:
         ({"单价（元）": "免费"}, ("单价（元）", "price")),
         ({"单价（元）": 0}, ("单价（元）", "price")),
         ({"单价（元）": 1.234}, ("单价（元）", "price")),
+        ({"直播最低价（元）": 0}, ("直播最低价（元）", "price")),
+        ({"直播最低价（元）": 59.51}, ("直播最低价（元）", "floor")),
         ({"现货或在地": "有"}, ("现货或在地", "mode")),
         ({"现货或在地": "在地"}, ("采收开始", "window_needed")),
         ({"采收开始": "下个月"}, ("采收开始", "date")),

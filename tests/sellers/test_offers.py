@@ -20,7 +20,10 @@ from tests import builders
 
 ROOT = Path(__file__).parents[2]
 OTHERS = ("kernel", "orders", "livestream", "cabinets", "marketplace")
-TERMS = {"price_fen", "quota", "limit_per_buyer", "opens_at", "closes_at", "withdrawn_at", "sold"}
+TERMS = {
+    "price_fen", "quota", "limit_per_buyer", "broadcast_floor_fen", "opens_at", "closes_at",
+    "withdrawn_at", "sold",
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

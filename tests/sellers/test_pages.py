@@ -14,8 +14,11 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from kernel import clock, web_sessions
+from kernel.access import viewer_of
 from kernel.db import db
 from kernel.identity import Account, Role
+from livestream import actions as live
+from livestream.model import Broadcast, BroadcastKind
 from sellers import jobs
 from sellers.actions import set_photo
 from sellers.model import Lot, LotMode, Offer, OfferImport, Place, Product, Seller, SellerState
@@ -62,6 +65,16 @@ STOCK = {
     "offered": "200",
     "price_fen": "59.50",
 }
+
+
+def pin(host: Account, lot: str, price_fen: int) -> Broadcast:
+    """A broadcast of `host` in which a lot is pinned."""
+    viewer, at = viewer_of(db.session.get_one(Account, host.id), ""), clock.now()
+    plan = live.Plan("春橙专场", "", BroadcastKind.LIVESTREAM, "", "", at, at + timedelta(hours=2))
+    made = live.plan_broadcast(viewer, plan)
+    live.pin_offer(viewer, made.code, live.Pin(lot, price_fen, 10))
+    return made
+
 
 CLERK_PAGES = [
     "/seller",
@@ -185,6 +198,31 @@ def test_a_new_price_moves_no_closing_hour(app: Flask) -> None:
         db.session.expire_all()
         kept = db.session.get_one(Offer, offer.id)
         assert (kept.price_fen, kept.closes_at) == (4800, closes_at), place
+
+
+def test_a_clerk_says_how_low_a_broadcast_may_go_and_sees_where_goods_are_pinned(
+    app: Flask,
+) -> None:
+    seller = builders.seller()
+    client = signed_in(app, clerk_of(seller))
+    offer = builders.offer(builders.lot(builders.product(seller)))
+    at = f"/seller/offers/{offer.public_id}"
+    assert "直播最低 ¥59.00/箱" in client.get("/seller/offers").get_data(as_text=True)
+    high = send(client, at, price_fen="59", broadcast_floor_fen="60")
+    assert high.status_code == 422
+    assert 'id="broadcast_floor_fen-wrong"' in high.get_data(as_text=True)
+    send(client, at, price_fen="59", broadcast_floor_fen="50")
+    assert 'value="50.00"' in client.get(at).get_data(as_text=True)
+    host = builders.account(Role.HOST, login="host")
+    pinned = pin(host, offer.lot.public_id, 5200)
+    shown = client.get("/seller/offers").get_data(as_text=True)
+    assert "直播最低 ¥50.00/箱" in shown
+    assert re.search(
+        rf"¥52\.00.*?直播 <a href=\"/live/{pinned.code}\">\s*春橙专场", shown, re.DOTALL
+    )
+    # The floor is the shop's alone: the form of what is pinned does not ask for it.
+    [of_pin] = [one.offer.public_id for one in pinned.pins]
+    assert "broadcast_floor_fen" not in client.get(f"/seller/offers/{of_pin}").get_data(True)
 
 
 def test_what_another_seller_has_is_not_found(app: Flask) -> None:

@@ -149,7 +149,7 @@ def test_what_another_seller_has_does_not_exist() -> None:
 
 def test_an_offer_for_another_place_is_not_in_the_shop() -> None:
     lot = builders.lot(builders.product(builders.seller()))
-    assert actions.list_offer(lot.id, Place.BROADCAST, 4900).place is Place.BROADCAST
+    assert actions.list_offer(lot.id, Place.ROUND, 4900).place is Place.ROUND
     assert shelf().items == []
 
 

@@ -40,7 +40,7 @@ def stock(people: People, rows: int) -> list[Offer]:
     for number in range(rows):
         product = builders.product(people.seller, name_zh=f"春橙{number}")
         sellers.set_photo(product.id, photo, people.clerk.id)
-        offers.append(builders.offer(builders.lot(product, 5000)))
+        offers.append(builders.offer(builders.lot(product, 5000), broadcast_floor_fen=4900))
         sellers.add_certificate(
             people.seller.id, people.clerk.id, kind="organic", number=f"ORG-{number}",
             upload=photo,
