@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from flask import Flask
 from sqlalchemy import text
 
-from kernel import crypt
+from kernel import clock, crypt
 from kernel.db import db
 from kernel.settings import data_keys
 from orders.model import Order, PaymentMethod
@@ -44,7 +44,11 @@ def test_what_is_sensitive_is_encrypted_and_no_column_is_forgotten(app: Flask) -
 def test_a_new_key_takes_over_while_the_old_one_still_reads(app: Flask) -> None:
     with app.app_context():
         before = app.extensions["data_key"]
-        seller = builders.seller(contact_phone="13800000001", bank_account="6222000000000001")
+        seller = builders.seller(
+            contact_phone="13800000001",
+            bank_account="6222000000000001",
+            bank_changed_at=clock.now(),
+        )
         households = [builders.household(seller, phone=f"1390000{n:04}") for n in range(3)]
         offer = builders.offer()
         to = Recipient("某人", "13700000001", "重庆市", "某路 1 号")

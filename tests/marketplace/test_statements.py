@@ -60,7 +60,7 @@ STATEMENTS = {
     "health.alive": 0,
     "health.ready": 1,
     "household.home": 2,
-    "household.task": 14,
+    "household.task": 15,
     "ledger.acts": 3,
     "ledger.index": 6,
     "links.follow": 4,
@@ -163,7 +163,7 @@ STATEMENTS = {
     "tokens.index": 2,
     "transfers.index": 3,
     "transfers.refunds": 3,
-    "transfers.show": 4,
+    "transfers.show": 5,
     "units.desk": 11,
     "units.group_order": 11,
     "units.history": 5,
@@ -178,7 +178,7 @@ STATEMENTS = {
     "units_api.show_staff": 3,
     "verification.certificate": 2,
     "verification.certificates": 2,
-    "verification.index": 4,
+    "verification.index": 5,
     "verification.show": 4,
 }
 """Endpoint → statements of a GET, who asks included."""
