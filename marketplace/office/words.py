@@ -44,6 +44,10 @@ ACTS: dict[str, LazyString] = {
     "payout_withdrawn": _l("撤回打款"),
     "new_device_key": _l("换设备密钥"),
     "explain_difference": _l("说明差异"),
+    "organisation_added": _l("添加单位"),
+    "target_set": _l("定年度目标"),
+    "role_granted": _l("给角色"),
+    "role_ended": _l("收回角色"),
     "factor_enrolled": _l("设第二重验证"),
     "recovery_code": _l("用备用码"),
     "factor_taken_away": _l("取消第二重验证"),
@@ -61,6 +65,7 @@ SUBJECTS: dict[str, LazyString] = {
     "cabinet": lazy_pgettext("one", "柜子"),
     "difference": _l("差异"),
     "account": _l("账号"),
+    "organisation": _l("机构"),
 }
 """To what it was done, by the word before the colon."""
 ACCOUNTS: dict[AccountKind, LazyString] = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
@@ -9,13 +12,20 @@ from sqlalchemy import select
 from kernel import ledger
 from kernel.db import db
 from kernel.identity import Role
+from kernel.second_person import ProposalState
 from kernel.tokens import issue_token
+from marketplace.office.words import ACTS
 from orders import books
 from orders.model import Order, OrderState, PaymentMethod
 from orders.placing import Recipient, place
+from orders.queries.settlement import PAYOUT
 from tests import builders
 from tests.marketplace import market_day
 from tests.visitors import Visitor
+
+ROOT = Path(__file__).parents[2]
+NOTED = re.compile(r'audit\.(?:note|reveal)\(\s*f?"([^"]+)"')
+"""An act in a line that remembers it."""
 
 
 def bearer(app: Flask, role: Role) -> dict[str, str]:
@@ -26,6 +36,25 @@ def bearer(app: Flask, role: Role) -> dict[str, str]:
 def _number(app: Flask, state: OrderState) -> str:
     with app.app_context():
         return db.session.scalars(select(Order.number).where(Order.state == state)).first() or ""
+
+
+def acts_in_the_code() -> set[str]:
+    """Every act that some line of the program notes, with what it fills in."""
+    filled = {"{to}": ("accepted", "returned"), "{kind}": (PAYOUT,)}
+    filled["{state}"] = (ProposalState.DECLINED, ProposalState.WITHDRAWN)
+    acts: set[str] = set()
+    for package in ("kernel", "sellers", "orders", "livestream", "cabinets", "marketplace"):
+        for path in (ROOT / package).rglob("*.py"):
+            acts |= set(NOTED.findall(path.read_text(encoding="utf-8")))
+    for hole, words in filled.items():
+        acts = {act.replace(hole, word) for act in acts for word in words}
+    return acts
+
+
+def test_every_act_that_the_program_notes_has_its_words() -> None:
+    acts = acts_in_the_code()
+    assert {"seller.verify", "payout_declined", "certificate.returned"} <= acts
+    assert acts - ACTS.keys() == set()
 
 
 def test_staff_find_an_order_by_its_number_and_its_state(app: Flask, client: FlaskClient) -> None:
