@@ -38,6 +38,10 @@ TOUCH_AGAIN = timedelta(minutes=30)
 """A visitor who comes back within this time is the same visit."""
 
 
+LATE = timedelta(minutes=10)
+"""How long ago a planned beginning may lie: whoever fills in a form is not quick."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a host says of a broadcast before it starts. Planned times decide nothing."""
@@ -56,6 +60,9 @@ def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
     if not plan.title_zh.strip():
         raise Invalid(fields={"title_zh": _l("给这一场起个名字。")})
     clock.check_years(planned_from=plan.planned_from, planned_to=plan.planned_to)
+    if plan.planned_from < clock.now() - LATE:
+        message = _l("计划开始的时间已经过了。选现在或以后的时间。")
+        raise Invalid(fields={"planned_from": message})
     if plan.planned_to <= plan.planned_from:
         raise Invalid(fields={"planned_to": _l("结束要晚于开始。")})
     code = public_code(8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -16,7 +16,7 @@ from kernel.money import Money
 from livestream.model import Broadcast, BroadcastOffer, ShareLink, Touch
 from orders.queries.sales import paid_lines
 from sellers.floors import floors
-from sellers.model import Lot, Offer, Place, Seller, SellerState
+from sellers.model import Lot, LotMode, Offer, Place, Seller, SellerState
 
 
 def listed() -> Sequence[Broadcast]:
@@ -141,13 +141,18 @@ def offers_to_share() -> Sequence[Offer]:
 
 
 def lots_to_pin() -> list[tuple[Lot, Money]]:
-    """Return lots that a host may pin now, each with its floor (200 at most, newest first)."""
+    """Return lots that a host may pin now, each with its floor (200 at most, newest first).
+
+    As `sellers.actions.list_offer` has it: of a verified seller, not sold out, and not from a
+    field that is harvested.
+    """
+    growing = or_(Lot.mode != LotMode.IN_FIELD, Lot.harvest_to >= clock.today())
     floor = floors(clock.now()).subquery()
     rows = db.session.execute(
         select(Lot, floor.c.floor_fen)
         .join(floor, floor.c.lot_id == Lot.id)
         .join(Seller, Lot.seller_id == Seller.id)
-        .where(Lot.promised < Lot.offered, Seller.state == SellerState.VERIFIED)
+        .where(Lot.promised < Lot.offered, Seller.state == SellerState.VERIFIED, growing)
         .options(joinedload(Lot.product), joinedload(Lot.seller).joinedload(Seller.organisation))
         .order_by(Lot.id.desc())
         .limit(200)

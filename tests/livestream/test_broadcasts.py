@@ -21,7 +21,7 @@ from livestream.model import Broadcast, BroadcastKind, Touch
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
 from sellers.actions import close_lot, withdraw_offer
-from sellers.model import Offer
+from sellers.model import LotMode, Offer
 from tests import builders
 from tests.town.visits import counting
 from tests.visitors import Visitor
@@ -131,6 +131,28 @@ def test_starting_and_ending_twice_change_nothing() -> None:
     assert actions.end(viewer, code).ended_at == ended
     with pytest.raises(Conflict):
         actions.start(viewer, code)
+
+
+def test_a_broadcast_is_not_planned_in_the_past() -> None:
+    viewer, now = host(), clock.now()
+    plan = Plan("春橙直播", "", BroadcastKind.LIVESTREAM, "", "", now, now + timedelta(hours=2))
+    actions.plan_broadcast(viewer, replace(plan, planned_from=now - timedelta(minutes=9)))
+    with pytest.raises(Invalid) as refusal:
+        actions.plan_broadcast(viewer, replace(plan, planned_from=now - timedelta(minutes=11)))
+    assert set(refusal.value.fields) == {"planned_from"}
+    assert len(db.session.scalars(select(Broadcast)).all()) == 1
+
+
+def test_a_host_chooses_from_what_can_be_pinned() -> None:
+    product, day = builders.product(builders.seller()), clock.today()
+    in_hand = builders.lot(product, offered=5)
+    begun = day - timedelta(days=9)
+    builders.lot(
+        product, 5, LotMode.IN_FIELD, harvest_from=begun, harvest_to=day - timedelta(days=1)
+    )
+    growing = builders.lot(product, 5, LotMode.IN_FIELD, harvest_from=begun, harvest_to=day)
+    builders.lot(product, offered=5, promised=5)
+    assert [one.id for one in queries.lots_to_pin()] == [growing.id, in_hand.id]
 
 
 def test_planned_times_decide_nothing() -> None:
