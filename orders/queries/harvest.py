@@ -206,6 +206,31 @@ def quotas_of_steward(account_id: int, most: int = 100) -> list[HouseholdQuota]:
     )
 
 
+def next_task(done: HouseholdQuota, steward_id: int | None) -> HouseholdQuota | None:
+    """Return what the household has to do next, the oldest first; None when nothing waits.
+
+    For a steward, of any of the households for which they act.
+    """
+    own = HouseholdQuota.household_id == done.household_id
+    return db.session.scalar(
+        select(HouseholdQuota)
+        .join(HouseholdQuota.household)
+        .outerjoin(AllocationRun, AllocationRun.item_id == HouseholdQuota.item_id)
+        .options(
+            contains_eager(HouseholdQuota.household),
+            joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
+        )
+        .where(
+            own if steward_id is None else Household.steward_id == steward_id,
+            HouseholdQuota.id != done.id,
+            HouseholdQuota.state.in_((QuotaState.OFFERED, QuotaState.ACCEPTED)),
+            AllocationRun.id.is_(None),
+        )
+        .order_by(HouseholdQuota.id)
+        .limit(1)
+    )
+
+
 def any_item(public_id: str) -> NoticeItem | None:
     """Return an item whoever asks; the caller checks for whom they act."""
     return db.session.scalar(select(NoticeItem).where(NoticeItem.public_id == public_id))

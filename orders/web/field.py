@@ -96,6 +96,7 @@ def _page(
         typed=typed,
         refusal=refusal,
         by_proxy=steward_id is not None,
+        next=queries.next_task(quota, steward_id),
         others=queries.quotas_of_steward(steward_id) if steward_id else [],
         key=public_code(20),
     )

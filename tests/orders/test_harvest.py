@@ -5,13 +5,15 @@ from flask import Flask
 from sqlalchemy import select
 
 from kernel.audit import AuditEntry
-from kernel.db import db
+from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid
+from kernel.identity import Role
 from kernel.money import Money
 from orders.actions.harvest import answer, propose, split
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import HouseholdQuota, QuotaState
 from orders.queries.tasks import token_of
+from sellers.model import Household
 from tests import builders
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 from tests.visitors import Visitor
@@ -140,3 +142,26 @@ def test_a_household_reads_what_it_gets_by_delivery_before_and_after(app: Flask)
     enter_yield(closed.item.id, quota.household_id, harvested, account_id=None)
     allocate(closed.item.id, "pro_rata", account_id=None)
     assert f"大约到手 {Money(by_unit * (units - 2))}，结算后打给你" in household.page(address)
+
+
+def test_a_household_is_asked_before_it_declines_and_led_to_its_next_task(app: Flask) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quotas, steward = list(closed.item.quotas), builders.account(Role.STEWARD)
+    with transaction() as session:
+        for quota in quotas[:2]:
+            session.get_one(Household, quota.household_id).steward_id = steward.id
+    first, second = (f"/field/{token_of(quota)}" for quota in quotas[:2])
+    household, helper = Visitor(app, app.response_class), Visitor(app, app.response_class)
+    helper.enter(steward.login)
+    asked = household.page(first)
+    assert 'data-ask="真的不接吗？"' in asked
+    assert "下一" not in asked
+    answer(quotas[0].id, accept=True, account_id=None, by_proxy=False)
+    alone = household.page(first)
+    assert "现在没有别的任务" in alone
+    assert second not in alone
+    assert f'btn-field" href="{second}"' in helper.page(first)
+    answer(quotas[1].id, accept=False, account_id=steward.id, by_proxy=True)
+    assert f'btn-field" href="{first}"' in helper.page(second)
+    assert "回到我帮扶的农户" in helper.page(first)
