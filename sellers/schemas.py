@@ -9,6 +9,7 @@ from kernel.crypt import mask, mask_phone
 from kernel.fields import Text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
+from kernel.text import PHONE
 from sellers.actions.households import MAX_WEIGHT, PLAN_KINDS
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.model import (
@@ -66,7 +67,7 @@ class OwnSellerIn(_In):
     county = _text(20, needed=True)
     township = _text(20)
     village = _text(20)
-    contact_phone = fields.String(load_default=None, validate=validate.Length(1, 20))
+    contact_phone = fields.String(load_default=None, validate=validate.Regexp(PHONE))
     bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
     households_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
     registered_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))

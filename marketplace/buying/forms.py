@@ -13,13 +13,12 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import HiddenInput
 
-from kernel.text import cleaned, plain
+from kernel.text import PHONE, cleaned, plain
 from orders.model import PaymentMethod
 from orders.placing import MAX_LINES, Recipient
 
 _ADDRESS = ("name", "phone", "city", "address")
 _UNITS = re.compile(r"[1-9][0-9]{0,7}")
-_PHONE = r"^\+?[0-9][0-9 -]{5,18}[0-9]$"
 
 
 def _text(label: LazyString, most: int, missing: LazyString) -> StringField:
@@ -39,7 +38,7 @@ class CheckoutForm(FlaskForm):
         _l("电话"),
         validators=[
             DataRequired(_l("填电话，送货时用。")),
-            Regexp(_PHONE, message=_l("电话像是少了几位，例如 13800000000。")),
+            Regexp(PHONE, message=_l("电话像是少了几位，例如 13800000000。")),
         ],
         filters=[plain],
     )

@@ -8,6 +8,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 
 from kernel.fields import PlainText, needed_text
 from kernel.quantity import MAX_UNITS
+from kernel.text import PHONE
 from orders.model import OrderState, PaymentMethod
 from orders.placing import MAX_LINES
 
@@ -29,7 +30,7 @@ class RecipientIn(Schema):
         unknown = RAISE
 
     name = needed_text(40)
-    phone = PlainText(required=True, validate=validate.Regexp(r"^\+?[0-9][0-9 -]{5,18}[0-9]$"))
+    phone = PlainText(required=True, validate=validate.Regexp(PHONE))
     city = needed_text(40)
     address = needed_text(120)
 

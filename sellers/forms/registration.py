@@ -5,12 +5,15 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import InputRequired, Optional, Regexp
 
+from kernel.text import PHONE, cleaned
 from sellers.actions import SellerFacts
-from sellers.forms.inputs import DayField, WholeField, long_text, pick, text
+from sellers.forms.inputs import DayField, TextField, WholeField, long_text, pick, text
 from sellers.model import SellerKind
 from sellers.words import CERTIFICATES, SELLER_KINDS
+
+_WRONG_PHONE = _l("电话不对。手机写 11 位，座机带区号，例如 13800000000 或 0751-8888888。")
 
 
 class SellerForm(FlaskForm):
@@ -24,7 +27,9 @@ class SellerForm(FlaskForm):
     county = text(_l("区县"), 20, needed=_l("写区县名，如 开州区。"))
     township = text(_l("乡镇"), 20)
     village = text(_l("村"), 20)
-    contact_phone = text(_l("联系电话"), 20)
+    contact_phone = TextField(
+        _l("联系电话"), [Optional(), Regexp(PHONE, message=_WRONG_PHONE)], filters=[cleaned]
+    )
     bank_account = text(_l("收款账号"), 40)
     households_count = WholeField(_l("带动农户"), least=0, validators=[Optional()])
     registered_count = WholeField(_l("其中脱贫户"), least=0, validators=[Optional()])

@@ -110,12 +110,20 @@ def test_an_account_without_a_seller_is_led_to_registration_and_becomes_its_cler
     wrong = send(client, "/seller/register", kind="cooperative", name_zh="某村合作社")
     assert wrong.status_code == 422
     assert 'aria-describedby="province-wrong"' in wrong.get_data(as_text=True)
-    facts = {"province": "重庆市", "city": "重庆市", "county": "开州区", "contact_phone": "023000"}
+    facts = {
+        "province": "重庆市",
+        "city": "重庆市",
+        "county": "开州区",
+        "contact_phone": "02300000000",
+    }
     nameless = send(client, "/seller/register", kind="cooperative", name_zh="  ", **facts)
     assert nameless.status_code == 422
     assert 'aria-describedby="name_zh-wrong"' in nameless.get_data(as_text=True)
     assert db.session.scalar(select(func.count()).select_from(Seller)) == 0
-    done = send(client, "/seller/register", kind="cooperative", name_zh="某村合作社", **facts)
+    named = {"kind": "cooperative", "name_zh": "某村合作社", **facts}
+    mistyped = send(client, "/seller/register", **{**named, "contact_phone": "138"})
+    assert (mistyped.status_code, "座机带区号" in mistyped.text) == (422, True)
+    done = send(client, "/seller/register", **named)
     assert done.request.path == "/seller/certificates"
     paper = (io.BytesIO(picture().data), "licence.png")
     send(client, "/seller/certificates", kind="licence", number="91500", file=paper)
