@@ -86,7 +86,9 @@ def _lot_words(lot: Lot, floor: Money) -> str:
         return words
     # A seller has one lot of a product per harvest: the days alone tell them apart.
     first, last = (f"{day.month}/{day.day}" for day in (lot.harvest_from, lot.harvest_to))
-    return f"{words} · {_('%(first)s–%(last)s 采收', first=first, last=last)}"
+    # Not within an f-string: nobody would find the words that are to be translated.
+    harvest: str = _("%(first)s–%(last)s 采收", first=first, last=last)
+    return f"{words} · {harvest}"
 
 
 def _manage(code: str, form: PinForm | None = None, status: int = 200) -> ResponseReturnValue:
