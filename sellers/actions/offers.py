@@ -158,9 +158,9 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
             message = _l("已经有人订了，数量不能比订出去的少。")
             raise Conflict(message, code="below_sold", fields={"quota": message})
         offer.price_fen = terms.price_fen
+        offer.broadcast_floor_fen = terms.broadcast_floor_fen
         offer.quota = terms.quota
         limit_changed(offer, terms.limit_per_buyer)
-        offer.broadcast_floor_fen = terms.broadcast_floor_fen
         if in_shop:
             offer.opens_at, offer.closes_at = terms.opens_at or offer.opens_at, terms.closes_at
     return offer

@@ -96,6 +96,13 @@ def test_another_floor_is_for_later_pins_and_leaves_earlier_ones_as_they_are() -
     assert (kept.price_fen, kept.withdrawn_at) == (5000, None)
 
 
+def test_price_and_floor_fall_together_also_when_a_limit_per_buyer_comes() -> None:
+    offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
+    terms = actions.OfferTerms(price_fen=4000, limit_per_buyer=2)
+    changed = actions.change_offer(offer.id, terms)
+    assert (changed.price_fen, changed.broadcast_floor_fen) == (4000, None)
+
+
 @pytest.mark.parametrize("terms", [{"price_fen": 4999}, {"price_fen": 6000, "floor": 6001}])
 def test_a_price_never_falls_below_its_floor(terms: dict[str, int]) -> None:
     offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
