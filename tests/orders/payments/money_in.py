@@ -154,7 +154,6 @@ def give_one_back(placed: Placed, cause: str) -> None:
     with transaction() as session:
         order = lifecycle.lock_order(session, placed.order_id)
         [line] = order.lines
-        if refund_line(line, 1, Money(line.price_fen), cause) is None:
-            return
+        refund_line(line, 1, Money(line.price_fen), cause)
         if line.released == 0:
             lifecycle.give_back(line, 1)
