@@ -1,6 +1,7 @@
 """The life of an order: one table of moves, and what a move gives back.
 
-An order is locked before its payment, and both before lots and offers, everywhere.
+An order is locked before its payment, both before what a harvest notice asks for, and all
+before lots and offers, everywhere.
 """
 
 from __future__ import annotations

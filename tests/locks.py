@@ -9,15 +9,16 @@ from sqlalchemy import text
 from kernel.db import db
 
 
-def waits_for_a_lock() -> bool:
-    """Whether somebody in this database waits for somebody else."""
+def waiting_for_locks() -> int:
+    """How many in this database wait for somebody else."""
     with db.engine.connect() as beside:
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        return bool(beside.scalar(text(f"{waiting} AND datname = current_database()")))
+        return beside.scalar(text(f"{waiting} AND datname = current_database()")) or 0
 
 
 def start_and_wait(other: threading.Thread) -> None:
-    """Start `other` and return once it waits for a lock."""
+    """Start `other` and return once it waits for a lock, beside those that wait already."""
+    before = waiting_for_locks()
     other.start()
-    while not waits_for_a_lock():
+    while waiting_for_locks() == before:
         assert other.is_alive()

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from kernel import audit, clock
+from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.money import Money
@@ -158,6 +159,8 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
     if policy not in POLICIES:
         raise Invalid(fields={"policy": _l("没有这种分法。")}, code="unknown_policy")
     with transaction() as session:
+        # Orders before their item, as whoever pays late does; while it is ours no other joins.
+        _lock_orders(session, found(session.get(NoticeItem, item_id)))
         item = lock_item(session, item_id)
         yielded = session.scalar(
             select(func.sum(YieldEntry.quantity)).where(YieldEntry.item_id == item_id)
@@ -184,8 +187,14 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
 
 def _lock_lines(session: Session, item: NoticeItem) -> list[OrderLine]:
     """Return the lines of `item`, oldest first, with their orders locked."""
-    wanted = lines_for(item)
-    touched = wanted.with_only_columns(OrderLine.order_id).order_by(None)
+    _lock_orders(session, item)
+    # Read again: what was cancelled while we waited for a lock is no longer among them.
+    wanted = lines_for(item).options(selectinload(OrderLine.order))
+    return list(session.scalars(wanted.execution_options(populate_existing=True)))
+
+
+def _lock_orders(session: Session, item: NoticeItem) -> None:
+    touched = lines_for(item).with_only_columns(OrderLine.order_id).order_by(None)
     session.scalars(
         select(Order)
         .where(Order.id.in_(touched))
@@ -193,9 +202,6 @@ def _lock_lines(session: Session, item: NoticeItem) -> list[OrderLine]:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    # Read again: what was cancelled while we waited for a lock is no longer among them.
-    wanted = wanted.options(selectinload(OrderLine.order))
-    return list(session.scalars(wanted.execution_options(populate_existing=True)))
 
 
 def _divide(session: Session, lines: list[OrderLine], units: list[int], run: AllocationRun) -> None:

@@ -272,7 +272,11 @@ def test_without_the_lock_two_allocations_collide_in_the_database(app: Flask) ->
         both_read.wait(PATIENCE_S)
         return item
 
-    with mock.patch.object(yields, "lock_item", unlocked), pytest.RaisesGroup(IntegrityError):
+    with (
+        mock.patch.object(yields, "lock_item", unlocked),
+        mock.patch.object(yields, "_lock_orders"),
+        pytest.RaisesGroup(IntegrityError),
+    ):
         at_once(app, *[lambda: allocate(item_id, "pro_rata", account_id=None)] * 2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -18,6 +20,7 @@ from kernel.ledger import AccountKind
 from orders import lifecycle
 from orders.actions.closing import close_due_rounds, close_group_order
 from orders.actions.group_orders import open_group_order, set_needs
+from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import (
     Order,
     OrderState,
@@ -40,10 +43,11 @@ from orders.payments.actions import (
 from orders.placing import Placed, place
 from sellers.model import BuyerTake
 from tests import builders
-from tests.at_once import at_once
+from tests.at_once import PATIENCE_S, at_once
 from tests.laws import assert_laws_hold
+from tests.locks import start_and_wait
 from tests.orders.fairs import fair, official, promised
-from tests.orders.harvest_builders import pay
+from tests.orders.harvest_builders import closed_round, pay
 from tests.orders.payments.money_in import (
     BACK,
     balance,
@@ -320,3 +324,38 @@ def test_late_money_takes_no_more_of_a_harvest_than_was_asked_for(shop: SandboxS
         assert db.session.get_one(Order, late.id).state is OrderState.LAPSED
         assert promised(f.eggs) == (50, 50)
     check_laws()
+
+
+def test_late_money_and_an_allocation_that_waited_for_the_same_order_both_end(
+    app: Flask, shop: SandboxServer
+) -> None:
+    closed = closed_round(10, paid=0)
+    enter_yield(closed.item.id, None, Harvested(10), account_id=None)
+    [order] = closed.orders
+    [payment] = db.session.scalars(select(Payment))
+    order_id, item_id, public_id = order.id, closed.item.id, payment.public_id
+    arrived = Captured(payment.amount_fen, clock.now(), "pi_late")
+    db.session.rollback()
+    works = (
+        lambda: record_capture(public_id, arrived),
+        lambda: allocate(item_id, "pro_rata", account_id=None),
+    )
+    given: list[object] = []
+
+    def run(work: Callable[[], object]) -> None:
+        with app.app_context():
+            given.append(work())
+
+    waiting = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
+    with transaction() as session:
+        lifecycle.lock_order(session, order_id)
+        for one in waiting:
+            start_and_wait(one)
+        assert lifecycle.lapse_due(clock.now() + timedelta(days=3)) == 1
+    for one in waiting:
+        one.join(PATIENCE_S)
+    assert len(given) == len(works)
+    db.session.expire_all()
+    assert db.session.get_one(Order, order_id).state is OrderState.CONFIRMED
+    assert db.session.get_one(Order, order_id).lines[0].allocated == 10
+    assert_laws_hold()
