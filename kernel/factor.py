@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import audit, clock, throttle
+from kernel.audit import Act
 from kernel.crypt import EncryptedText
 from kernel.db import Base, SmallKey, db, transaction
 from kernel.errors import Conflict, Invalid
@@ -133,7 +134,7 @@ def enrol(account: Account, secret: str, code: str) -> list[str]:
             SecondFactor, account.id, with_for_update=True, populate_existing=True
         )
         row.secret, row.last_step, row.enrolled_at = secret, step, clock.now()
-        audit.note("factor_enrolled", f"account:{account.public_id}", account_id=account.id)
+        audit.note(Act.FACTOR_ENROLLED, f"account:{account.public_id}", account_id=account.id)
         codes = renew_recovery_codes(account)
     throttle.forget(gate)
     return codes
@@ -228,7 +229,9 @@ def _use_recovery(account: Account, code: str) -> bool:
             .returning(RecoveryCode.id)
         )
         if used is not None:
-            audit.note("recovery_code", f"account:{account.public_id}", account_id=account.id)
+            audit.note(
+                Act.RECOVERY_CODE_USED, f"account:{account.public_id}", account_id=account.id
+            )
     return used is not None
 
 
@@ -237,7 +240,7 @@ def take_away(account: Account) -> None:
     with transaction() as session:
         session.execute(delete(SecondFactor).where(SecondFactor.account_id == account.id))
         session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.id))
-        audit.note("factor_taken_away", f"account:{account.public_id}", account_id=None)
+        audit.note(Act.FACTOR_REMOVED, f"account:{account.public_id}", account_id=None)
 
 
 def enrol_known(account_ids: Sequence[int], secret: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, select, text
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kernel import audit, clock
+from kernel.audit import Act
 from kernel.db import Base, Keyed, choice, db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from kernel.identity import Account
@@ -92,7 +93,9 @@ def propose(
         )
         session.add(made)
         session.flush()
-        audit.note(f"{kind}_proposed", f"{kind}:{subject}", account_id=account_id, reason=words)
+        audit.note(
+            Act(f"{kind}_proposed"), f"{kind}:{subject}", account_id=account_id, reason=words
+        )
     return made
 
 
@@ -124,7 +127,7 @@ def approve(kind: str, subject: str, *, account_id: int) -> Proposal:
             raise SecondPersonNeeded()
         _decide(waiting, ProposalState.APPROVED, account_id, "")
         session.flush()
-        audit.note(f"{kind}_approved", f"{kind}:{subject}", account_id=account_id)
+        audit.note(Act(f"{kind}_approved"), f"{kind}:{subject}", account_id=account_id)
     return waiting
 
 
@@ -139,7 +142,7 @@ def turn_down(kind: str, subject: str, *, answer: str, account_id: int) -> Propo
         state = ProposalState.WITHDRAWN if own else ProposalState.DECLINED
         _decide(waiting, state, account_id, words)
         session.flush()
-        audit.note(f"{kind}_{state}", f"{kind}:{subject}", account_id=account_id, reason=words)
+        audit.note(Act(f"{kind}_{state}"), f"{kind}:{subject}", account_id=account_id, reason=words)
     return waiting
 
 

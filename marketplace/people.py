@@ -15,6 +15,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import select
 
 from kernel import audit
+from kernel.audit import Act
 from kernel.db import db, transaction
 from kernel.errors import Refusal
 from kernel.identity import (
@@ -95,7 +96,7 @@ def add(kind: str, code: str, name_zh: str, english: str) -> None:
     """Add the platform's own organisation, or one that fills cabinets."""
     with _said(), transaction():
         made = add_organisation(OrganisationKind(kind), code, name_zh, english)
-        audit.note("organisation_added", f"organisation:{made.public_id}", account_id=None)
+        audit.note(Act.ORGANISATION_ADDED, f"organisation:{made.public_id}", account_id=None)
     click.echo(f"{code} is there")
 
 
@@ -119,7 +120,7 @@ def add_buying_unit(
     with _said(), transaction():
         made = add_unit(code, name_zh, english, kind=kind, city=city, staff=staff)
         subject = f"organisation:{made.organisation.public_id}"
-        audit.note("organisation_added", subject, account_id=None)
+        audit.note(Act.ORGANISATION_ADDED, subject, account_id=None)
     click.echo(f"{code} is there")
 
 
@@ -141,7 +142,7 @@ def set_unit_target(code: str, year: int, budget: str, percent: float) -> None:
     with _said(), transaction():
         set_target(unit.id, year, money, round(percent * 100))
         reason = f"{year}: {money}, {percent}%"
-        audit.note("target_set", f"organisation:{unit.public_id}", account_id=None, reason=reason)
+        audit.note(Act.TARGET_SET, f"organisation:{unit.public_id}", account_id=None, reason=reason)
     click.echo(f"{unit.name_zh} sets aside {percent}% of {money} in {year}")
 
 
@@ -167,7 +168,10 @@ def grant_role(login: str, role: str, code: str) -> None:
         # A role that waited or had ended is held from now on.
         grant(account, Role(role), organisation).state = MembershipState.ACTIVE
         audit.note(
-            "role_granted", f"account:{account.public_id}", account_id=None, reason=f"{role} {code}"
+            Act.ROLE_GRANTED,
+            f"account:{account.public_id}",
+            account_id=None,
+            reason=f"{role} {code}",
         )
     click.echo(f"{login} is {role} of {organisation.name_zh}")
 
@@ -183,6 +187,6 @@ def end_role(login: str, role: str, code: str) -> None:
     with _said(), transaction():
         end_membership(account.id, Role(role), organisation.id)
         audit.note(
-            "role_ended", f"account:{account.public_id}", account_id=None, reason=f"{role} {code}"
+            Act.ROLE_ENDED, f"account:{account.public_id}", account_id=None, reason=f"{role} {code}"
         )
     click.echo(f"{login} is no longer {role} of {organisation.name_zh}")

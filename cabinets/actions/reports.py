@@ -19,6 +19,7 @@ from cabinets.actions.sales import difference_of, sell
 from cabinets.model import Cabinet, DeviceReport, ReportGap, StockDifference
 from kernel import audit, clock
 from kernel.access import Viewer, found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Invalid
 
@@ -216,5 +217,7 @@ def explain(viewer: Viewer, code: str, difference: str, explanation: str) -> Sto
         )
         one.explained_at = one.explained_at or clock.now()
         one.explanation = words
-        audit.note("explain_difference", f"difference:{difference}", account_id=viewer.account_id)
+        audit.note(
+            Act.DIFFERENCE_EXPLAINED, f"difference:{difference}", account_id=viewer.account_id
+        )
     return one

@@ -16,6 +16,7 @@ from cabinets.model import Cabinet, Site, Slot
 from cabinets.stock import expected_of
 from kernel import audit, clock
 from kernel.access import Viewer, found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Organisation, OrganisationKind, Role
@@ -146,7 +147,7 @@ def new_device_key(viewer: Viewer, code: str) -> str:
     with transaction():
         cabinet = operated(viewer, code, lock=True)
         cabinet.device_key = secrets.token_urlsafe(32)
-        audit.note("new_device_key", f"cabinet:{code}", account_id=viewer.account_id)
+        audit.note(Act.DEVICE_KEY_RENEWED, f"cabinet:{code}", account_id=viewer.account_id)
         return cabinet.device_key
 
 

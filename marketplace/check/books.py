@@ -15,6 +15,7 @@ GUARDS = (
     "posting_append_only",
     "ledger_seal_append_only",
     "posting_balances",
+    "audit_entry_append_only",
 )
 """Triggers by which the database itself refuses to change the past."""
 
@@ -99,7 +100,7 @@ def chain(session: Session) -> tuple[int, list[str]]:
 
 
 def guards(session: Session) -> tuple[int, list[str]]:
-    """See that the triggers which keep the ledger are there and on."""
+    """See that the triggers which keep the ledger and the acts are there and on."""
     on = set(
         session.scalars(
             text("SELECT tgname FROM pg_trigger WHERE tgname = ANY(:names) AND tgenabled <> 'D'"),
@@ -122,7 +123,7 @@ LAWS: tuple[Law, ...] = (
         """,
     ),
     Law("ledger-chain", "the hash chain of every book is unbroken", chain),
-    Law("ledger-guards", "the database refuses to change the ledger", guards),
+    Law("ledger-guards", "the database refuses to change the ledger and the acts", guards),
     Law("ledger-balances", "every account agrees with payments, refunds, settlements", balances),
     by_sql(
         "payment-booked",

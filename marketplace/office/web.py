@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from kernel import audit
 from kernel.access import allow, viewer
+from kernel.audit import Act
 from kernel.crypt import mask, mask_phone
 from kernel.errors import Invalid
 from kernel.identity import Role
@@ -57,7 +58,10 @@ def recipient(number: str) -> ResponseReturnValue:
         return _order(number, form), 422
     try:
         audit.reveal(
-            "order.reveal", f"order:{number}", account_id=who.account_id, reason=form.reason.data
+            Act.ORDER_REVEALED,
+            f"order:{number}",
+            account_id=who.account_id,
+            reason=form.reason.data,
         )
     except Invalid as refusal:
         complain(form, refusal)
@@ -88,9 +92,10 @@ def _order(number: str, form: RevealForm, *, revealed: bool = False) -> str:
 @allow(Role.AUDITOR, Role.ADMIN)
 def acts() -> ResponseReturnValue:
     """Who looked at what is masked, who confirmed, corrected or acted for whom, and why."""
-    act = request.args.get("act", "")[:40]
+    asked = request.args.get("act", "")
+    act = Act(asked) if asked in set(Act) else None
     page = audit.entries(act, request.args.get("cursor") or None, queries.PAGE_SIZE)
-    return render_template("office/acts.html", page=page, act=act, kinds=audit.acts(), words=words)
+    return render_template("office/acts.html", page=page, act=act, words=words)
 
 
 @ledger.get("")

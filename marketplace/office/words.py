@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
 from flask_babel.speaklater import LazyString
 
+from kernel.audit import Act
 from kernel.ledger import AccountKind
 from orders.model import OrderState, PaymentMethod, PaymentState, RefundState
 
@@ -23,36 +24,36 @@ MOVEMENTS: dict[str, LazyString] = {
     "payout": _l("付供货方"),
     "household_payout": _l("付农户"),
 }
-ACTS: dict[str, LazyString] = {
-    "seller.verify": _l("认证供货方"),
-    "seller.return": _l("退回供货方"),
-    "seller.bank_change": _l("改收款账号"),
-    "seller.bank_confirm": _l("核对收款账号"),
-    "seller.reveal": _l("看供货方电话和账号"),
-    "order.reveal": _l("看收货人"),
-    "household.reveal": _l("看农户资料"),
-    "certificate.accepted": _l("通过证书"),
-    "certificate.returned": _l("退回证书"),
-    "quota_answered_by_proxy": _l("替农户答复"),
-    "yield_by_proxy": _l("替农户填实收"),
-    "confirm_transfer": _l("确认转账到账"),
-    "transfer_again": _l("记又到的转账"),
-    "repay_debt": _l("记转账退款"),
-    "payout_proposed": _l("提交打款"),
-    "payout_approved": _l("批准打款"),
-    "payout_declined": _l("退回打款"),
-    "payout_withdrawn": _l("撤回打款"),
-    "new_device_key": _l("换设备密钥"),
-    "explain_difference": _l("说明差异"),
-    "organisation_added": _l("添加单位"),
-    "target_set": _l("定年度目标"),
-    "role_granted": _l("给角色"),
-    "role_ended": _l("收回角色"),
-    "factor_enrolled": _l("设第二重验证"),
-    "recovery_code": _l("用备用码"),
-    "factor_taken_away": _l("取消第二重验证"),
+ACTS: dict[Act, LazyString] = {
+    Act.SELLER_VERIFIED: _l("认证供货方"),
+    Act.SELLER_RETURNED: _l("退回供货方"),
+    Act.BANK_ACCOUNT_CHANGED: _l("改收款账号"),
+    Act.BANK_ACCOUNT_CONFIRMED: _l("核对收款账号"),
+    Act.SELLER_REVEALED: _l("看供货方电话和账号"),
+    Act.ORDER_REVEALED: _l("看收货人"),
+    Act.HOUSEHOLD_REVEALED: _l("看农户资料"),
+    Act.CERTIFICATE_ACCEPTED: _l("通过证书"),
+    Act.CERTIFICATE_RETURNED: _l("退回证书"),
+    Act.QUOTA_ANSWERED_BY_PROXY: _l("替农户答复"),
+    Act.YIELD_ENTERED_BY_PROXY: _l("替农户填实收"),
+    Act.TRANSFER_CONFIRMED: _l("确认转账到账"),
+    Act.TRANSFER_CAME_AGAIN: _l("记又到的转账"),
+    Act.DEBT_REPAID: _l("记转账退款"),
+    Act.PAYOUT_PROPOSED: _l("提交打款"),
+    Act.PAYOUT_APPROVED: _l("批准打款"),
+    Act.PAYOUT_DECLINED: _l("退回打款"),
+    Act.PAYOUT_WITHDRAWN: _l("撤回打款"),
+    Act.DEVICE_KEY_RENEWED: _l("换设备密钥"),
+    Act.DIFFERENCE_EXPLAINED: _l("说明差异"),
+    Act.FACTOR_ENROLLED: _l("设第二重验证"),
+    Act.RECOVERY_CODE_USED: _l("用备用码"),
+    Act.FACTOR_REMOVED: _l("取消第二重验证"),
+    Act.ORGANISATION_ADDED: _l("添加机构"),
+    Act.TARGET_SET: _l("定采购目标"),
+    Act.ROLE_GRANTED: _l("给角色"),
+    Act.ROLE_ENDED: _l("取消角色"),
 }
-"""What somebody did that has to leave a trace; kernel.audit keeps these words."""
+"""What somebody did that leaves a trace."""
 SUBJECTS: dict[str, LazyString] = {
     "seller": lazy_pgettext("one", "供货方"),
     "household": lazy_pgettext("one", "农户"),

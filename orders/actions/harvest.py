@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel import audit, clock
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.money import apportion
@@ -135,7 +136,7 @@ def answer(
         quota.state, quota.answered_at, quota.by_proxy = wanted, clock.now(), by_proxy
         if by_proxy:
             audit.note(
-                "quota_answered_by_proxy",
+                Act.QUOTA_ANSWERED_BY_PROXY,
                 f"quota:{quota.public_id}",
                 account_id=account_id,
                 reason=wanted.value,

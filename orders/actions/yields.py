@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from kernel import audit, clock
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.money import Money
@@ -75,7 +76,9 @@ def enter_yield(
         if quota is not None:
             quota.state = QuotaState.DELIVERED
             if by_proxy:
-                audit.note("yield_by_proxy", f"quota:{quota.public_id}", account_id=account_id)
+                audit.note(
+                    Act.YIELD_ENTERED_BY_PROXY, f"quota:{quota.public_id}", account_id=account_id
+                )
         session.flush()
     return entry
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel import audit, clock, files, logs
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money
@@ -186,7 +187,7 @@ def confirm_transfer(public_id: str, account_id: int, received_fen: int | None =
         check_received(payment, amount)
         payment.confirmed_by = account_id
         _capture(session, payment, orders, Captured(amount, clock.now()))
-        audit.note("confirm_transfer", f"payment:{public_id}", account_id=account_id)
+        audit.note(Act.TRANSFER_CONFIRMED, f"payment:{public_id}", account_id=account_id)
     return payment
 
 
@@ -217,7 +218,7 @@ def record_transfer_again(
             return known
         made = _owe_again(payment, order_id, received_fen, which, PaymentMethod.TRANSFER)
         subject = f"payment:{public_id}"
-        audit.note("transfer_again", subject, account_id=account_id, reason=which)
+        audit.note(Act.TRANSFER_CAME_AGAIN, subject, account_id=account_id, reason=which)
     return made
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from kernel import audit, clock
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money
@@ -223,7 +224,7 @@ def repay_debt(public_id: str, account_id: int, reference: str) -> Refund:
         refund.settled_at = clock.now()
         refund.reference = cleaned
         books.debt_repaid(refund)
-        audit.note("repay_debt", f"refund:{public_id}", account_id=account_id, reason=cleaned)
+        audit.note(Act.DEBT_REPAID, f"refund:{public_id}", account_id=account_id, reason=cleaned)
         session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
     return refund
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from kernel import audit, clock
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Invalid
 from kernel.identity import Account, Membership, MembershipState, Role
@@ -122,7 +123,7 @@ def reveal_household(household_id: int, account_id: int, reason: str) -> Reveale
     with transaction() as session:
         household = found(session.get(Household, household_id))
         subject = f"household:{household.public_id}"
-        audit.reveal("household.reveal", subject, account_id=account_id, reason=reason)
+        audit.reveal(Act.HOUSEHOLD_REVEALED, subject, account_id=account_id, reason=reason)
         return Revealed(household.name or "", household.phone or "", household.bank_account or "")
 
 

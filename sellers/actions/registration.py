@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from kernel import audit, clock, files
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid, SecondPersonNeeded
 from kernel.identity import Account, Membership, Organisation, OrganisationKind, Role, grant
@@ -132,7 +133,7 @@ def _write_bank(seller: Seller, written: str | None, account_id: int) -> None:
     seller.bank_changed_at, seller.bank_changed_by = clock.now(), account_id
     seller.bank_checked_at = seller.bank_checked_by = None
     subject = f"seller:{seller.organisation.public_id}"
-    audit.note("seller.bank_change", subject, account_id=account_id)
+    audit.note(Act.BANK_ACCOUNT_CHANGED, subject, account_id=account_id)
 
 
 def confirm_bank(seller_id: int, account_id: int, changed_at: datetime | None) -> Seller:
@@ -151,7 +152,7 @@ def confirm_bank(seller_id: int, account_id: int, changed_at: datetime | None) -
             raise SecondPersonNeeded(_l("自己写的账号，要由另一位同事核对。"))
         seller.bank_checked_at, seller.bank_checked_by = clock.now(), account_id
         subject = f"seller:{seller.organisation.public_id}"
-        audit.note("seller.bank_confirm", subject, account_id=account_id)
+        audit.note(Act.BANK_ACCOUNT_CONFIRMED, subject, account_id=account_id)
     return seller
 
 
@@ -281,7 +282,7 @@ def verify(seller_id: int, account_id: int) -> Seller:
             )
         )
         audit.note(
-            "seller.verify", f"seller:{seller.organisation.public_id}", account_id=account_id
+            Act.SELLER_VERIFIED, f"seller:{seller.organisation.public_id}", account_id=account_id
         )
     return seller
 
@@ -299,7 +300,7 @@ def return_to_seller(seller_id: int, account_id: int, reason: str) -> Seller:
         _move(seller, SellerState.RETURNED)
         seller.return_reason = said[:300]
         subject = f"seller:{seller.organisation.public_id}"
-        audit.note("seller.return", subject, account_id=account_id, reason=said[:200])
+        audit.note(Act.SELLER_RETURNED, subject, account_id=account_id, reason=said[:200])
     return seller
 
 
@@ -311,7 +312,7 @@ def reveal_contact(seller_id: int, account_id: int, reason: str) -> tuple[str, s
     with transaction():
         seller = _locked(seller_id)
         subject = f"seller:{seller.organisation.public_id}"
-        audit.reveal("seller.reveal", subject, account_id=account_id, reason=reason)
+        audit.reveal(Act.SELLER_REVEALED, subject, account_id=account_id, reason=reason)
         return seller.contact_phone or "", seller.bank_account or ""
 
 
@@ -337,7 +338,7 @@ def _review(certificate_id: int, account_id: int, to: CertificateState, reason: 
         paper.state, paper.return_reason = to, reason[:300]
         paper.reviewed_at, paper.reviewed_by = clock.now(), account_id
         subject = f"certificate:{paper.public_id}"
-        audit.note(f"certificate.{to}", subject, account_id=account_id, reason=reason[:200])
+        audit.note(Act(f"certificate_{to}"), subject, account_id=account_id, reason=reason[:200])
 
 
 def accept_certificate(certificate_id: int, account_id: int) -> None:

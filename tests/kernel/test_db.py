@@ -11,7 +11,7 @@ from flask import Flask
 from psycopg.pq import TransactionStatus
 from sqlalchemy import delete, func, select
 
-from kernel.audit import AuditEntry, note
+from kernel.audit import Act, AuditEntry, note
 from kernel.db import assert_no_transaction, db, end_read, public_code, transaction
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def test_the_outermost_transaction_decides() -> None:
     def fail_after_an_inner_one() -> None:
         with transaction():
             with transaction():
-                note("tested", "inner", account_id=None)
+                note(Act.TARGET_SET, "inner", account_id=None)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -56,7 +56,7 @@ def test_public_codes_do_not_repeat_and_hold_no_vowels() -> None:
 
 
 def test_nothing_is_written_outside_a_transaction() -> None:
-    note_outside = AuditEntry(act="tested", subject="thing")
+    note_outside = AuditEntry(act=Act.TARGET_SET, subject="thing")
     db.session.add(note_outside)
     with pytest.raises(RuntimeError, match="outside transaction"):
         db.session.flush()

@@ -9,7 +9,7 @@ from flask import Flask, request
 from sqlalchemy import func, select, text
 
 from kernel import clock
-from kernel.audit import AuditEntry, note
+from kernel.audit import Act, AuditEntry, note
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused, NotFound
 from kernel.idempotency import (
@@ -32,7 +32,7 @@ def _context(app: Flask) -> Iterator[None]:
 
 
 def act() -> dict[str, Any]:
-    note("tested", "thing", account_id=None)
+    note(Act.TARGET_SET, "thing", account_id=None)
     return {"entries": db.session.scalar(select(func.count(AuditEntry.id)))}
 
 
@@ -64,7 +64,7 @@ def test_keys_of_different_actors_and_endpoints_do_not_meet() -> None:
 
 def test_a_refusal_leaves_the_key_free() -> None:
     def refuse() -> dict[str, Any]:
-        note("tested", "thing", account_id=None)
+        note(Act.TARGET_SET, "thing", account_id=None)
         raise Conflict()
 
     with pytest.raises(Conflict):
@@ -105,13 +105,13 @@ def test_four_who_press_five_times_each_have_one_effect_and_one_answer(app: Flas
 def test_an_attempt_kept_by_its_action_gives_the_first_answer_whatever_the_repeat_meets() -> None:
     def keep(attempt: Attempt, answer: dict[str, Any]) -> dict[str, Any]:
         with transaction():
-            note("tested", "thing", account_id=None)
+            note(Act.TARGET_SET, "thing", account_id=None)
             KEEP.rows(**attempt.values(answer), at=clock.now())
         return answer
 
     def refuse(_: Attempt) -> dict[str, Any]:
         with transaction():
-            note("tested", "thing", account_id=None)
+            note(Act.TARGET_SET, "thing", account_id=None)
             raise Conflict()
 
     def run(body: dict[str, Any], action: Callable[[Attempt], dict[str, Any]]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def test_what_a_form_acts_on_may_read_its_file(app: Flask) -> None:
     data = {"idempotency_key": "key", "file": (io.BytesIO(b"a picture"), "photo.jpg")}
     with app.test_request_context("/things", method="POST", data=data):
         once_for_form(
-            lambda: note("tested", request.files["file"].read().decode(), account_id=None)
+            lambda: note(Act.TARGET_SET, request.files["file"].read().decode(), account_id=None)
         )
     assert db.session.scalar(select(AuditEntry.subject)) == "a picture"
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import ColumnElement, func, select
 
 from kernel import clock
-from kernel.audit import AuditEntry
+from kernel.audit import Act, AuditEntry
 from kernel.db import db, end_read, transaction
 from kernel.identity import Account, Membership
 from kernel.settings import Environment
@@ -80,7 +80,7 @@ def _rooms_are_full() -> None:
     rounds = session.scalars(select(Round).order_by(Round.closes_at)).all()
     assert [one.is_open(at) for one in rounds] == [False, False, True]
     # Every act is remembered at its own moment: nothing but the last hours is of today.
-    acts = select(func.max(AuditEntry.at)).where(AuditEntry.act == "confirm_transfer")
+    acts = select(func.max(AuditEntry.at)).where(AuditEntry.act == Act.TRANSFER_CONFIRMED)
     assert session.scalars(acts).one() < at - timedelta(days=1)
     listed = select(func.count()).where(StaffListEntry.unit_id == BuyingUnit.id).scalar_subquery()
     assert session.scalars(select(BuyingUnit.id).where(BuyingUnit.staff != listed)).all() == []

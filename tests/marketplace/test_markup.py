@@ -65,6 +65,8 @@ def test_markup_in_any_column_is_escaped_on_every_page(shop: Flask) -> None:
     columns = list(typed_columns())
     assert len(columns) > 20
     with transaction() as session:
+        # As a replica, triggers rest: what somebody did is never changed otherwise.
+        session.execute(text("SET LOCAL session_replication_role = replica"))
         for number, (table, column) in enumerate(columns):
             mark = MARK.format(number)
             session.execute(text(f'UPDATE "{table}" SET "{column}" = :mark'), {"mark": mark})

@@ -61,7 +61,7 @@ STATEMENTS = {
     "health.ready": 1,
     "household.home": 2,
     "household.task": 15,
-    "ledger.acts": 3,
+    "ledger.acts": 2,
     "ledger.index": 6,
     "links.follow": 4,
     "links.index": 3,

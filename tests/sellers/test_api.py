@@ -215,7 +215,7 @@ def test_households_are_kept_masked_and_revealed_with_a_reason(client: FlaskClie
     revealed = steward("POST", f"{at}/reveal", json={"reason": "打电话通知采收"}).json
     assert revealed == {name: HOUSEHOLD[name] for name in ("name", "phone", "bank_account")}
     [entry] = db.session.scalars(select(AuditEntry))
-    assert (entry.act, entry.reason) == ("household.reveal", "打电话通知采收")
+    assert (entry.act, entry.reason) == ("household_revealed", "打电话通知采收")
 
     change = {"number": "018", "status": "ordinary", "steward_login": login}
     changed = clerk("PUT", at, json=change).json

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from kernel.audit import AuditEntry
+from kernel.audit import Act, AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import Conflict, SecondPersonNeeded
 from kernel.identity import Account, Role
@@ -65,7 +65,7 @@ def test_an_account_is_paid_to_once_staff_confirmed_it_and_it_is_remembered_who(
     assert now(seller).bank_checked_by == staff.id
     entry = db.session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
     assert entry is not None
-    assert (entry.act, entry.account_id) == ("seller.bank_confirm", staff.id)
+    assert (entry.act, entry.account_id) == (Act.BANK_ACCOUNT_CONFIRMED, staff.id)
 
 
 def test_a_changed_account_waits_again_and_the_same_one_does_not() -> None:
@@ -77,7 +77,7 @@ def test_a_changed_account_waits_again_and_the_same_one_does_not() -> None:
     change(seller, bank_account=SECOND)
     assert (now(seller).bank_waits, now(seller).bank_checked_by) == (True, None)
     acts = db.session.scalars(select(AuditEntry.act)).all()
-    assert acts.count("seller.bank_change") == 2
+    assert acts.count(Act.BANK_ACCOUNT_CHANGED) == 2
 
 
 def test_what_was_changed_while_staff_looked_is_not_confirmed() -> None:

@@ -151,7 +151,7 @@ def test_staff_verifies_and_it_is_remembered_who_did() -> None:
     assert state_of(seller) is SellerState.VERIFIED
     entry = db.session.scalar(select(AuditEntry))
     assert entry is not None
-    assert (entry.act, entry.account_id) == ("seller.verify", staff.id)
+    assert (entry.act, entry.account_id) == ("seller_verified", staff.id)
 
 
 def test_staff_returns_with_a_reason_and_the_seller_submits_again() -> None:
@@ -238,7 +238,7 @@ def test_a_paper_that_comes_after_verification_is_shown_once_staff_accepted_it()
     actions.return_certificate(late.id, staff.id, "看不清编号，重新拍一张")
     assert numbers_shown(offer.id) == "91500234"
     acts = list(db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)))
-    assert acts == ["seller.verify", "certificate.accepted", "certificate.returned"]
+    assert acts == ["seller_verified", "certificate_accepted", "certificate_returned"]
 
 
 def test_a_returned_paper_is_neither_accepted_nor_enough_to_be_verified() -> None:

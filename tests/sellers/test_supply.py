@@ -153,7 +153,7 @@ def test_what_is_written_with_the_promise_stands_and_falls_with_it(inside: bool)
         words = """
             done AS (
                 INSERT INTO audit_entry (at, act, subject, reason)
-                SELECT now(), 'tested', 'thing', '' FROM promised LIMIT 1 RETURNING id
+                SELECT now(), 'target_set', 'thing', '' FROM promised LIMIT 1 RETURNING id
             )
         """
         wanted = {offer.id: units for offer in offers}
