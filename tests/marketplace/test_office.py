@@ -123,7 +123,7 @@ def test_the_ledger_says_how_much_of_it_is_sealed(app: Flask, client: FlaskClien
         assert ledger.seal(books.BOOK) == 1
         head = ledger.check_chain(books.BOOK).head
     page = client.get("/ledger", headers=auditor).text
-    assert head[:8] in page
+    assert f"<code>{head}</code>" in page, "whole, so that it can be copied and compared"
     assert "还没封存</span>" not in page
 
 
