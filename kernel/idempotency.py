@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -14,7 +14,16 @@ from flask import request
 from flask_smorest import Blueprint
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
-from sqlalchemy import BindParameter, String, Text, UniqueConstraint, bindparam, select, update
+from sqlalchemy import (
+    BindParameter,
+    String,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,6 +37,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 MAX_KEY_LENGTH = 128
 MAX_ENDPOINT_LENGTH = 80
 HEADER = "Idempotency-Key"
+KEPT_FOR = timedelta(days=30)
+"""How long a key gives a repeat its answer; after that it is dropped, and is as good as new."""
+DROPPED_AT_ONCE = 1000
 PROOFS = frozenset({"csrf_token", "second_factor"})
 """What a form carries to show who sends it; the same act may come with others."""
 _PARAMETER = {
@@ -189,6 +201,23 @@ def _kept(attempt: Attempt) -> dict[str, Any] | None:
         raise KeyReused()
     answer: dict[str, Any] | None = kept.answer
     return answer
+
+
+def drop_old(before: datetime) -> int:
+    """Delete the oldest keys made before that time, a batch of them; return how many there were.
+
+    What another worker is dropping is left to it.
+    """
+    oldest = (
+        select(IdempotencyKey.id)
+        .where(IdempotencyKey.created_at < before)
+        .order_by(IdempotencyKey.created_at)
+        .limit(DROPPED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    with transaction() as session:
+        dropped = delete(IdempotencyKey).where(IdempotencyKey.id.in_(oldest))
+        return len(session.scalars(dropped.returning(IdempotencyKey.id)).all())
 
 
 def keyed(view: View) -> View:

@@ -2,19 +2,21 @@
 
 import io
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask, request
 from sqlalchemy import func, select, text
 
-from kernel import clock
+from kernel import clock, idempotency
 from kernel.audit import Act, AuditEntry, note
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, KeyMissing, KeyReused, NotFound
 from kernel.idempotency import (
     KEEPING_VALUES,
     Attempt,
+    IdempotencyKey,
     keeping,
     once,
     once_for_form,
@@ -185,3 +187,32 @@ def test_a_form_that_makes_nothing_gives_nothing(app: Flask) -> None:
     with app.test_request_context("/things", method="POST", data={"idempotency_key": "key"}):
         assert [once_for_form(act), once_for_form(act)] == [None, None]
     assert effects() == 1
+
+
+def test_keys_older_than_asked_are_dropped_batch_by_batch_the_oldest_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(idempotency, "DROPPED_AT_ONCE", 2)
+    now = clock.now()
+    with transaction() as session:
+        session.add_all(
+            IdempotencyKey(
+                actor="a:1",
+                endpoint="orders",
+                key=f"{days} days",
+                body_hash="",
+                created_at=now - timedelta(days=days),
+            )
+            for days in (29, 31, 33, 32)
+        )
+
+    def left() -> set[str]:
+        return set(db.session.scalars(select(IdempotencyKey.key)))
+
+    before = now - idempotency.KEPT_FOR
+    assert idempotency.drop_old(before) == 2
+    assert left() == {"29 days", "31 days"}
+    assert idempotency.drop_old(before) == 1
+    assert left() == {"29 days"}
+    assert idempotency.drop_old(before) == 0
+    assert left() == {"29 days"}

@@ -6,14 +6,17 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
-from kernel import clock
+from kernel import clock, idempotency
 from kernel.db import db, transaction
+from kernel.idempotency import IdempotencyKey
 from kernel.jobs import defer, jobs, task
 from marketplace import worker
+from marketplace.account import jobs as account_jobs
 from orders import jobs as orders_jobs
 from orders.model import Order, OrderState, PaymentMethod
 from orders.placing import place
@@ -33,6 +36,27 @@ def test_the_worker_runs_what_is_asked_for_and_orders_lapse(app: Flask) -> None:
     _work(app)
     with app.app_context():
         assert db.session.get_one(Order, placed.order_id).state is OrderState.LAPSED
+
+
+def test_every_night_old_idempotency_keys_are_dropped_however_many_there_are(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "DROPPED_AT_ONCE", 2)
+    with app.app_context():
+        for key in ("one", "two", "three", "four", "new"):
+            idempotency.once("a:1", "orders", key, {}, dict)
+        with transaction() as session:
+            session.execute(
+                update(IdempotencyKey)
+                .where(IdempotencyKey.key != "new")
+                .values(created_at=clock.now() - idempotency.KEPT_FOR - timedelta(hours=1))
+            )
+            defer(account_jobs.drop_what_is_over, timestamp=0)
+        db.session.remove()
+
+    _work(app)
+    with app.app_context():
+        assert db.session.scalars(select(IdempotencyKey.key)).all() == ["new"]
 
 
 def test_these_tasks_come_round_by_themselves() -> None:
