@@ -24,9 +24,9 @@ _SCRIPT = r"""
 \set offer random(1, :offers)
 \set buyer random(1, 1000)
 BEGIN;
-INSERT INTO orders (number, account_id, visitor, state, total_fen, city, note, placed_at,
+INSERT INTO orders (number, account_id, visitor, state, total_fen, city, placed_at,
     expires_at)
-VALUES (left(gen_random_uuid()::text, 18), :buyer, '', 'due', 5900, '', '', now(),
+VALUES (left(gen_random_uuid()::text, 18), :buyer, '', 'due', 5900, '', now(),
     now() + interval '30 minutes') RETURNING id AS order_id \gset
 INSERT INTO order_line (order_id, offer_id, lot_id, seller_id, product_id, credit_source_id,
     name_zh, name_en, seller_name_zh, seller_name_en, unit_name, unit_g, picture, category,

@@ -60,7 +60,6 @@ class OrganisationKind(enum.StrEnum):
     SELLER = "seller"
     BUYING_UNIT = "buying_unit"
     CABINET_OPERATOR = "cabinet_operator"
-    COUNTY = "county"
 
 
 class Organisation(Keyed, Base):

@@ -104,9 +104,9 @@ class Keep:
 _ROWS = """
     the_order AS (
         INSERT INTO orders (number, account_id, visitor, group_order_id, state, total_fen,
-            recipient, city, note, placed_at, expires_at)
+            recipient, city, placed_at, expires_at)
         SELECT :number, :account_id, :visitor, :group_order_id, :state, :total_fen,
-            :recipient, :city, '', :at, :expires_at
+            :recipient, :city, :at, :expires_at
         WHERE EXISTS (SELECT FROM promised)
         RETURNING id
     ), the_lines AS (

@@ -21,7 +21,6 @@ class BuyingUnit(Base):
     city: Mapped[str] = mapped_column(String(20))
     staff: Mapped[int]
     invoice_title: Mapped[str] = mapped_column(String(120), default="")
-    tax_number: Mapped[str] = mapped_column(String(24), default="")
     address: Mapped[str] = mapped_column(String(200), default="")
 
     organisation: Mapped[Organisation] = relationship(lazy="joined", innerjoin=True)

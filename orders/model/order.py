@@ -77,7 +77,6 @@ class Order(SmallKey, Base):
     # Read, and so decrypted, only by what shows it.
     recipient: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)
     city: Mapped[str] = mapped_column(String(40), default="")
-    note: Mapped[str] = mapped_column(String(200), default="")
     placed_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]

@@ -103,7 +103,7 @@ def _people(side: Side, closed: Closed) -> None:
         Role.COORDINATOR: closed.coordinator,
         Role.CLERK: closed.clerk,
         Role.STEWARD: closed.steward,
-        Role.HOST: builders.account(Role.HOST, builders.organisation(OrganisationKind.COUNTY)),
+        Role.HOST: builders.account(Role.HOST, builders.organisation(OrganisationKind.PLATFORM)),
         Role.OPERATOR: builders.account(Role.OPERATOR, operator),
         **{role: builders.account(role) for role in PLATFORM_ROLES},
     }
