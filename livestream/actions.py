@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from kernel import clock
 from kernel.access import Viewer, found
@@ -18,6 +19,7 @@ from livestream.model import (
     Broadcast,
     BroadcastKind,
     BroadcastOffer,
+    OutsideRoom,
     ReportedFigure,
     ShareLink,
     Touch,
@@ -34,6 +36,8 @@ from sellers.model import Lot, Offer, Place, Seller, SellerState
 NOT_BEFORE_IT_IS_LIVE = datetime(2199, 12, 31, tzinfo=UTC)
 """When an offer opens whose broadcast has not begun: going live lets it open then."""
 MAX_VIEWS = 10**10
+MAX_ROOMS = 10
+MAX_ROOM_LENGTH = 120
 TOUCH_AGAIN = timedelta(minutes=30)
 """A visitor who comes back within this time is the same visit."""
 
@@ -53,6 +57,7 @@ class Plan:
     place_zh: str
     planned_from: datetime
     planned_to: datetime
+    outside_rooms: Sequence[str] = ()
 
 
 def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
@@ -85,10 +90,32 @@ def plan_broadcast(viewer: Viewer, plan: Plan) -> Broadcast:
             credit_source_id=source.id,
             planned_from=plan.planned_from,
             planned_to=plan.planned_to,
+            outside_rooms=_outside_rooms(session, plan),
         )
         session.add(made)
         session.flush()
     return made
+
+
+def _outside_rooms(session: Session, plan: Plan) -> list[OutsideRoom]:
+    """Return every id that the platform has for the broadcast. Raises Invalid."""
+    platform = plan.platform.strip()
+    rooms = list(dict.fromkeys(room.strip() for room in plan.outside_rooms if room.strip()))
+    if not rooms:
+        return []
+    if not platform:
+        raise Invalid(fields={"platform": _l("写了房间号，也要写是哪个平台。")})
+    if len(rooms) > MAX_ROOMS or any(len(room) > MAX_ROOM_LENGTH for room in rooms):
+        raise Invalid(fields={"outside_rooms": _l("最多 10 个房间号，每个最多 120 个字。")})
+    taken = session.scalars(
+        select(OutsideRoom.room).where(
+            OutsideRoom.platform == platform, OutsideRoom.room.in_(rooms)
+        )
+    ).first()
+    if taken is not None:
+        words = _l("房间号 %(room)s 已经记在另一场。核对一下。", room=taken)
+        raise Invalid(fields={"outside_rooms": words})
+    return [OutsideRoom(platform=platform, room=room) for room in rooms]
 
 
 def hosted(viewer: Viewer, code: str, *, lock: bool = False) -> Broadcast:

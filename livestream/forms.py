@@ -20,7 +20,7 @@ from wtforms.validators import (
 from kernel.clock import SHANGHAI
 from kernel.money import parse_yuan
 from kernel.quantity import MAX_UNITS
-from livestream.actions import MAX_VIEWS, Pin, Plan
+from livestream.actions import MAX_ROOM_LENGTH, MAX_ROOMS, MAX_VIEWS, Pin, Plan
 from livestream.model import BroadcastKind
 
 NEEDED = _l("这一项要填。")
@@ -39,6 +39,9 @@ class PlanForm(FlaskForm):
         ],
     )
     platform = StringField(_l("在哪个平台播"), [Optional(), Length(max=40)])
+    outside_rooms = StringField(
+        _l("平台上的房间号"), [Optional(), Length(max=MAX_ROOMS * (MAX_ROOM_LENGTH + 1))]
+    )
     place_zh = StringField(_l("在哪里播"), [Optional(), Length(max=80)])
     planned_from = DateTimeLocalField(
         _l("计划开始"), [InputRequired(_l("选一个日期和时间。"))], format="%Y-%m-%dT%H:%M"
@@ -62,6 +65,7 @@ class PlanForm(FlaskForm):
             place_zh=self.place_zh.data or "",
             planned_from=_in_shanghai(self.planned_from.data),
             planned_to=_in_shanghai(self.planned_to.data),
+            outside_rooms=(self.outside_rooms.data or "").split(),
         )
 
 

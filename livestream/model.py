@@ -50,6 +50,7 @@ class Broadcast(Keyed, Base):
     pins: Mapped[list[BroadcastOffer]] = relationship(
         back_populates="broadcast", order_by="BroadcastOffer.position"
     )
+    outside_rooms: Mapped[list[OutsideRoom]] = relationship(order_by="OutsideRoom.id")
 
     @property
     def is_live(self) -> bool:
@@ -73,7 +74,7 @@ class BroadcastOffer(SmallKey, Base):
 
 
 class OutsideRoom(SmallKey, Base):
-    """An id of the same broadcast on an outside platform; a room may have several."""
+    """An id that an outside platform has for the broadcast; a room may have several."""
 
     __tablename__ = "outside_room"
     __table_args__ = (UniqueConstraint("platform", "room"),)

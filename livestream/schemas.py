@@ -6,7 +6,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
-from livestream.actions import MAX_VIEWS
+from livestream.actions import MAX_ROOM_LENGTH, MAX_ROOMS, MAX_VIEWS
 from livestream.model import BroadcastKind
 
 
@@ -25,6 +25,18 @@ class PlanIn(_In):
     place_zh = fields.String(load_default="", validate=validate.Length(max=80))
     planned_from = fields.AwareDateTime(required=True)
     planned_to = fields.AwareDateTime(required=True)
+    outside_rooms = fields.List(
+        fields.String(validate=validate.Length(1, MAX_ROOM_LENGTH)),
+        load_default=list,
+        validate=validate.Length(max=MAX_ROOMS),
+        metadata={"description": "every id that the platform has for it"},
+    )
+
+
+class OutsideRoomOut(Schema):
+    """An id on the outside platform."""
+
+    room = fields.String()
 
 
 class BroadcastOut(Schema):
@@ -39,6 +51,7 @@ class BroadcastOut(Schema):
     planned_to = fields.DateTime()
     started_at = fields.DateTime(allow_none=True)
     ended_at = fields.DateTime(allow_none=True)
+    outside_rooms = fields.Pluck(OutsideRoomOut, "room", many=True)
 
 
 class PinIn(_In):

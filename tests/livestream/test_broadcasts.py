@@ -17,7 +17,7 @@ from kernel.identity import Account, OrganisationKind, Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
 from livestream.board import FLOW_STEP_MIN, board_of
-from livestream.model import Broadcast, BroadcastKind, Touch
+from livestream.model import Broadcast, BroadcastKind, OutsideRoom, Touch
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
 from sellers.actions import close_lot, withdraw_offer
@@ -147,12 +147,40 @@ def test_a_host_chooses_from_what_can_be_pinned() -> None:
     product, day = builders.product(builders.seller()), clock.today()
     in_hand = builders.lot(product, offered=5)
     begun = day - timedelta(days=9)
-    builders.lot(
+    harvested = builders.lot(
         product, 5, LotMode.IN_FIELD, harvest_from=begun, harvest_to=day - timedelta(days=1)
     )
     growing = builders.lot(product, 5, LotMode.IN_FIELD, harvest_from=begun, harvest_to=day)
-    builders.lot(product, offered=5, promised=5)
-    assert [one.id for one in queries.lots_to_pin()] == [growing.id, in_hand.id]
+    sold_out = builders.lot(product, offered=5, promised=5)
+    for one in (in_hand, harvested, growing, sold_out):
+        builders.offer(one)
+    builders.lot(product, offered=5)  # its seller does not sell it in the shop
+    assert [one.id for one, _ in queries.lots_to_pin()] == [growing.id, in_hand.id]
+
+
+def test_every_room_id_of_the_platform_is_kept_once_and_shown_to_the_host(app: Flask) -> None:
+    now = clock.now()
+    plan = {
+        "title_zh": "春橙直播",
+        "kind": "livestream",
+        "platform": "某平台",
+        "outside_rooms": "room-1  ex-2 room-1",
+        "planned_from": f"{now:%Y-%m-%dT%H:%M}",
+        "planned_to": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}",
+    }
+    visitor = Visitor(app, app.response_class)
+    visitor.enter(builders.account(Role.HOST).login)
+    shown = visitor.send("/host/new", **plan)
+    assert "room-1 ex-2" in visitor.page(shown.location)
+    kept = select(OutsideRoom.platform, OutsideRoom.room).order_by(OutsideRoom.id)
+    assert db.session.execute(kept).all() == [("某平台", "room-1"), ("某平台", "ex-2")]
+
+    again = visitor.send("/host/new", **plan)
+    assert (again.status_code, "已经记在另一场" in again.text) == (422, True)
+    nowhere = visitor.send("/host/new", **{**plan, "platform": "", "outside_rooms": "room-3"})
+    assert (nowhere.status_code, "也要写是哪个平台" in nowhere.text) == (422, True)
+    assert db.session.scalar(select(func.count(Broadcast.id))) == 1
+    assert len(db.session.execute(kept).all()) == 2
 
 
 def test_planned_times_decide_nothing() -> None:

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from kernel import clock
+from kernel.db import public_code
 from kernel.identity import OrganisationKind, Role
 from orders.payments.captures import Captured, record_capture
 from tests import builders
@@ -33,14 +34,17 @@ def signed_in(client: FlaskClient, login: str) -> dict[str, str]:
 
 def planned(client: FlaskClient, host: dict[str, str]) -> str:
     """A broadcast planned for the next two hours; its code."""
-    now = clock.now()
+    now, room = clock.now(), public_code()
     plan = {
         "title_zh": "春橙直播",
+        "platform": "某平台",
+        "outside_rooms": [room],
         "planned_from": now.isoformat(),
         "planned_to": (now + timedelta(hours=2)).isoformat(),
     }
     answer = client.post("/api/v1/broadcasts", json=plan, headers=host)
     assert answer.status_code == 201
+    assert answer.get_json()["outside_rooms"] == [room]
     return str(answer.get_json()["code"])
 
 

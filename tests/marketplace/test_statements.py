@@ -71,7 +71,7 @@ STATEMENTS = {
     "livestream.board_page": 8,
     "livestream.desk": 3,
     "livestream.index": 3,
-    "livestream.manage": 9,
+    "livestream.manage": 10,
     "livestream.plan": 1,
     "livestream.qr": 2,
     "livestream.show": 7,
