@@ -75,8 +75,13 @@ class Viewer:
 
     @property
     def actor(self) -> str:
-        """A stable name for idempotency keys and audit: `a:<account>` or `v:<visitor>`."""
-        return f"a:{self.account_id}" if self.account_id else f"v:{self.visitor}"
+        """A stable name for idempotency keys."""
+        return actor_name(self.account_id, self.visitor)
+
+
+def actor_name(account_id: int | None, visitor: str) -> str:
+    """Return a stable name for whoever acts: `a:<account>`, or `v:<visitor>` for a guest."""
+    return f"a:{account_id}" if account_id else f"v:{visitor}"
 
 
 def viewer_of(account: Account, visitor: str, factor_at: datetime | None = None) -> Viewer:

@@ -27,7 +27,7 @@ from livestream.attribution import Ware, wares
 from orders.model import OrderState, PaymentMethod
 from orders.payments.actions import record_cash
 from orders.payments.terms import HOLD
-from orders.placing import Buyer, Draft, Keep, Recipient, check_lines, place
+from orders.placing import Buyer, Draft, Keep, Placed, Recipient, check_lines, place
 from sellers.model import Place
 from sellers.queries import cards
 from sellers.supply import PriceChanged
@@ -53,29 +53,12 @@ def purchase(
 ) -> dict[str, Any]:
     """Place an order for `lines` (offer public id → whole units), once for the key.
 
-    Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready; the
-    same key and lines return the same answer. Raises Denied for cash away from a counter,
-    TooMany for guests who place many orders from one `address` that hold stock for days,
-    FactorNeeded for whoever takes it without having shown a second factor, PriceChanged when
-    the total is not the expected one, OfferClosed for what is not sold here, and what
+    Returns number, state, total_fen, pay_url (None for cash) and expires_at, JSON-ready. Raises
+    PriceChanged when the total is not the expected one, TooMany for guests who place many orders
+    from one `address` that hold stock for days, and what `_check_terms`, `_wares`,
     `orders.placing.place` and `kernel.idempotency.once_within` raise.
     """
-    if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
-        raise Denied(
-            _l("现金只在柜台收，由工作人员下单。请换在线支付或对公转账。"),
-            code="cash_at_counter_only",
-        )
-    if method is PaymentMethod.CASH:
-        ask_factor(who)  # it records money that nobody else has seen
-    if recipient is None and method is not PaymentMethod.CASH:
-        raise Invalid(fields={"recipient": _l("填收货人、电话和地址。")})
-    check_lines(len(lines))
-    body = {
-        "lines": sorted(lines.items()),
-        "recipient": recipient.as_text() if recipient else None,
-        "payment": method,
-        "touch": touch_code,
-    }
+    _check_terms(who, method, recipient, len(lines))
 
     def answer(draft: Draft) -> dict[str, Any]:
         if expected_total_fen is not None and draft.total.fen != expected_total_fen:
@@ -87,24 +70,63 @@ def purchase(
         known = _wares(buyer, lines, touch_code)
         if who.account_id is None and HOLD[method] > LONG_HOLD:
             throttle.enter(Gate(f"hold:{address}", GUESTS_LONG_HOLDS))
-        order = partial(
-            place,
-            buyer,
-            {ware.offer_id: lines[code] for code, ware in known.items()},
-            {ware.offer_id: ware.credited for ware in known.values()},
-            method,
-            recipient,
-            prices={ware.offer_id: ware.price_fen for ware in known.values()},
-            keep=Keep(attempt, answer),
-        )
-        if method is not PaymentMethod.CASH:
-            return _answer(order(), method)
-        with transaction():
-            placed = order()
-            record_cash(placed.payment_id or "")
-        return _answer(placed, method)
+        keep = Keep(attempt, answer)
+        return _answer(_place(buyer, lines, known, method, recipient, keep), method)
 
+    body = {
+        "lines": sorted(lines.items()),
+        "recipient": recipient.as_text() if recipient else None,
+        "payment": method,
+        "touch": touch_code,
+    }
     return once_within(who.actor, ENDPOINT, idempotency_key, body, act)
+
+
+def _check_terms(
+    who: Viewer, method: PaymentMethod, recipient: Recipient | None, lines: int
+) -> None:
+    """See that `who` may pay so, and that goods have somewhere to go.
+
+    Raises Denied for cash away from a counter, FactorNeeded for whoever takes it without having
+    shown a second factor, Invalid for no recipient and for too many lines.
+    """
+    if method is PaymentMethod.CASH and not who.has(Role.STAFF, Role.OPERATOR):
+        raise Denied(
+            _l("现金只在柜台收，由工作人员下单。请换在线支付或对公转账。"),
+            code="cash_at_counter_only",
+        )
+    if method is PaymentMethod.CASH:
+        ask_factor(who)  # it records money that nobody else has seen
+    if recipient is None and method is not PaymentMethod.CASH:
+        raise Invalid(fields={"recipient": _l("填收货人、电话和地址。")})
+    check_lines(lines)
+
+
+def _place(
+    buyer: Buyer,
+    lines: Mapping[str, int],
+    known: Mapping[str, Ware],
+    method: PaymentMethod,
+    recipient: Recipient | None,
+    keep: Keep,
+) -> Placed:
+    """Place the order; cash is taken in the same transaction."""
+    order = partial(
+        place,
+        buyer,
+        {ware.offer_id: lines[code] for code, ware in known.items()},
+        {ware.offer_id: ware.credited for ware in known.values()},
+        method,
+        recipient,
+        prices={ware.offer_id: ware.price_fen for ware in known.values()},
+        keep=keep,
+    )
+    if method is not PaymentMethod.CASH:
+        return order()
+    with transaction():
+        placed = order()
+        record_cash(placed.payment_id or "")
+    return placed
 
 
 def _wares(buyer: Buyer, lines: Mapping[str, int], touch_code: str | None) -> dict[str, Ware]:

@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, DateTime, Text, bindparam
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel import clock
+from kernel.access import actor_name
 from kernel.crypt import encrypt
 from kernel.db import public_code
 from kernel.errors import Invalid
@@ -26,7 +27,7 @@ from kernel.idempotency import KEEPING_VALUES, NO_ATTEMPT, UNKEPT, Attempt, keep
 from kernel.money import Money
 from orders.model import OrderState, PaymentMethod
 from orders.payments.terms import HOLD, NEEDS_MAXIMUM_FEN, check_amount, check_payable
-from sellers.supply import Then, prices_of, promise
+from sellers.supply import FROZEN, Then, prices_of, promise
 
 MAX_LINES = 50
 
@@ -49,7 +50,7 @@ class Buyer:
     @property
     def name(self) -> str:
         """The stable name under which limits per buyer are counted."""
-        return f"a:{self.account_id}" if self.account_id else f"v:{self.visitor}"
+        return actor_name(self.account_id, self.visitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Keep:
     answer: Callable[[Draft], dict[str, Any]]
 
 
-_ROWS = """
+_ROWS = f"""
     the_order AS (
         INSERT INTO orders (number, account_id, visitor, group_order_id, state, total_fen,
             recipient, city, placed_at, expires_at)
@@ -110,14 +111,10 @@ _ROWS = """
         WHERE EXISTS (SELECT FROM promised)
         RETURNING id
     ), the_lines AS (
-        INSERT INTO order_line (order_id, offer_id, lot_id, seller_id, product_id,
-            credit_source_id, name_zh, name_en, seller_name_zh, seller_name_en, unit_name, unit_g,
-            picture, category, certificate_number, harvest_from, harvest_to, price_fen, quantity,
-            amount_fen, from_slot, released)
-        SELECT the_order.id, l.offer_id, l.lot_id, l.seller_id, l.product_id,
-            c.source_id, l.name_zh, l.name_en, l.seller_name_zh, l.seller_name_en,
-            l.unit_name, l.unit_g, l.picture, l.category, l.certificate_number, l.harvest_from,
-            l.harvest_to, l.price_fen, l.units, l.price_fen * l.units, false, 0
+        INSERT INTO order_line (order_id, offer_id, credit_source_id, {", ".join(FROZEN)},
+            price_fen, quantity, amount_fen, from_slot, released)
+        SELECT the_order.id, l.offer_id, c.source_id, {", ".join(f"l.{name}" for name in FROZEN)},
+            l.price_fen, l.units, l.price_fen * l.units, false, 0
         FROM the_order CROSS JOIN promised l
         JOIN jsonb_to_recordset(:credits) AS c (offer_id bigint, source_id bigint)
             ON c.offer_id = l.offer_id
@@ -142,7 +139,7 @@ _ROWS = """
         INSERT INTO order_event (order_id, at, kind, facts)
         SELECT id, :at, :event, '' FROM the_order
     ), done AS (SELECT id FROM the_order)
-    """
+    """  # noqa: S608 - put together from our own words alone
 _WRITE = Then(
     _ROWS + "," + keeping("the_order"),
     (
@@ -167,6 +164,14 @@ _WRITE = Then(
 )
 
 
+def check_lines(count: int) -> None:
+    """Raise Invalid for more lines than an order holds, or none."""
+    if not 0 < count <= MAX_LINES:
+        raise Invalid(
+            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
+        )
+
+
 def place(
     buyer: Buyer,
     wanted: Mapping[int, int],
@@ -182,16 +187,14 @@ def place(
     """Place one order for `wanted` (offer id → whole units) and return what became of it.
 
     `credited` names the primary credit (and assists) of each offer, `prices` what each costs
-    in fen as it was just read (read here without them). With a `group_order_id`
-    the order is a member's need: its stock is promised and nothing is charged yet; then
-    `returning` says what the member gave back earlier in this transaction. Raises
-    what `sellers.supply.promise` raises, and Invalid for too many lines or an amount outside
-    what the method can take; the attempt of `keep` breaks it if it was kept meanwhile
-    (`kernel.idempotency.once_within`). Nothing is kept of a refused order.
+    in fen as just read (read here without them). With a `group_order_id` the order is a member's
+    need: its stock is promised, nothing is charged yet, and `returning` says what the member gave
+    back earlier in this transaction. Raises what `sellers.supply.promise` raises, Invalid for too
+    many lines or an amount that the method cannot take, and breaks if `keep` was kept meanwhile.
     """
     check_lines(len(wanted))
     at = clock.now()
-    prices = prices if prices is not None else prices_of(wanted.keys())
+    prices = prices_of(wanted.keys()) if prices is None else prices
     draft = _draft(wanted, prices, method, at, is_need=group_order_id is not None)
     [written] = promise(
         wanted,
@@ -202,43 +205,24 @@ def place(
         then=_WRITE,
         values={
             **_values(draft, method),
+            **_buyer_values(buyer, recipient),
+            **_credit_values(wanted, credited),
             **(keep.attempt.values(keep.answer(draft)) if keep else NO_ATTEMPT),
-            "account_id": buyer.account_id,
-            "visitor": "" if buyer.account_id else buyer.visitor,
             "group_order_id": group_order_id,
-            "recipient": encrypt(recipient.as_text()) if recipient else None,
-            "city": recipient.city if recipient else "",
-            "credits": Jsonb(
-                [
-                    {"offer_id": offer_id, "source_id": credited[offer_id].source_id}
-                    for offer_id in wanted
-                ]
-            ),
-            "assists": Jsonb(
-                [
-                    {"offer_id": offer_id, "source_id": source}
-                    for offer_id in wanted
-                    for source in credited[offer_id].assists
-                ]
-            ),
         },
     )
+    return _placed(draft, written.id)
+
+
+def _placed(draft: Draft, order_id: int) -> Placed:
     return Placed(
-        order_id=written.id,
+        order_id=order_id,
         number=draft.number,
         state=draft.state,
         total=draft.total,
         payment_id=draft.payment_id,
         expires_at=draft.expires_at,
     )
-
-
-def check_lines(lines: int) -> None:
-    """Raise Invalid (lines_out_of_bounds) for an order of none, or of too many lines."""
-    if not 0 < lines <= MAX_LINES:
-        raise Invalid(
-            _l("一张订单放 1 到 50 种。分成几张来下。"), code="lines_out_of_bounds", most=MAX_LINES
-        )
 
 
 def _draft(
@@ -275,6 +259,29 @@ def _values(draft: Draft, method: PaymentMethod) -> dict[str, Any]:
         "transfer_code": transfer_code() if method is PaymentMethod.TRANSFER else None,
         "event": "registered" if draft.state is OrderState.REGISTERED else "placed",
     }
+
+
+def _buyer_values(buyer: Buyer, recipient: Recipient | None) -> dict[str, Any]:
+    """Return whose the order is, and where it goes."""
+    return {
+        "account_id": buyer.account_id,
+        "visitor": "" if buyer.account_id else buyer.visitor,
+        "recipient": encrypt(recipient.as_text()) if recipient else None,
+        "city": recipient.city if recipient else "",
+    }
+
+
+def _credit_values(wanted: Mapping[int, int], credited: Mapping[int, Credited]) -> dict[str, Any]:
+    """Return what sold each line, and what assisted."""
+    sources = [
+        {"offer_id": offer_id, "source_id": credited[offer_id].source_id} for offer_id in wanted
+    ]
+    assists = [
+        {"offer_id": offer_id, "source_id": source}
+        for offer_id in wanted
+        for source in credited[offer_id].assists
+    ]
+    return {"credits": Jsonb(sources), "assists": Jsonb(assists)}
 
 
 def order_number() -> str:

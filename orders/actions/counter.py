@@ -27,7 +27,7 @@ from orders.model import (
     PaymentState,
 )
 from orders.placing import order_number
-from sellers.supply import Promised, freeze
+from sellers.supply import FROZEN, Promised, freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +159,8 @@ def _line(order_id: int, sale: CounterSale, frozen: Promised) -> dict[str, Any]:
     return {
         "order_id": order_id,
         "offer_id": frozen.offer_id,
-        "lot_id": frozen.lot_id,
-        "seller_id": frozen.seller_id,
-        "product_id": frozen.product_id,
         "credit_source_id": sale.credit_source_id,
-        "name_zh": frozen.name_zh,
-        "name_en": frozen.name_en,
-        "seller_name_zh": frozen.seller_name_zh,
-        "seller_name_en": frozen.seller_name_en,
-        "unit_name": frozen.unit_name,
-        "unit_g": frozen.unit_g,
-        "picture": frozen.picture,
-        "category": frozen.category,
-        "certificate_number": frozen.certificate_number,
-        "harvest_from": frozen.harvest_from,
-        "harvest_to": frozen.harvest_to,
+        **{name: getattr(frozen, name) for name in FROZEN},
         "price_fen": frozen.price.fen,
         "quantity": sale.units,
         "amount_fen": frozen.price.fen * sale.units,

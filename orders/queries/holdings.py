@@ -13,6 +13,7 @@ def held_units(offer_id: int) -> Select[str, int]:
     What was given back is not held; a buyer who gave back everything holds nothing. Sales from
     a slot are left out: no limit per buyer ever stood before them.
     """
+    # `kernel.access.actor_name`, said in SQL.
     buyer: ColumnElement[str] = case(
         (Order.account_id.is_(None), func.concat("v:", Order.visitor)),
         else_=func.concat("a:", cast(Order.account_id, String)),

@@ -4,6 +4,7 @@ Everything that is sold passes `promise`, whatever page, API or job asks for it.
 """
 
 from sellers.supply.promising import (
+    FROZEN,
     PriceChanged,
     Promised,
     Then,
@@ -16,6 +17,7 @@ from sellers.supply.promising import (
 from sellers.supply.releasing import GivenBack, release, release_lots, take_again
 
 __all__ = [
+    "FROZEN",
     "GivenBack",
     "PriceChanged",
     "Promised",

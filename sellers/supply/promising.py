@@ -59,6 +59,14 @@ class Promised:
     certificate_number: str
 
 
+FROZEN = (
+    *("lot_id", "seller_id", "product_id", "name_zh", "name_en", "seller_name_zh"),
+    *("seller_name_en", "unit_name", "unit_g", "picture", "category", "certificate_number"),
+    *("harvest_from", "harvest_to"),
+)
+"""What every line keeps of Promised as it stands; its price beside its units."""
+
+
 # What a line says of a product and its seller, and the certificate that held on the day.
 _IN_WORDS = f"""
         p.name_zh, p.name_en, p.unit_name, p.unit_g, p.picture, p.category,
