@@ -7,20 +7,16 @@ database as it could be. Nobody and nothing in it exists.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 from cryptography.fernet import Fernet
-from psycopg import sql
-from sqlalchemy import Column, ColumnDefault
 
-from kernel.db import metadata
+from bench.copying import Copier, Say
 from sellers.search import terms
-
-Say = Callable[[str], None]
 
 SOLD_AT_ONCE = 20
 """Orders that one past transfer paid for."""
@@ -29,14 +25,8 @@ BOARD_LINES = 400
 SPREAD_OFFERS = 1000
 PLENTY = 10_000_000
 BUYERS = 2000
-TOLD_EVERY = 100_000
 OFFERS_PER_SELLER = 100
 SOURCES_FOR_LINES = 500
-NUMBERED = (
-    *("account", "organisation", "product", "lot", "offer", "credit_source", "broadcast"),
-    *("orders", "payment", "ledger_transaction"),
-)
-"""Tables whose keys are written here."""
 BOARD_CODE = "bench-broadcast"
 KINDS = (
     ("春橙", "fruit", "箱", 5000, "orange.webp"),
@@ -80,20 +70,20 @@ def code_of(kind: str, number: int) -> str:
 
 
 class Loader:
-    """Writes tables with COPY and tells how far it is."""
+    """Writes the world, table by table."""
 
     def __init__(self, connection: psycopg.Connection, size: Size, key: str, say: Say) -> None:
-        self._connection = connection
+        self._copier = Copier(connection, say)
+        self._copy = self._copier.copy
         self._size = size
-        self._say = say
         self._now = datetime.now(UTC)
         self._recipient = Fernet(key).encrypt(b'{"name": "-", "phone": "-"}').decode()
         self._promised = [0] * (size.offers + 1)
         self._accounts = max(BUYERS, size.past_lines // 20) + 1
         self._sellers = max(1, size.offers // OFFERS_PER_SELLER)
         self._broadcasts = max(2, size.past_lines // SOURCES_FOR_LINES)
-        self._shop = self._one("SELECT id FROM credit_source WHERE kind = 'shop'")
-        self._first_source = self._one("SELECT max(id) FROM credit_source") + 1
+        self._shop = self._copier.one("SELECT id FROM credit_source WHERE kind = 'shop'")
+        self._first_source = self._copier.one("SELECT max(id) FROM credit_source") + 1
 
     def load(self) -> World:
         """Write everything; return what the load needs to know."""
@@ -101,11 +91,12 @@ class Loader:
         for number in range(1, self._size.past_lines + 1):
             self._promised[self._offer_of(number)] += self._units_of(number)
         self._people()
+        self._producers()
         self._goods()
         self._channels()
         self._past()
-        self._books()
-        self._finish()
+        self._books(self._payments())
+        self._copier.finish()
         first_spread = offers - SPREAD_OFFERS
         return World(
             tokens=[token_of(n) for n in range(1, BUYERS + 1)],
@@ -162,8 +153,8 @@ class Loader:
             ),
         )
 
-    def _goods(self) -> None:
-        offers, sellers = self._size.offers, self._sellers
+    def _producers(self) -> None:
+        sellers = self._sellers
         self._copy(
             "organisation",
             "id public_id kind code name_zh",
@@ -177,16 +168,8 @@ class Loader:
             "id kind province city county township village households_count registered_count state",
             (
                 (
-                    n,
-                    "cooperative",
-                    "重庆市",
-                    "重庆市",
-                    f"第{n % 30}县",
-                    "某镇",
-                    "某村",
-                    40,
-                    12,
-                    "verified",
+                    *(n, "cooperative", "重庆市", "重庆市", f"第{n % 30}县"),
+                    *("某镇", "某村", 40, 12, "verified"),
                 )
                 for n in range(1, sellers + 1)
             ),
@@ -204,6 +187,9 @@ class Loader:
             "seller_id kind basis_points",
             ((n, "delivery", 7000) for n in range(1, sellers + 1)),
         )
+
+    def _goods(self) -> None:
+        offers, sellers = self._size.offers, self._sellers
         self._copy(
             "product",
             "id public_id seller_id name_zh name_en category grade keeping picture unit_name unit_g"
@@ -346,8 +332,8 @@ class Loader:
             *(f"LB-{seller}", price, units, price * units),
         )
 
-    def _books(self) -> None:
-        """Past orders were paid by transfers, each for several of them."""
+    def _payments(self) -> list[int]:
+        """Past orders were paid by transfers, each for several of them; return what each paid."""
         orders = self._size.past_lines // 2
         batches = [
             range(first, min(first + SOLD_AT_ONCE, orders + 1))
@@ -373,12 +359,17 @@ class Loader:
             ),
             orders,
         )
-        book = self._one("INSERT INTO ledger_book (code) VALUES ('xiangji') RETURNING id")
+        return paid
+
+    def _books(self, paid: Sequence[int]) -> None:
+        """Post the transfers of `paid` fen to the ledger."""
+        at = self._now
+        book = self._copier.one("INSERT INTO ledger_book (code) VALUES ('xiangji') RETURNING id")
         opened = (
             "INSERT INTO ledger_account (book_id, kind, owner) VALUES (%s, %s, '') RETURNING id"
         )
         accounts = [
-            self._one(opened, book, kind) for kind in ("transfer_clearing", "buyer_prepaid")
+            self._copier.one(opened, book, kind) for kind in ("transfer_clearing", "buyer_prepaid")
         ]
         self._copy(
             "ledger_transaction",
@@ -394,52 +385,3 @@ class Loader:
             "transaction_id account_id amount_fen",
             ((n, who, fen * side) for n, fen in enumerate(paid, 1) for who, side in sides),
         )
-
-    def _finish(self) -> None:
-        """Let fresh rows be numbered after ours, and let the planner know how many there are."""
-        self._connection.commit()
-        for table in NUMBERED:
-            number = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}")
-            self._connection.execute(number.format(sql.Literal(table), sql.Identifier(table)))
-        self._connection.commit()
-        self._say("  counting for the planner")
-        self._connection.autocommit = True
-        self._connection.execute("VACUUM ANALYZE")
-
-    def _one(self, statement: str, *values: Any) -> int:
-        row = self._connection.execute(statement.encode(), values).fetchone()
-        assert row is not None
-        return int(row[0])
-
-    def _copy(
-        self, table: str, columns: str, rows: Iterable[Sequence[Any]], expected: int = 0
-    ) -> None:
-        """Write the columns that are named; the others get the defaults of their model."""
-        named = columns.split()
-        defaults = [
-            column
-            for column in metadata.tables[table].columns
-            if column.name not in named and isinstance(column.default, ColumnDefault)
-        ]
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(table),
-            sql.SQL(", ").join(map(sql.Identifier, [*named, *(one.name for one in defaults)])),
-        )
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in self._told(table, rows, expected):
-                copy.write_row((*row, *map(_default, defaults)))
-
-    def _told(
-        self, table: str, rows: Iterable[Sequence[Any]], expected: int
-    ) -> Iterator[Sequence[Any]]:
-        """Hand the rows on, and say every so often how many of a long table are written."""
-        for number, row in enumerate(rows, 1):
-            if expected and number % TOLD_EVERY == 0:
-                self._say(f"  {table}: {number:,} of {expected:,}")
-            yield row
-
-
-def _default(column: Column[Any]) -> Any:
-    """Return what the model gives a row that does not say."""
-    default: Any = column.default
-    return default.arg(None) if default.is_callable else default.arg
