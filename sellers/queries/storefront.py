@@ -1,4 +1,4 @@
-"""What the storefront reads: the shelf, the facts of one offer, and cards for a cart.
+"""What the storefront reads: the shelf, and cards for a cart.
 
 A list costs one statement however long it is, and everything that a card shows comes with it.
 """
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    Date,
     DateTime,
     Integer,
     Select,
@@ -21,12 +20,10 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    literal_column,
     or_,
     select,
-    text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from kernel import clock
@@ -35,11 +32,8 @@ from kernel.identity import Organisation
 from kernel.money import Money
 from kernel.paging import decode, encode
 from kernel.reads import Read
-from sellers import certificates
 from sellers.model import (
-    BenefitPlan,
     Category,
-    Certificate,
     Lot,
     LotMode,
     Offer,
@@ -113,7 +107,7 @@ class Card(NamedTuple):
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Card:
-        """Return the card of a row of `_cards()`, in which kinds are text."""
+        """Return the card of a row of `select_cards()`, in which kinds are text."""
         place, category, mode, *rest = row
         return cls(Place(place), Category(category), LotMode(mode), *rest)
 
@@ -151,7 +145,7 @@ class Shelf:
 _PHOTO = aliased(StoredFile)
 
 
-def _cards() -> Select[Any]:
+def select_cards() -> Select[Any]:
     """Select every column of a card, in the order of its fields, of any offer."""
     rest = Lot.offered - Lot.promised
     return (
@@ -234,7 +228,7 @@ def _page(asked: frozenset[str], length: int) -> Read:
     # The length stands in the statement itself: a plan for any length would read far more.
     most = bindparam("length", type_=Integer, literal_execute=True)
     narrowed = (_NARROWED[name] for name in sorted(asked))
-    page = _cards().where(*_ON_SALE, *narrowed).order_by(Offer.id.desc()).limit(most)
+    page = select_cards().where(*_ON_SALE, *narrowed).order_by(Offer.id.desc()).limit(most)
     return Read(page, length=length)
 
 
@@ -268,7 +262,9 @@ def shelf(
     return Shelf(items, encode(items[-1].offer_id) if len(rows) > size else None)
 
 
-_BY_PUBLIC_ID = Read(_cards().where(Offer.public_id == any_(bindparam("codes", type_=ARRAY(Text)))))
+_BY_PUBLIC_ID = Read(
+    select_cards().where(Offer.public_id == any_(bindparam("codes", type_=ARRAY(Text))))
+)
 
 
 def cards(public_ids: Iterable[str]) -> dict[str, Card]:
@@ -281,128 +277,3 @@ def cards(public_ids: Iterable[str]) -> dict[str, Card]:
         return {}
     found = map(Card.of, _BY_PUBLIC_ID.rows(codes=wanted))
     return {card.public_id: card for card in found}
-
-
-class CertificateFacts(NamedTuple):
-    """A certificate that is accepted and valid today."""
-
-    kind: str
-    number: str
-    issued_by: str
-    valid_until: date | None
-
-
-class PlanFacts(NamedTuple):
-    """How a seller's income reaches households: a benefit plan, as a buyer reads it."""
-
-    kind: str
-    basis_points: int
-    note_zh: str
-    note_en: str
-
-
-@dataclass(frozen=True, slots=True)
-class OfferFacts:
-    """What a product page shows beyond the card.
-
-    `promised` and `offered` are units of the lot. `certificates` are those accepted and valid
-    today, the product's own first; `plans` say how the seller's income reaches households, the
-    newest first.
-    """
-
-    card: Card
-    certificates: list[CertificateFacts]
-    plans: list[PlanFacts]
-    keeping: str
-    lot_code: str
-    promised: int
-    offered: int
-    households_count: int
-    registered_count: int
-    story_zh: str
-    story_en: str
-
-
-_DAY = select(bindparam("day", type_=Date)).scalar_subquery()
-_CERTIFICATES = (
-    select(
-        func.json_agg(
-            aggregate_order_by(
-                func.json_build_array(
-                    Certificate.kind,
-                    Certificate.number,
-                    Certificate.issued_by,
-                    Certificate.valid_until,
-                ),
-                literal_column(certificates.OWN_FIRST),
-            )
-        )
-    )
-    .where(text(certificates.counts("offer", "(SELECT CAST(:day AS date))")))
-    .scalar_subquery()
-)
-_PLANS = (
-    select(
-        func.json_agg(
-            aggregate_order_by(
-                func.json_build_array(
-                    BenefitPlan.kind,
-                    BenefitPlan.basis_points,
-                    BenefitPlan.note_zh,
-                    BenefitPlan.note_en,
-                ),
-                BenefitPlan.starts_on.desc(),
-                BenefitPlan.id.desc(),
-            )
-        )
-    )
-    .where(BenefitPlan.seller_id == Offer.seller_id, BenefitPlan.starts_on <= _DAY)
-    .correlate(Offer)
-    .scalar_subquery()
-)
-_FACTS = Read(
-    _cards()
-    .add_columns(
-        Product.keeping,
-        Lot.code,
-        Lot.promised,
-        Lot.offered,
-        Seller.households_count,
-        Seller.registered_count,
-        Seller.story_zh,
-        Seller.story_en,
-        _CERTIFICATES,
-        _PLANS,
-    )
-    .where(
-        Offer.public_id == bindparam("code"),
-        Seller.state == bindparam("verified", SellerState.VERIFIED, literal_execute=True),
-    )
-)
-
-
-def offer_by_public_id(public_id: str, day: date | None = None) -> OfferFacts | None:
-    """Return the facts of an offer of a verified seller, on sale or not, in one statement.
-
-    None when there is no such offer, or its seller is not verified. `day` (in Shanghai,
-    today unless given) decides which certificates are valid.
-    """
-    rows = _FACTS.rows(code=public_id, day=day or clock.today())
-    if not rows:
-        return None
-    width = len(Card._fields)
-    *plain, certificates, plans = rows[0][width:]
-    return OfferFacts(
-        Card.of(rows[0][:width]),
-        [_certificate(*one) for one in certificates or ()],
-        [PlanFacts(*one) for one in plans or ()],
-        *plain,
-    )
-
-
-def _certificate(
-    kind: str, number: str, issued_by: str, valid_until: str | None
-) -> CertificateFacts:
-    """Return a certificate that came as JSON, in which days are text."""
-    until = date.fromisoformat(valid_until) if valid_until else None
-    return CertificateFacts(kind, number, issued_by, until)

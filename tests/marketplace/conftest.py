@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from flask import Flask
 
+from kernel import clock
 from tests import builders
 from tests.visitors import Visitor
 
@@ -23,3 +25,10 @@ def shop(app: Flask) -> Iterator[Flask]:
 def visitor(shop: Flask) -> Visitor:
     """Somebody with a browser."""
     return Visitor(shop, shop.response_class)
+
+
+@pytest.fixture
+def at() -> Iterator[datetime]:
+    """The clock stands still."""
+    with clock.frozen(clock.now()):
+        yield clock.now()

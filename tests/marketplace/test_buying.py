@@ -1,128 +1,28 @@
-"""Cart, checkout page and the orders API: one path of a purchase."""
+"""Checkout page and the orders API: one path of a purchase."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from kernel.db import db, public_code, transaction
+from kernel.db import db, transaction
 from kernel.identity import Organisation, OrganisationKind, Role
-from kernel.tokens import issue_token
 from livestream.model import Touch
 from marketplace import checkout
 from orders.model import (
     CreditKind,
-    Order,
     OrderEvent,
     OrderState,
     Payment,
-    PaymentState,
-    Refund,
-    RefundState,
 )
 from orders.queries.mine import read_recipient
 from sellers.model import Offer, Place
 from tests import builders
-from tests.laws import assert_laws_hold
+from tests.marketplace.purchases import ADDRESS, bearer, hidden, key, order_body, orders
 from tests.visitors import Visitor
-
-ADDRESS = {"name": "某人", "phone": "13800000000", "city": "韶关市", "address": "某路 1 号"}
-
-
-def order_body(*offers: Offer, quantity: int = 2, **more: Any) -> dict[str, Any]:
-    lines = [{"offer_id": offer.public_id, "quantity": quantity} for offer in offers]
-    return {"lines": lines, "recipient": ADDRESS, "payment": "stripe", **more}
-
-
-def key(value: str = "one") -> dict[str, str]:
-    return {"Idempotency-Key": value}
-
-
-def hidden(page: str) -> dict[str, str]:
-    fields = re.findall(r'<input [^>]*type="hidden"[^>]*>', page)
-    pairs = (
-        (re.search(r'name="([^"]+)"', one), re.search(r'value="([^"]*)"', one)) for one in fields
-    )
-    return {name[1]: value[1] for name, value in pairs if name and value}
-
-
-def bearer(visitor: Visitor, login: str) -> dict[str, str]:
-    visitor = Visitor(visitor.application, visitor.application.response_class)
-    pair = {"login": login, "password": builders.PASSWORD}
-    token = visitor.post("/api/v1/tokens", json=pair).get_json()["token"]
-    return {"Authorization": f"Bearer {token}"}
-
-
-def orders() -> list[Order]:
-    db.session.expire_all()
-    return list(db.session.scalars(select(Order).order_by(Order.id)))
-
-
-# ---- the cart ----
-
-
-def test_the_cart_groups_by_seller_and_sums_what_is_due(visitor: Visitor) -> None:
-    oranges, eggs = builders.offer(), builders.offer(price_fen=180)
-    visitor.send("/cart/lines", offer=oranges.public_id, quantity=2)
-    visitor.send("/cart/lines", offer=eggs.public_id, quantity=10)
-    visitor.send("/cart/lines", offer=eggs.public_id, quantity=20)
-    page = visitor.page("/cart")
-    assert page.count('class="seller-head"') == 2
-    assert "去结算 ¥172.00" in page
-
-
-def test_what_is_taken_out_can_be_put_back(visitor: Visitor) -> None:
-    offer = builders.offer()
-    visitor.send("/cart/lines", offer=offer.public_id, quantity=3)
-    visitor.send(f"/cart/lines/{offer.public_id}", quantity=0)
-    page = visitor.page("/cart")
-    assert "购物车是空的" in page
-    assert "撤销" in page
-    visitor.send(f"/cart/lines/{offer.public_id}", quantity=3)
-    assert "去结算 ¥177.00" in visitor.page("/cart")
-
-
-def test_the_cart_warns_of_what_can_no_longer_be_bought(visitor: Visitor) -> None:
-    scarce = builders.offer(builders.lot(builders.product(builders.seller()), offered=5))
-    visitor.send("/cart/lines", offer=scarce.public_id, quantity=5)
-    with transaction() as session:
-        session.get_one(Offer, scarce.id).lot.offered = 2
-    page = visitor.page("/cart")
-    assert "只剩 2 箱 了" in page
-    assert 'type="button" disabled>去结算' in page
-
-
-def test_the_cart_holds_fifty_things_and_no_more(visitor: Visitor) -> None:
-    lot = builders.lot(builders.product(builders.seller()))
-    offers = [builders.offer(lot) for _ in range(51)]
-    answers = [visitor.send("/cart/lines", offer=one.public_id) for one in offers]
-    assert [one.status_code for one in answers] == [302] * 50 + [422]
-
-
-@pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "x", "99999999999"])
-def test_only_whole_units_go_into_the_cart(visitor: Visitor, quantity: str) -> None:
-    offer = builders.offer()
-    answer = visitor.send("/cart/lines", offer=offer.public_id, quantity=quantity)
-    assert answer.status_code == 422
-    assert "购物车是空的" in visitor.page("/cart")
-
-
-@pytest.mark.parametrize(("place", "words"), [("round", "单位集体订购"), ("slot", "柜前扫码")])
-def test_what_is_not_sold_online_does_not_go_into_the_cart(
-    visitor: Visitor, place: str, words: str
-) -> None:
-    offer = builders.offer(place=Place(place))
-    answer = visitor.send("/cart/lines", offer=offer.public_id)
-    assert (answer.status_code, words in answer.text) == (409, True)
-    assert offer.product.name_zh in answer.text
-    visitor.send(f"/cart/lines/{offer.public_id}", quantity=1)
-    page = visitor.page("/cart")
-    assert ("不在网上卖" in page, 'type="button" disabled>去结算' in page) == (True, True)
-
 
 # ---- the checkout page ----
 
@@ -341,84 +241,6 @@ def test_round_and_slot_offers_are_not_sold_here(visitor: Visitor) -> None:
     assert orders() == []
 
 
-def test_cash_is_taken_only_at_a_counter(visitor: Visitor) -> None:
-    offer = builders.offer()
-    body = order_body(offer, payment="cash", recipient=None)
-    denied = visitor.post("/api/v1/orders", json=body, headers=key())
-    assert (denied.status_code, denied.get_json()["code"]) == (403, "cash_at_counter_only")
-    assert orders() == []
-    platform = builders.organisation(OrganisationKind.PLATFORM)
-    staff = builders.account(Role.STAFF, platform, login="staff-1")
-    unproved = {**bearer(visitor, "staff-1"), **key()}
-    asked = visitor.post("/api/v1/orders", json=body, headers=unproved)
-    assert (asked.status_code, asked.get_json()["code"]) == (403, "second_factor_needed")
-    assert orders() == []
-    known = {"Authorization": f"Bearer {issue_token(staff, factor=True)}", **key()}
-    taken = visitor.post("/api/v1/orders", json=body, headers=known)
-    assert taken.status_code == 201
-    assert (taken.get_json()["state"], taken.get_json()["pay_url"]) == ("confirmed", None)
-    [order] = orders()
-    assert order.state == OrderState.CONFIRMED
-    assert db.session.scalars(select(Payment.state)).one() == PaymentState.CAPTURED
-
-
-def test_an_operator_takes_cash_with_a_second_factor_only(visitor: Visitor) -> None:
-    company = builders.organisation(OrganisationKind.CABINET_OPERATOR)
-    operator = builders.account(Role.OPERATOR, company, login="operator-1")
-    body = order_body(builders.offer(), payment="cash", recipient=None)
-    asked = visitor.post(
-        "/api/v1/orders", json=body, headers={**bearer(visitor, "operator-1"), **key()}
-    )
-    assert (asked.status_code, asked.get_json()["code"]) == (403, "second_factor_needed")
-    assert orders() == []
-    proved = {"Authorization": f"Bearer {issue_token(operator, factor=True)}", **key()}
-    assert visitor.post("/api/v1/orders", json=body, headers=proved).status_code == 201
-
-
-def test_whoever_took_cash_does_not_make_it_a_debt_alone(visitor: Visitor) -> None:
-    company = builders.organisation(OrganisationKind.CABINET_OPERATOR)
-    operator = builders.account(Role.OPERATOR, company, login="operator-1")
-    platform = builders.organisation(OrganisationKind.PLATFORM)
-    staff = builders.account(Role.STAFF, platform, login="staff-1")
-    body = order_body(builders.offer(), payment="cash", recipient=None)
-    token = {"Authorization": f"Bearer {issue_token(operator, factor=True)}"}
-    made = visitor.post("/api/v1/orders", json=body, headers={**token, **key()})
-    number = made.get_json()["number"]
-
-    def cancelled(token: dict[str, str]) -> tuple[int, str | None]:
-        answer = visitor.post(
-            f"/api/v1/orders/{number}/cancel", headers={**token, **key(public_code())}
-        )
-        return answer.status_code, answer.get_json().get("code")
-
-    assert cancelled(token) == (403, "second_person_needed")
-    assert cancelled(bearer(visitor, "staff-1")) == (403, "second_factor_needed")
-    assert db.session.scalars(select(Refund.id)).all() == []
-    proved = {"Authorization": f"Bearer {issue_token(staff, factor=True)}"}
-    assert cancelled(proved) == (200, None)
-    assert db.session.scalars(select(Refund.state)).one() is RefundState.DEBT
-    assert_laws_hold()
-
-
-def test_the_page_lets_a_second_person_cancel_what_was_paid_in_cash(
-    shop: Flask, visitor: Visitor
-) -> None:
-    platform = builders.organisation(OrganisationKind.PLATFORM)
-    taker = builders.account(Role.STAFF, platform, login="staff-1")
-    builders.account(Role.STAFF, platform, login="staff-2")
-    body = order_body(builders.offer(), payment="cash", recipient=None)
-    token = {"Authorization": f"Bearer {issue_token(taker, factor=True)}", **key()}
-    number = visitor.post("/api/v1/orders", json=body, headers=token).get_json()["number"]
-    second = Visitor(shop, shop.response_class)
-    for who, login, shown in ((visitor, "staff-1", False), (second, "staff-2", True)):
-        who.enter(login)
-        assert (f"/orders/{number}/cancel" in who.page(f"/orders/{number}")) is shown
-    second.show_factor()
-    key_field = {"idempotency_key": "cancel-1"}
-    assert visitor.send(f"/orders/{number}/cancel", **key_field).status_code == 403
-    assert second.send(f"/orders/{number}/cancel", **key_field).status_code == 302
-
-
 def test_a_code_counts_only_where_this_visitor_was_touched(visitor: Visitor) -> None:
     offer = builders.offer()
     link = builders.credit_source(CreditKind.SHARE, "link-1")
@@ -490,22 +312,3 @@ def test_cancelling_twice_with_one_key_cancels_once_and_gives_the_stock_back(
     kinds = db.session.scalars(select(OrderEvent.kind).order_by(OrderEvent.id)).all()
     assert kinds == ["placed", "cancelled"]
     assert db.session.get_one(Offer, offer.id).sold == 0
-
-
-def test_an_earlier_order_is_put_into_the_cart_again(visitor: Visitor) -> None:
-    body = order_body(builders.offer())
-    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
-    visitor.send(f"/cart/again/{number}")
-    assert "去结算 ¥118.00" in visitor.page("/cart")
-
-
-def test_what_cannot_be_bought_again_is_left_out_and_said(visitor: Visitor) -> None:
-    oranges, eggs = builders.offer(), builders.offer(price_fen=180)
-    body = order_body(oranges, eggs)
-    number = visitor.post("/api/v1/orders", json=body, headers=key()).get_json()["number"]
-    with transaction() as session:
-        session.get_one(Offer, eggs.id).place = Place.ROUND
-    visitor.send(f"/cart/again/{number}")
-    page = visitor.page("/cart")
-    assert "没有放进购物车" in page
-    assert "去结算 ¥118.00" in page
