@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from cabinets.model import Cabinet, DeviceReport, ReportGap, Site, Slot, StockDifference
-from cabinets.stock import expected_units, room_in
+from cabinets.stock import expected_units, room_in, room_left
 from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Organisation, OrganisationKind, Role
@@ -317,7 +317,7 @@ def to_restock(viewer: Viewer) -> list[ToRestock]:
     slots = select(
         Slot.cabinet_id,
         Slot.capacity,
-        func.greatest(Slot.capacity - func.greatest(expected_units(), 0), 0).label("room"),
+        room_left().label("room"),
     ).subquery()
     room, capacity = func.sum(slots.c.room), func.sum(slots.c.capacity)
     sites = _mine(viewer).subquery()

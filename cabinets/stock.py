@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import BigInteger, ScalarSelect, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, cast, func, select
 
 from cabinets.model import Slot, SlotEvent, SlotEventKind
 from kernel.db import transaction
@@ -45,6 +45,11 @@ def moved_into(slot_id: int, lot_id: int) -> int:
             )
             or 0
         )
+
+
+def room_left() -> ColumnElement[int]:
+    """Return how many units the `Slot` that is selected still takes: `room_in`, said in SQL."""
+    return func.greatest(Slot.capacity - func.greatest(expected_units(), 0), 0)
 
 
 def room_in(capacity: int, expected: int) -> int:

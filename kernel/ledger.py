@@ -209,10 +209,7 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
     LedgerError when the entries of one do not sum to zero or none is left, and then writes
     none.
     """
-    kept = {one.reference: [entry for entry in one.entries if entry.amount] for one in movements}
-    for reference, entries in kept.items():
-        if sum(entry.amount.fen for entry in entries) != 0 or not entries:
-            raise LedgerError(f"{kind} {reference}: the entries do not balance")
+    kept = _balanced(kind, movements)
     if not movements:
         return {}
     with transaction() as session:
@@ -249,6 +246,15 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
         if postings:
             session.execute(insert(Posting), postings)
     return posted
+
+
+def _balanced(kind: str, movements: Sequence[Movement]) -> dict[str, list[Entry]]:
+    """Return reference → entries that are not zero. Raises LedgerError for none or an odd sum."""
+    kept = {one.reference: [entry for entry in one.entries if entry.amount] for one in movements}
+    for reference, entries in kept.items():
+        if sum(entry.amount.fen for entry in entries) != 0 or not entries:
+            raise LedgerError(f"{kind} {reference}: the entries do not balance")
+    return kept
 
 
 def balance(book: str, kind: AccountKind, owner: str | None = None) -> Money:

@@ -75,6 +75,31 @@ def create_app(settings: Settings) -> Flask:
     if settings.database_url is None:
         raise ValueError("create_app needs a database_url; the launcher sets it")
     app = Shop(__name__, template_folder="templates", static_folder="static")
+    _configure(app, settings)
+    db.init_app(app)
+    with app.app_context():
+        watch(db.engine)
+    Migrations(app)
+    jobs.bind(app)
+    request_log.init_app(app)
+    statics.init_app(app)
+    locale.init_app(app)
+    sessions.init_app(app)
+    security.init_app(app)
+    app.before_request(access.guard)
+    refusals.register(app)
+    filters.register(app)
+    addresses.register(app)
+    rooms.register(app)
+    api.init_app(app)
+    menu.register(app)
+    cli.register(app)
+    note.register(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    """Give Flask and its extensions what `settings` say."""
     settings.template_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     compiled = FileSystemBytecodeCache(str(settings.template_dir))
     app.jinja_options = {**app.jinja_options, "bytecode_cache": compiled}
@@ -107,23 +132,3 @@ def create_app(settings: Settings) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's own way to wrap
             app.wsgi_app, x_for=count, x_proto=count, x_host=count
         )
-    db.init_app(app)
-    with app.app_context():
-        watch(db.engine)
-    Migrations(app)
-    jobs.bind(app)
-    request_log.init_app(app)
-    statics.init_app(app)
-    locale.init_app(app)
-    sessions.init_app(app)
-    security.init_app(app)
-    app.before_request(access.guard)
-    refusals.register(app)
-    filters.register(app)
-    addresses.register(app)
-    rooms.register(app)
-    api.init_app(app)
-    menu.register(app)
-    cli.register(app)
-    note.register(app)
-    return app

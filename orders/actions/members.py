@@ -99,23 +99,28 @@ def set_staff_list(unit_id: int, text: str, *, sure: int | None = None) -> int:
                     StaffListEntry(unit_id=unit_id, staff_number=number, department=department)
                 )
         session.flush()
-        waiting = session.scalars(
-            select(Membership)
-            .where(
-                Membership.organisation_id == unit_id,
-                Membership.role == Role.OFFICIAL,
-                Membership.state == MembershipState.PENDING,
-            )
-            .order_by(Membership.id)
-            .with_for_update()
-        ).all()
-        for membership in waiting:
-            entry_found = _listed(session, unit_id, membership.staff_number, membership.account_id)
-            if entry_found is not None:
-                membership.state = MembershipState.ACTIVE
-                membership.department = entry_found.department or membership.department
-                session.flush()
+        _let_in_who_is_listed(session, unit_id)
     return len(listed)
+
+
+def _let_in_who_is_listed(session: Session, unit_id: int) -> None:
+    """Make pending members active whose number is on the list now."""
+    waiting = session.scalars(
+        select(Membership)
+        .where(
+            Membership.organisation_id == unit_id,
+            Membership.role == Role.OFFICIAL,
+            Membership.state == MembershipState.PENDING,
+        )
+        .order_by(Membership.id)
+        .with_for_update()
+    ).all()
+    for membership in waiting:
+        entry_found = _listed(session, unit_id, membership.staff_number, membership.account_id)
+        if entry_found is not None:
+            membership.state = MembershipState.ACTIVE
+            membership.department = entry_found.department or membership.department
+            session.flush()
 
 
 def _read_list(text: str) -> dict[str, str]:

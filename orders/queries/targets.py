@@ -59,6 +59,19 @@ def target(unit_id: int, at: datetime) -> Target | None:
     )
     if kept is None:
         return None
+    committed, completed = _bought(unit_id, starts, ends)
+    gone = (at - starts) // timedelta(seconds=1)
+    return Target(
+        goal=Money(kept.budget_fen).percent(kept.basis_points),
+        basis_points=kept.basis_points,
+        committed=committed,
+        completed=completed,
+        calendar_bp=gone * 10_000 // ((ends - starts) // timedelta(seconds=1)),
+    )
+
+
+def _bought(unit_id: int, starts: datetime, ends: datetime) -> tuple[Money, Money]:
+    """Return what a unit has committed and completed between two times, in one statement."""
     units = func.coalesce(OrderLine.allocated, OrderLine.quantity)
     amount = OrderLine.price_fen * units
     signed_at = (
@@ -90,11 +103,4 @@ def target(unit_id: int, at: datetime) -> Target | None:
         .join(GroupOrder, GroupOrder.id == Order.group_order_id)
         .where(GroupOrder.unit_id == unit_id)
     ).one()
-    gone = (at - starts) // timedelta(seconds=1)
-    return Target(
-        goal=Money(kept.budget_fen).percent(kept.basis_points),
-        basis_points=kept.basis_points,
-        committed=Money(int(committed)),
-        completed=Money(int(completed)),
-        calendar_bp=gone * 10_000 // ((ends - starts) // timedelta(seconds=1)),
-    )
+    return Money(int(committed)), Money(int(completed))

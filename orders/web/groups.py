@@ -20,10 +20,9 @@ from flask_babel import gettext as _
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
-from kernel.errors import Invalid, Refusal
+from kernel.errors import Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Membership, MembershipState, Role
-from kernel.quantity import parse_units
 from orders.actions.group_orders import set_needs
 from orders.actions.members import join
 from orders.addresses import join_url
@@ -32,6 +31,7 @@ from orders.queries import rounds as queries
 from orders.queries.members import membership_in
 from orders.queries.mine import payment_of
 from orders.queries.shortage import shortages
+from orders.web.typed import units_typed
 
 blueprint = Blueprint("groups", __name__, template_folder="../templates")
 
@@ -146,7 +146,9 @@ def save_needs(public_id: str) -> ResponseReturnValue:
     ids = {item.offer.public_id: item.offer.id for item in queries.items_of(group.round_id)}
     try:
         wanted = {
-            found(ids.get(offer)): _units(text) for offer, text in _typed().items() if text.strip()
+            found(ids.get(offer)): units_typed(text)
+            for offer, text in _typed().items()
+            if text.strip()
         }
         once_for_form(lambda: set_needs(group.id, account_id, wanted))
     except Refusal as refusal:
@@ -155,10 +157,3 @@ def save_needs(public_id: str) -> ResponseReturnValue:
         _("记下了。截单前还可以改。") if any(wanted.values()) else _("取消了，什么都没订。"), "done"
     )
     return redirect(url_for("groups.needs", public_id=public_id))
-
-
-def _units(text: str) -> int:
-    try:
-        return parse_units(text, least=0)
-    except ValueError as problem:
-        raise Invalid(_("数量填 0 或更大的整数。"), code="quantity_invalid") from problem

@@ -13,11 +13,12 @@ from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
-from kernel.quantity import parse_jin, parse_units
+from kernel.quantity import parse_jin
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.queries import harvest as queries
 from orders.queries.harvest import ItemView
+from orders.web.typed import units_typed
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 
@@ -85,7 +86,7 @@ def split(item_id: str) -> ResponseReturnValue:
         units: dict[str, int] = {}
         for name, text in request.form.items():
             if name.startswith("units-") and text.strip():
-                units[name.removeprefix("units-")] = _units(text)
+                units[name.removeprefix("units-")] = units_typed(text)
         actions.split(view.item.id, units)
 
     return _act(item_id, act, _("已经分给农户，等他们答复。"))
@@ -115,7 +116,7 @@ def enter(item_id: str) -> ResponseReturnValue:
         household_id = _household(view, request.form.get("household", ""))
         weight = request.form.get("weight", "").strip()
         harvested = Harvested(
-            _units(request.form.get("quantity", "")),
+            units_typed(request.form.get("quantity", "")),
             _weight_g(weight) if weight else None,
             bool(request.form.get("confirmed")),
         )
@@ -159,13 +160,6 @@ def _household(view: ItemView, public_id: str) -> int | None:
         if quota.household.public_id == public_id:
             return quota.household_id
     raise Invalid(_("只能填你们自己农户的实收。"), code="not_your_household")
-
-
-def _units(text: str) -> int:
-    try:
-        return parse_units(text, least=0)
-    except ValueError as problem:
-        raise Invalid(_("数量填 0 或更大的整数。"), code="quantity_invalid") from problem
 
 
 def _weight_g(text: str) -> int:

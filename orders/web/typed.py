@@ -1,0 +1,16 @@
+"""What people type into the pages of a round."""
+
+from __future__ import annotations
+
+from flask_babel import gettext as _
+
+from kernel.errors import Invalid
+from kernel.quantity import parse_units
+
+
+def units_typed(text: str) -> int:
+    """Return whole units, none included. Raises Invalid (quantity_invalid)."""
+    try:
+        return parse_units(text, least=0)
+    except ValueError as problem:
+        raise Invalid(_("数量填 0 或更大的整数。"), code="quantity_invalid") from problem
