@@ -25,6 +25,7 @@ class Act(enum.StrEnum):
     BANK_ACCOUNT_CONFIRMED = "bank_account_confirmed"
     SELLER_REVEALED = "seller_revealed"
     ORDER_REVEALED = "order_revealed"
+    HOUSEHOLD_REVIEWED = "household_reviewed"
     HOUSEHOLD_REVEALED = "household_revealed"
     CERTIFICATE_ACCEPTED = "certificate_accepted"
     CERTIFICATE_RETURNED = "certificate_returned"

@@ -217,6 +217,12 @@ class Household(Keyed, Base):
 
     seller: Mapped[Seller] = relationship()
     steward: Mapped[Account | None] = relationship(foreign_keys=[steward_id])
+    status_reviewer: Mapped[Account | None] = relationship(foreign_keys=[status_reviewed_by])
+
+    @property
+    def awaits_review(self) -> bool:
+        """Tell whether its steward has still to look at the evidence of its status."""
+        return self.status is not HouseholdStatus.ORDINARY and self.status_reviewed_by is None
 
     def is_registered(self, day: date) -> bool:
         """Tell whether it is registered (脱贫户), and that status still held on `day`."""

@@ -342,10 +342,13 @@ class HouseholdOut(Schema):
 
 
 class HouseholdDetailOut(HouseholdOut):
-    """One household with the login of its steward, null without one."""
+    """One household; the logins of its steward and of who reviewed its status may be null."""
 
     steward_login = fields.Function(
         lambda one: one.steward and one.steward.login, metadata=MAYBE_TEXT
+    )
+    status_reviewer_login = fields.Function(
+        lambda one: one.status_reviewer and one.status_reviewer.login, metadata=MAYBE_TEXT
     )
 
 

@@ -31,6 +31,7 @@ ACTS: dict[Act, LazyString] = {
     Act.BANK_ACCOUNT_CONFIRMED: _l("核对收款账号"),
     Act.SELLER_REVEALED: _l("看供货方电话和账号"),
     Act.ORDER_REVEALED: _l("看收货人"),
+    Act.HOUSEHOLD_REVIEWED: _l("核对农户类别"),
     Act.HOUSEHOLD_REVEALED: _l("看农户资料"),
     Act.CERTIFICATE_ACCEPTED: _l("通过证书"),
     Act.CERTIFICATE_RETURNED: _l("退回证书"),

@@ -11,6 +11,7 @@ from sellers.actions.households import (
     change_household,
     plan_benefits,
     reveal_household,
+    review_status,
     steward_called,
 )
 from sellers.actions.offers import (
@@ -84,6 +85,7 @@ __all__ = [
     "return_to_seller",
     "reveal_contact",
     "reveal_household",
+    "review_status",
     "set_photo",
     "set_windows",
     "steward_called",

@@ -13,7 +13,7 @@ from kernel import audit, clock
 from kernel.access import found
 from kernel.audit import Act
 from kernel.db import transaction
-from kernel.errors import Invalid
+from kernel.errors import Conflict, Invalid
 from kernel.identity import Account, Membership, MembershipState, Role
 from sellers.model import BenefitPlan, Household, HouseholdStatus
 
@@ -38,6 +38,8 @@ class HouseholdFacts:
 
 
 _PERSONAL = ("name", "phone", "bank_account")
+_REVIEWED = ("status", "status_evidence", "status_until")
+"""What a steward has looked at; once it changes, it waits to be looked at again."""
 
 
 def _check(facts: HouseholdFacts) -> None:
@@ -100,9 +102,27 @@ def change_household(household_id: int, facts: HouseholdFacts) -> Household:
     with transaction() as session:
         household = found(session.get(Household, household_id))
         _refuse_taken(household.seller_id, facts.number, but=household_id)
+        if any(getattr(household, name) != getattr(facts, name) for name in _REVIEWED):
+            household.status_reviewed_by = None
         for name, value in dataclasses.asdict(facts).items():
             if value is not None or name not in _PERSONAL:
                 setattr(household, name, value)
+    return household
+
+
+def review_status(household_id: int, account_id: int) -> Household:
+    """Say as the steward `account_id` that the evidence of a household's status is right.
+
+    A second word changes nothing. Raises Conflict (nothing_to_review) for an ordinary one.
+    """
+    with transaction() as session:
+        household = found(session.get(Household, household_id, with_for_update=True))
+        if household.status is HouseholdStatus.ORDINARY:
+            raise Conflict(_l("一般户不用核对。"), code="nothing_to_review")
+        if household.status_reviewed_by is None:
+            household.status_reviewed_by = account_id
+            subject = f"household:{household.public_id}"
+            audit.note(Act.HOUSEHOLD_REVIEWED, subject, account_id=account_id)
     return household
 
 

@@ -12,7 +12,7 @@ from sellers.api.room import blueprint
 from sellers.me import my_account, my_seller
 from sellers.model import BenefitPlan, Household
 from sellers.queries import workspace
-from sellers.web.households import known_household
+from sellers.web.households import in_my_care, known_household
 
 
 def _facts(payload: dict[str, Any]) -> actions.HouseholdFacts:
@@ -60,6 +60,14 @@ def change_household(payload: dict[str, Any], public_id: str) -> Household:
     """Change a household; name, phone and account that are left out stay as they are."""
     own = workspace.known_household(public_id, seller_ids=[my_seller()], steward_id=None)
     return actions.change_household(own.id, _facts(payload))
+
+
+@blueprint.route("/households/<public_id>/review", methods=["POST"])
+@allow(Role.STEWARD)
+@blueprint.response(200, schemas.HouseholdDetailOut)
+def review_household(public_id: str) -> Household:
+    """Say that the evidence of a household's status is right, as its steward."""
+    return actions.review_status(in_my_care(public_id).id, my_account())
 
 
 @blueprint.route("/households/<public_id>/reveal", methods=["POST"])

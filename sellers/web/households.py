@@ -44,6 +44,11 @@ def known_household(public_id: str) -> Household:
     )
 
 
+def in_my_care(public_id: str) -> Household:
+    """Return a household whose steward the viewer is. Raises NotFound."""
+    return workspace.known_household(public_id, seller_ids=[], steward_id=my_account())
+
+
 @blueprint.get("/households")
 @allow(Role.CLERK, Role.STEWARD)
 def households() -> ResponseReturnValue:
@@ -121,7 +126,18 @@ def household(public_id: str) -> ResponseReturnValue:
         household=shown,
         revealed=revealed[0] if revealed else None,
         clerk=viewer().belongs(shown.seller_id, Role.CLERK),
+        to_review=shown.awaits_review and shown.steward_id == viewer().account_id,
     )
+
+
+@blueprint.post("/households/<public_id>/review")
+@allow(Role.STEWARD)
+def household_review(public_id: str) -> ResponseReturnValue:
+    """The steward has seen the evidence of a household's status, and found it right."""
+    shown = in_my_care(public_id)
+    actions.review_status(shown.id, my_account())
+    flash(_("记下了，你核对过。"), "done")
+    return redirect(url_for("sellers.household", public_id=public_id))
 
 
 @blueprint.route("/plan", methods=["GET", "POST"])

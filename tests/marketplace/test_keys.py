@@ -37,6 +37,7 @@ WITHOUT_A_KEY = {
     "sellers_api.add_household",
     "sellers_api.change_household",
     "sellers_api.reveal_household",
+    "sellers_api.review_household",
     "sellers_api.add_plan",
     # Broadcasts and visits; a device's reports carry sequence numbers.
     "broadcasts_api.plan",

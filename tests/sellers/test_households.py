@@ -1,6 +1,7 @@
 """Households: masked, revealed only with a reason that is remembered."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -8,11 +9,13 @@ from sqlalchemy import func, select, text
 
 from kernel.audit import AuditEntry
 from kernel.db import db
-from kernel.errors import Invalid
+from kernel.errors import Conflict, Invalid
+from kernel.identity import Role
 from sellers import actions
 from sellers.model import BenefitPlan, Household, HouseholdStatus
 from sellers.queries import workspace
 from tests import builders
+from tests.visitors import Visitor
 
 FACTS = actions.HouseholdFacts(
     number="017",
@@ -48,6 +51,42 @@ def test_revealing_needs_a_reason_and_is_remembered() -> None:
     assert entry is not None
     assert (entry.account_id, entry.reason) == (account.id, "打电话通知采收")
     assert "某户主" not in entry.subject
+
+
+def test_a_status_is_reviewed_by_its_steward_and_again_once_it_changed() -> None:
+    steward = builders.account(Role.STEWARD)
+    facts = replace(FACTS, steward_id=steward.id)
+    household = actions.add_household(builders.seller().id, facts)
+    for who in (steward, builders.account(Role.STEWARD)):
+        actions.review_status(household.id, who.id)
+    assert household.status_reviewer == steward
+    entry = db.session.scalars(select(AuditEntry)).one()
+    assert (entry.act, entry.account_id) == ("household_reviewed", steward.id)
+
+    actions.change_household(household.id, replace(facts, phone="02300000018"))
+    assert household.status_reviewer == steward
+    actions.change_household(household.id, replace(facts, status_evidence="另一份名单"))
+    assert [household.status_reviewer] == [None]
+    actions.change_household(household.id, replace(facts, status=HouseholdStatus.ORDINARY))
+    with pytest.raises(Conflict):
+        actions.review_status(household.id, steward.id)
+
+
+def test_only_the_steward_sees_the_button_and_everybody_sees_who_reviewed(app: Flask) -> None:
+    steward, seller = builders.account(Role.STEWARD), builders.seller()
+    clerk = builders.account(Role.CLERK, seller.organisation)
+    household = actions.add_household(seller.id, replace(FACTS, steward_id=steward.id))
+    at, name = f"/seller/households/{household.public_id}", steward.name_zh
+    at_desk, in_care = Visitor(app, app.response_class), Visitor(app, app.response_class)
+    at_desk.enter(clerk.login)
+    in_care.enter(steward.login)
+    for visitor, may in ((at_desk, False), (in_care, True)):
+        page = visitor.page(at)
+        assert ("还没有核对" in page, f"{at}/review" in page) == (True, may)
+    assert in_care.send(f"{at}/review").status_code == 302
+    for visitor in (at_desk, in_care):
+        page = visitor.page(at)
+        assert (f"<dd>{name}</dd>" in page, f"{at}/review" in page) == (True, False)
 
 
 def test_a_number_stands_for_one_household_of_a_seller() -> None:
