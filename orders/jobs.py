@@ -1,15 +1,18 @@
-"""What the worker does for orders by the clock. Each task asks only what is due now."""
+"""What the worker does for orders: by the clock, only what is due now; and what takes long."""
 
 from __future__ import annotations
 
-from kernel import clock, ledger
+from kernel import clock, documents, ledger
 from kernel.jobs import jobs, task
-from orders import books, lifecycle
+from orders import books, lifecycle, packing
 from orders.actions.closing import close_due_rounds
 from orders.payments import reconcile
+from orders.queries import handover
+from orders.queries.handover import ConsignmentView
 
 EVERY_TEN_SECONDS = "* * * * * */10"
 EVERY_THIRTY_SECONDS = "* * * * * 5,35"
+EVERY_NIGHT = "37 19 * * *"
 
 
 @jobs.periodic(cron=EVERY_TEN_SECONDS)
@@ -53,3 +56,21 @@ def learn_charges(timestamp: int) -> None:
 def seal(timestamp: int) -> None:
     """Chain what was posted since the last time."""
     ledger.seal(books.BOOK)
+
+
+@task(name="orders.make_packing_list")
+def make_packing_list(document_id: int) -> None:
+    """Draw a packing list as PDF."""
+    documents.make(document_id, packing.draw)
+
+
+def ask_for_packing_list(view: ConsignmentView) -> None:
+    """Have a packing list made as PDF, unless it is there or on its way as it is now."""
+    documents.ask(packing.of(view.consignment), handover.version(view), make_packing_list)
+
+
+@jobs.periodic(cron=EVERY_NIGHT)
+@task(name="documents.drop_old", queueing_lock="documents.drop_old")
+def drop_old_documents(timestamp: int) -> None:
+    """Delete documents that were made some days ago; they can be made again."""
+    documents.drop_old(clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -95,11 +96,29 @@ _WITH_LINES = (
 
 def consignment(public_id: str, who: Viewer) -> ConsignmentView:
     """Return one consignment that `who` sends, signs or oversees. Raises NotFound."""
+    return _within_reach(packed(public_id), who)
+
+
+def heading(public_id: str, who: Viewer) -> ConsignmentView:
+    """Return the same as `consignment`, its lines unread: there may be thousands."""
+    row = found(db.session.scalar(select(Consignment).where(Consignment.public_id == public_id)))
+    seller = db.session.get_one(Seller, row.seller_id)
+    group = _groups([row.group_order_id]).get(row.group_order_id or 0)
+    order = db.session.get(Order, row.order_id) if row.order_id else None
+    return _within_reach(ConsignmentView(row, seller, group, order), who)
+
+
+def _within_reach(view: ConsignmentView, who: Viewer) -> ConsignmentView:
+    return found(view if may_send(view.consignment, who) or may_sign(view, who) else None)
+
+
+def packed(public_id: str) -> ConsignmentView:
+    """Return one consignment, whoever asks: for the worker, which nobody asks. Raises NotFound."""
     row = db.session.scalar(
         select(Consignment).where(Consignment.public_id == public_id).options(_WITH_LINES)
     )
     [view] = _seen([found(row)])
-    return found(view if may_send(view.consignment, who) or may_sign(view, who) else None)
+    return view
 
 
 def _seen(rows: Sequence[Consignment]) -> list[ConsignmentView]:
@@ -293,20 +312,49 @@ def lines_with_shortage(view: ConsignmentView) -> list[OrderLine]:
 
 def recipients(view: ConsignmentView) -> dict[int, str]:
     """Return who gets each order of a consignment: department and staff number, never a name."""
-    order_ids = {one.line.order_id for one in view.consignment.lines}
+    names: dict[int, str] = {}
+    for order_id, number, department, staff_number in db.session.execute(_recipients(view)):
+        known = f"{department or ''} {staff_number or ''}".strip()
+        names[order_id] = names.get(order_id) or known
+        names[order_id] = names[order_id] or f"{number[:5]}…"
+    return names
+
+
+def _recipients(view: ConsignmentView) -> Select[int, str, str | None, str | None]:
     unit_id = view.group_order.unit_id if view.group_order else None
-    rows = db.session.execute(
+    in_it = (
+        select(OrderLine.order_id)
+        .join(ConsignmentLine, ConsignmentLine.line_id == OrderLine.id)
+        .where(ConsignmentLine.consignment_id == view.consignment.id)
+    )
+    return (
         select(Order.id, Order.number, Membership.department, Membership.staff_number)
         .outerjoin(Account, Order.account_id == Account.id)
         .outerjoin(
             Membership,
             (Membership.account_id == Account.id) & (Membership.organisation_id == unit_id),
         )
-        .where(Order.id.in_(order_ids))
+        .where(Order.id.in_(in_it))
     )
-    names: dict[int, str] = {}
-    for order_id, number, department, staff_number in rows:
-        known = f"{department or ''} {staff_number or ''}".strip()
-        names[order_id] = names.get(order_id) or known
-        names[order_id] = names[order_id] or f"{number[:5]}…"
-    return names
+
+
+def version(view: ConsignmentView) -> str:
+    """Return what tells this state of a packing list from any other: a PDF shows one of them.
+
+    What lines say is frozen; whatever else the list shows is in here. One statement, also for
+    thousands of lines.
+    """
+    who = _recipients(view).subquery()
+    hashed = func.hashtextextended(func.concat_ws("|", *who.c), 0)
+    kept, names = view.consignment, []
+    for one in (view.seller, view.unit):
+        names += [one.name_zh, one.name_en] if one else []
+    if view.round:
+        names += [view.round.title_zh, view.round.title_en, view.round.handover_place]
+        names.append(view.round.handover_on.isoformat())
+    facts = (
+        db.session.scalar(select(func.sum(hashed))),
+        *(kept.packed_at, kept.sent_at, kept.signed_at),
+        *(kept.carrier, kept.waybill, kept.signature, *names),
+    )
+    return hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
+import io
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
 
+from kernel import documents
 from kernel.access import allow, found, viewer
-from kernel.db import end_read, public_code
-from kernel.errors import Conflict, Invalid, Refusal, Unavailable
+from kernel.db import public_code
+from kernel.documents import Document, DocumentState
+from kernel.errors import Conflict, Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
+from orders import jobs, packing
 from orders.actions import handover as actions
 from orders.queries import handover as queries
 from orders.queries.handover import ConsignmentView
@@ -23,16 +34,8 @@ from orders.queries.shortage import shortages
 
 blueprint = Blueprint("handover", __name__, template_folder="../templates")
 
-PDF_CSS = """
-@page { size: A4; margin: 16mm 14mm; @bottom-right { content: counter(page) "/" counter(pages); } }
-body { font: 10pt "Noto Sans CJK SC", sans-serif; color: #000; }
-h1 { font-size: 16pt; margin: 0 0 4mm; }
-table { width: 100%; border-collapse: collapse; margin-bottom: 6mm; }
-th, td { border: 0.3mm solid #000; padding: 1.6mm 2mm; text-align: left; }
-.r { text-align: right; } tr { break-inside: avoid; } .sign { min-width: 28mm; }
-svg { width: 60mm; height: 24mm; fill: none; stroke: #000; stroke-width: 3; }
-"""
-MAX_PDF_LINES = 400
+READERS = (Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
+"""Who may have something to do with a consignment: whose it is, each query asks."""
 
 
 @blueprint.get("/seller/consignments")
@@ -90,13 +93,13 @@ def send(public_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/consignments/<public_id>")
-@allow(Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
+@allow(*READERS)
 def packing_list(public_id: str) -> ResponseReturnValue:
     """The packing list, as it is printed."""
     view = queries.consignment(public_id, viewer())
     sends = queries.may_send(view.consignment, viewer())
     return render_template(
-        "orders/packing_list.html", **_facts(view), back=_back(view, sends=sends), pdf=True
+        "orders/packing_list.html", **_facts(view), back=_back(view, sends=sends)
     )
 
 
@@ -110,45 +113,67 @@ def _back(view: ConsignmentView, *, sends: bool) -> str:
     return url_for("handover.show", public_id=view.consignment.public_id)
 
 
+@blueprint.post("/consignments/<public_id>/pdf")
+@allow(*READERS)
+def ask_pdf(public_id: str) -> ResponseReturnValue:
+    """Have the packing list made as PDF."""
+    jobs.ask_for_packing_list(queries.heading(public_id, viewer()))
+    return redirect(url_for("handover.pdf_page", public_id=public_id), 303)
+
+
+@blueprint.get("/consignments/<public_id>/pdf")
+@allow(*READERS)
+def pdf_page(public_id: str) -> ResponseReturnValue:
+    """Whether the PDF is made, and the PDF."""
+    return render_template("orders/pdf_page.html", **_pdf(public_id))
+
+
+@blueprint.get("/consignments/<public_id>/pdf/progress")
+@allow(*READERS)
+def pdf_progress(public_id: str) -> ResponseReturnValue:
+    """The part of that page that moves: 304 while nothing changed."""
+    shown = _pdf(public_id)
+    one: Document | None = shown["one"]
+    tag = f"{one.state}-{one.pages_done}-{one.is_late}" if one else "none"
+    if tag in request.if_none_match:
+        answer = make_response("", 304)
+    else:
+        answer = make_response(render_template("orders/_pdf_now.html", **shown))
+    answer.set_etag(tag)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    if one is None or not one.is_waiting:
+        answer.headers["X-Live"] = "done"
+    return answer
+
+
+def _pdf(public_id: str) -> dict[str, Any]:
+    """Return what the page and its moving part show."""
+    view = queries.heading(public_id, viewer())
+    one = documents.find(packing.of(view.consignment))
+    # Asked of thousands of lines each second, only where it matters.
+    made = one is not None and one.state is DocumentState.READY
+    ready = made and one is not None and one.is_of(queries.version(view))
+    return {
+        "view": view,
+        "one": one,
+        "ready": ready,
+        "states": DocumentState,
+        "kept": documents.KEPT,
+    }
+
+
 @blueprint.get("/consignments/<public_id>.pdf")
-@allow(Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
+@allow(*READERS)
 def packing_pdf(public_id: str) -> ResponseReturnValue:
-    """The packing list as PDF. Raises Unavailable where PDF cannot be made."""
-    view = queries.consignment(public_id, viewer())
-    if len(view.consignment.lines) > MAX_PDF_LINES:
-        raise Unavailable(_l("这张单太长，请用打印页打印。"), code="list_too_long")
-    page = render_template("orders/packing_pdf.html", **_facts(view))
-    name = f"{view.consignment.public_id}.pdf"
-    end_read()
-    return Response(
-        pdf_of(page),
-        mimetype="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-def _no_fetching(url: str, *_args: object, **_more: object) -> dict[str, Any]:
-    raise ValueError(f"a document may not fetch {url}")
-
-
-def pdf_of(page: str) -> bytes:
-    """Return `page` as PDF. Raises Unavailable (pdf_unavailable) where Pango is not installed."""
-    try:
-        # Looked for only now: without Pango the import fails, and all else must still work.
-        weasyprint = importlib.import_module("weasyprint")
-    except OSError as problem:
-        raise Unavailable(
-            _l(
-                "这台服务器还不能做 PDF：请管理员安装 Debian 软件包 libpango-1.0-0 和 "
-                "libpangoft2-1.0-0。现在可以用打印页。"
-            ),
-            code="pdf_unavailable",
-        ) from problem
-    sheet = weasyprint.CSS(string=PDF_CSS, url_fetcher=_no_fetching)
-    made: bytes = weasyprint.HTML(string=page, url_fetcher=_no_fetching).write_pdf(
-        stylesheets=[sheet]
-    )
-    return made
+    """The PDF; where there is none of the list as it is now, the page on which to ask for it."""
+    shown = _pdf(public_id)
+    if not shown["ready"]:
+        return redirect(url_for("handover.pdf_page", public_id=public_id))
+    content = io.BytesIO(documents.content_of(shown["one"]))
+    name = packing.file_name(shown["view"])
+    answer = send_file(content, "application/pdf", as_attachment=True, download_name=name)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
 
 
 @blueprint.get("/unit/arrivals")

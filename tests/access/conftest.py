@@ -14,7 +14,6 @@ from kernel.db import db
 from kernel.postgres import Cluster
 from marketplace import refusals
 from marketplace.app import create_app
-from orders.web import handover
 from tests.access.ground import Ground
 from tests.access.world import World, build
 from tests.conftest import settings_for
@@ -49,9 +48,8 @@ def ground(world: World, cluster: Cluster) -> Iterator[Ground]:
 def asked(world: World, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """The world's application, whose jobs run in it.
 
-    Drawing a PDF or the page of a refusal takes long and asks nobody.
+    Drawing the page of a refusal takes long and asks nobody.
     """
     jobs.bind(world.app)
     monkeypatch.setattr(refusals, "render_template", lambda _name, **words: words["code"])
-    monkeypatch.setattr(handover, "pdf_of", lambda _page: b"%PDF-")
     return world.app

@@ -59,7 +59,7 @@ def test_a_cooperative_harvests_ten_percent_short_and_sees_the_money(
     db.session.expire_all()
     assert db.session.scalars(select(OrderLine.allocated)).all() == [54, 54]
     assert db.session.scalar(select(func.sum(Refund.amount_fen))) == 12 * PRICE_FEN
-    _pack_and_send(clerk)
+    _pack_and_send(clerk, live)
     sign_in(coordinator, closed.coordinator.login)
     _sign(coordinator)
     for page, person in ((staff, boss), (second, colleague)):
@@ -126,7 +126,7 @@ def _allocate(clerk: Page) -> None:
     look(clerk, "allocated")
 
 
-def _pack_and_send(clerk: Page) -> None:
+def _pack_and_send(clerk: Page, live: Live) -> None:
     clerk.click("text=去装货")
     look(clerk, "to-pack")
     clerk.click("text=装好")
@@ -134,10 +134,17 @@ def _pack_and_send(clerk: Page) -> None:
     look(clerk, "packed")
     clerk.click("main a:has-text('装箱单')")
     look(clerk, "packing-list")
+    clerk.click("text=做 PDF")
+    clerk.wait_for_selector("text=排着队")
+    look(clerk, "pdf-waits")
+    live.run_jobs()
+    # The page finds out by itself.
+    clerk.wait_for_selector("text=PDF 做好了")
+    look(clerk, "pdf-made")
     with clerk.expect_download() as waiting:
         clerk.click("text=下载 PDF")
     assert waiting.value.path().read_bytes().startswith(b"%PDF-")
-    clerk.go_back()
+    clerk.goto("/seller/consignments")
     clerk.click("text=发出了")
     clerk.wait_for_selector("text=在路上")
 

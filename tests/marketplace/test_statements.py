@@ -52,6 +52,8 @@ STATEMENTS = {
     "handover.consignments": 12,
     "handover.packing_list": 7,
     "handover.packing_pdf": 7,
+    "handover.pdf_page": 6,
+    "handover.pdf_progress": 6,
     "handover.show": 9,
     "harvest.notice": 10,
     "harvest.notices": 10,

@@ -11,16 +11,21 @@ from flask import Flask
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
-from kernel import clock, idempotency
+from kernel import clock, documents, idempotency
 from kernel.db import db, transaction
+from kernel.documents import Document, DocumentState
 from kernel.idempotency import IdempotencyKey
 from kernel.jobs import defer, jobs, task
 from marketplace import worker
 from marketplace.account import jobs as account_jobs
 from orders import jobs as orders_jobs
+from orders.actions.handover import pack
+from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import Order, OrderState, PaymentMethod
 from orders.placing import place
+from orders.queries import handover
 from tests import builders
+from tests.orders.harvest_builders import closed_round
 
 
 def test_the_worker_runs_what_is_asked_for_and_orders_lapse(app: Flask) -> None:
@@ -62,6 +67,7 @@ def test_every_night_old_idempotency_keys_are_dropped_however_many_there_are(
 def test_these_tasks_come_round_by_themselves() -> None:
     assert {task.task.name for task in jobs.periodic_registry.periodic_tasks.values()} == {
         "account.drop_what_is_over",
+        "documents.drop_old",
         "jobs.take_up_stalled",
         "ledger.seal",
         "orders.close_rounds",
@@ -122,6 +128,27 @@ def test_jobs_of_a_dead_worker_wait_again_unless_their_next_turn_waits_already(a
     with app.app_context():
         left = sorted(_states())
     assert left == [("ledger.seal", "todo"), ("orders.lapse", "todo"), ("payments.ask", "todo")]
+
+
+def test_a_document_whose_worker_was_killed_is_made_by_the_next(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "pdf_of", lambda *_: b"%PDF-")
+    with app.app_context():
+        closed = closed_round(5)
+        enter_yield(closed.item.id, None, Harvested(5, confirmed=True), account_id=None)
+        allocate(closed.item.id, "pro_rata", account_id=None)
+        view = handover.packed(pack(closed.seller.id, closed.group_order.id).public_id)
+        orders_jobs.ask_for_packing_list(view)
+        document_id = db.session.query(Document.id).scalar()
+        assert documents._begin(document_id)
+        with transaction() as session:
+            session.execute(text("UPDATE procrastinate_jobs SET status = 'doing'"))
+    _take_up(app)
+    _work(app)
+    with app.app_context():
+        made = db.session.get_one(Document, document_id)
+        assert (made.state, made.tries) == (DocumentState.READY, 2)
 
 
 def test_a_job_that_loses_the_database_runs_again_later(app: Flask) -> None:

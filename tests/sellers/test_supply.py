@@ -28,7 +28,7 @@ from sellers.supply import (
     release_lots,
 )
 from tests import builders
-from tests.locks import waits_for_a_lock
+from tests.locks import waiting_for_locks
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +141,7 @@ def test_whoever_only_names_a_lot_holds_up_nobody_who_moves_its_units(
         list_offer(offer.lot_id, Place.SLOT, 500)
         mover.start()
         while mover.is_alive():
-            assert not waits_for_a_lock()
+            assert not waiting_for_locks()
 
 
 @pytest.mark.parametrize("inside", [False, True])

@@ -25,5 +25,6 @@ def build(rows: int) -> People:
     channels.cabinets(people, lots, rows)
     rounds.hold(people, behind, rows)
     trade.parcel(people, offers[0])
+    trade.papers()
     ledger.seal(books.BOOK)
     return people
