@@ -111,13 +111,7 @@ def _households(world: World, code: str, seller_id: int) -> None:
         )
     actions.plan_benefits(seller_id, kind="delivery", basis_points=7000)
     if code == "yb-qinglong":
-        actions.plan_benefits(
-            seller_id,
-            kind="second",
-            basis_points=500,
-            note_zh="集体收入的 5% 再分给脱贫户",
-            note_en="5% of the collective's income goes to registered households once more",
-        )
+        actions.plan_benefits(seller_id, kind="second", basis_points=500)
 
 
 def _listing(world: World, row: dict[str, str]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import (
     Date,
+    and_,
     bindparam,
+    exists,
     func,
     literal_column,
+    or_,
     select,
     text,
 )
@@ -22,8 +26,11 @@ from sellers import certificates
 from sellers.model import (
     BenefitPlan,
     Certificate,
+    Household,
+    HouseholdStatus,
     Lot,
     Offer,
+    Place,
     Product,
     Seller,
     SellerState,
@@ -41,7 +48,10 @@ class CertificateFacts(NamedTuple):
 
 
 class PlanFacts(NamedTuple):
-    """How a seller's income reaches households: a benefit plan, as a buyer reads it."""
+    """How a seller's income reaches households: a benefit plan, as a buyer reads it.
+
+    `note` is what the seller adds in its own words.
+    """
 
     kind: str
     basis_points: int
@@ -54,8 +64,8 @@ class OfferFacts:
     """What a product page shows beyond the card.
 
     `promised` and `offered` are units of the lot. `certificates` are those accepted and valid
-    today, the product's own first; `plans` say how the seller's income reaches households, the
-    newest first.
+    today, the product's own first; `plans` say how what these goods bring reaches households, one
+    of a kind, the newest first.
     """
 
     card: Card
@@ -89,6 +99,21 @@ _CERTIFICATES = (
     .where(text(certificates.counts("offer", "(SELECT CAST(:day AS date))")))
     .scalar_subquery()
 )
+_HOUSEHOLD = exists().where(Household.seller_id == Offer.seller_id, Household.share_weight > 0)
+# What a settlement of these goods pays by: deliveries are known by household in rounds alone.
+_REACHES = or_(
+    BenefitPlan.kind == "wage",
+    and_(BenefitPlan.kind == "delivery", Offer.place == Place.ROUND),
+    and_(BenefitPlan.kind == "shares", _HOUSEHOLD),
+    and_(
+        BenefitPlan.kind == "second",
+        # What `Household.is_registered` tells.
+        _HOUSEHOLD.where(
+            Household.status == HouseholdStatus.REGISTERED,
+            or_(Household.status_until.is_(None), Household.status_until >= _DAY),
+        ),
+    ),
+)
 _PLANS = (
     select(
         func.json_agg(
@@ -104,7 +129,7 @@ _PLANS = (
             )
         )
     )
-    .where(BenefitPlan.seller_id == Offer.seller_id, BenefitPlan.starts_on <= _DAY)
+    .where(BenefitPlan.seller_id == Offer.seller_id, BenefitPlan.starts_on <= _DAY, _REACHES)
     .correlate(Offer)
     .scalar_subquery()
 )
@@ -143,9 +168,17 @@ def offer_by_public_id(public_id: str, day: date | None = None) -> OfferFacts | 
     return OfferFacts(
         Card.of(rows[0][:width]),
         [_certificate(*one) for one in certificates or ()],
-        [PlanFacts(*one) for one in plans or ()],
+        _in_force(PlanFacts(*one) for one in plans or ()),
         *plain,
     )
+
+
+def _in_force(newest_first: Iterable[PlanFacts]) -> list[PlanFacts]:
+    """Return the newest plan of each kind: it replaces those before it."""
+    by_kind: dict[str, PlanFacts] = {}
+    for one in newest_first:
+        by_kind.setdefault(one.kind, one)
+    return list(by_kind.values())
 
 
 def _certificate(

@@ -155,6 +155,6 @@ def household_plan() -> ResponseReturnValue:
             starts_on=form.starts_on.data,
         ),
     ):
-        flash(_("利益联结已记下，产品页会显示。"), "done")
+        flash(_("利益联结已记下，产品页只显示用得上的。"), "done")
         return redirect(url_for("sellers.households"))
     return form_page("sellers/plan.html", form)

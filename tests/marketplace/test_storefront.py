@@ -22,7 +22,8 @@ from marketplace.storefront.schemas import ShelfOfferDetailOut, ShelfOut
 from orders.model import CreditKind, Round, RoundLeg, RoundOffer
 from orders.model import PaymentMethod as Method
 from orders.placing import Buyer, place
-from sellers.model import BenefitPlan, Category, LotMode, Offer, Place
+from sellers import actions
+from sellers.model import Category, HouseholdStatus, LotMode, Offer, Place, Seller
 from tests import builders
 from tests.visitors import Visitor
 
@@ -43,6 +44,11 @@ def statements() -> Iterator[list[str]]:
 def shelf_of(number: int) -> list[Offer]:
     """`number` offers, each of a lot, product and seller of its own."""
     return [builders.offer(price_fen=1000 + one) for one in range(number)]
+
+
+def plan(seller: Seller, kind: str, basis_points: int, note_zh: str = "") -> None:
+    """A benefit plan of `seller` from today on."""
+    actions.plan_benefits(seller.id, kind=kind, basis_points=basis_points, note_zh=note_zh)
 
 
 def on_air(offer: Offer) -> Broadcast:
@@ -201,14 +207,53 @@ def test_an_offer_says_only_what_is_known(visitor: Visitor) -> None:
 
 def test_an_offer_from_the_field_shows_its_way_its_growers_and_the_plan(visitor: Visitor) -> None:
     seller = builders.seller(households_count=517, registered_count=6)
-    with transaction() as session:
-        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
+    builders.household(seller, status=HouseholdStatus.REGISTERED)
+    plan(seller, "second", 500)
     lot = builders.lot(builders.product(seller), 4000, LotMode.IN_FIELD)
     page = visitor.page(f"/offers/{builders.offer(lot).public_id}")
     assert "采收称重" in page
     assert "517 户，其中脱贫户 6 户" in page
     assert "货款的 5%，再分给脱贫户一次" in page
     assert "自动退款" in page
+
+
+def test_only_a_rounds_goods_are_said_to_be_paid_by_what_households_delivered(
+    visitor: Visitor,
+) -> None:
+    """A settlement of anything else knows no deliveries and pays households nothing by them."""
+    seller = builders.seller()
+    plan(seller, "delivery", 7000)
+    lot = builders.lot(builders.product(seller), 40, LotMode.IN_FIELD)
+    of_round = builders.offer(lot, place=Place.ROUND)
+    open_round(of_round)
+    assert "货款的 70%，按各户交货" in visitor.page(f"/offers/{of_round.public_id}")
+    assert "货款的 70%" not in visitor.page(f"/offers/{builders.offer(lot).public_id}")
+
+
+def test_a_plan_that_reaches_no_household_is_not_said(visitor: Visitor) -> None:
+    seller = builders.seller()
+    plan(seller, "second", 500)
+    plan(seller, "shares", 1000)
+    page = f"/offers/{builders.offer(builders.lot(builders.product(seller))).public_id}"
+    assert "货款的" not in visitor.page(page)
+    builders.household(seller, status=HouseholdStatus.ORDINARY)
+    assert "货款的 10%" in visitor.page(page)
+    assert "货款的 5%" not in visitor.page(page)
+
+
+def test_the_newest_plan_of_a_kind_is_said_alone_with_the_sellers_own_words(
+    visitor: Visitor,
+) -> None:
+    seller = builders.seller()
+    plan(seller, "wage", 1000)
+    plan(seller, "wage", 2000, note_zh="套袋、疏果都请本村人")
+    page = visitor.page(
+        f"/offers/{builders.offer(builders.lot(builders.product(seller))).public_id}"
+    )
+    assert "由供货方自己付" in page
+    assert "货款的 20%" in page
+    assert "套袋、疏果都请本村人" in page
+    assert "货款的 10%" not in page
 
 
 def test_what_is_sold_out_cannot_be_bought_and_says_so(visitor: Visitor) -> None:
