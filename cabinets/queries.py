@@ -42,6 +42,7 @@ class SlotStock:
     unit_name: str
     unit_g: int
     picture: str
+    photo: str | None
     category: str
     seller_name_zh: str
     seller_name_en: str
@@ -126,7 +127,7 @@ def slots_of(cabinet_ids: Collection[int]) -> dict[int, list[SlotStock]]:
         .outerjoin(Product, Offer.product_id == Product.id)
         .outerjoin(Seller, Offer.seller_id == Seller.id)
         # Slots come without an offer, so the seller's organisation may be missing too.
-        .options(joinedload(Seller.organisation, innerjoin=False))
+        .options(joinedload(Seller.organisation, innerjoin=False), joinedload(Product.photo))
         .where(Slot.cabinet_id.in_(cabinet_ids))
         .order_by(Slot.cabinet_id, Slot.number)
     ).all()
@@ -160,6 +161,7 @@ def _slot(
         unit_name=product.unit_name if product else "",
         unit_g=product.unit_g if product else 0,
         picture=product.picture if product else "basket.webp",
+        photo=product.photo.public_id if product and product.photo else None,
         category=product.category if product else "",
         seller_name_zh=seller.name_zh if seller else "",
         seller_name_en=seller.name_en if seller else "",

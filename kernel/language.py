@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g
-from flask_babel import get_locale
+from flask_babel import get_locale, ngettext
 
 # What sale units are called in English, alone and in the plural.
 UNITS_EN = {
@@ -50,6 +50,14 @@ def local(thing: Any, name: str = "name") -> str:
 def count(number: int) -> str:
     """Return a whole number with commas at thousands and a true minus sign."""
     return f"{number:,}".replace("-", "−")
+
+
+def counted(text: str, number: int, **others: Any) -> str:
+    """Return `text` with `number` in place of its %(n)s, in English in the form that it asks for.
+
+    Chinese has one form for any number; the catalogue has the two English ones.
+    """
+    return str(ngettext(text, text, number, n=count(number), **others))
 
 
 def unit(name: str, number: int = 1) -> str:

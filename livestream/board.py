@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Select, Text, and_, bindparam, cast, func, or
 
 from kernel import clock
 from kernel.db import db
+from kernel.files import StoredFile
 from kernel.reads import Read
 from livestream.model import Broadcast, BroadcastOffer, ReportedFigure
 from orders.model import Order, OrderLine
@@ -36,6 +37,7 @@ class PinFigures:
     unit_g: int
     category: str
     picture: str
+    photo: str | None
     price_fen: int
     quota: int
     sold: int
@@ -189,10 +191,11 @@ def _pins_of_a_broadcast() -> Select[Any]:
         .subquery()
     )
     return (
-        select(BroadcastOffer, Offer, Lot, Product, paid)
+        select(BroadcastOffer, Offer, Lot, Product, StoredFile.public_id.label("photo"), paid)
         .join(Offer, BroadcastOffer.offer_id == Offer.id)
         .join(Lot, Offer.lot_id == Lot.id)
         .join(Product, Offer.product_id == Product.id)
+        .outerjoin(StoredFile, Product.photo_id == StoredFile.id)
         .outerjoin(paid, paid.c.offer_id == Offer.id)
         .where(BroadcastOffer.broadcast_id == bindparam("broadcast_id"))
         .order_by(BroadcastOffer.position)
@@ -213,6 +216,7 @@ def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
             unit_g=row.Product.unit_g,
             category=row.Product.category,
             picture=row.Product.picture,
+            photo=row.photo,
             price_fen=row.Offer.price_fen,
             quota=row.Offer.quota or row.Lot.offered,
             sold=row.Offer.sold,

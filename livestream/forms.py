@@ -81,10 +81,13 @@ class PinForm(FlaskForm):
     price_fen = StringField(_l("直播价（元）"), [DataRequired(NEEDED), Length(max=16)])
     quota = IntegerField(
         _l("这一场卖多少"),
-        [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
+        [
+            InputRequired(_l("填一个整数。")),
+            NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。")),
+        ],
     )
     limit_per_buyer = IntegerField(
-        _l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))]
+        _l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。"))]
     )
 
     def validate_price_fen(self, field: StringField) -> None:
@@ -109,7 +112,10 @@ class QuotaForm(FlaskForm):
 
     units = IntegerField(
         _l("再加多少"),
-        [InputRequired(_l("填一个整数。")), NumberRange(1, MAX_UNITS, _l("填 1 以上的整数。"))],
+        [
+            InputRequired(_l("填一个整数。")),
+            NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。")),
+        ],
     )
 
 

@@ -16,7 +16,7 @@ from kernel.money import Money
 from livestream.model import Broadcast, BroadcastOffer, ShareLink, Touch
 from orders.queries.sales import paid_lines
 from sellers.floors import floors
-from sellers.model import Lot, LotMode, Offer, Place, Seller, SellerState
+from sellers.model import Lot, LotMode, Offer, Place, Product, Seller, SellerState
 
 
 def listed() -> Sequence[Broadcast]:
@@ -26,7 +26,7 @@ def listed() -> Sequence[Broadcast]:
         .options(
             selectinload(Broadcast.pins)
             .joinedload(BroadcastOffer.offer)
-            .options(joinedload(Offer.product), joinedload(Offer.lot))
+            .options(joinedload(Offer.product).joinedload(Product.photo), joinedload(Offer.lot))
         )
         .order_by(
             Broadcast.ended_at.is_not(None),
@@ -58,7 +58,7 @@ def by_code(code: str) -> Broadcast | None:
             selectinload(Broadcast.pins)
             .joinedload(BroadcastOffer.offer)
             .options(
-                joinedload(Offer.product),
+                joinedload(Offer.product).joinedload(Product.photo),
                 joinedload(Offer.lot),
                 joinedload(Offer.seller).joinedload(Seller.organisation),
             ),
@@ -118,7 +118,8 @@ def link_by_code(code: str) -> ShareLink | None:
         select(ShareLink)
         .where(ShareLink.code == code)
         .options(
-            joinedload(ShareLink.credit), joinedload(ShareLink.offer).joinedload(Offer.product)
+            joinedload(ShareLink.credit),
+            joinedload(ShareLink.offer).joinedload(Offer.product).joinedload(Product.photo),
         )
     )
 

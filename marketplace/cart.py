@@ -13,6 +13,7 @@ from kernel.errors import Invalid
 from kernel.money import Money
 from kernel.quantity import MAX_UNITS
 from marketplace.checkout import SOLD_HERE
+from orders.payments.terms import missing_online
 from orders.placing import MAX_LINES
 from sellers.queries import Card, cards
 
@@ -73,6 +74,11 @@ class Cart:
         return sum((line.amount for line in self.lines), Money(0))
 
     @property
+    def missing_online(self) -> Money:
+        """What is missing to the least that can be paid online; a cart becomes one order."""
+        return Money(missing_online(self.total.fen))
+
+    @property
     def ready(self) -> bool:
         """Tell whether there is something in it and every line can be bought as it stands."""
         return bool(self.lines) and not any(line.fault for line in self.lines)
@@ -95,7 +101,7 @@ def put(offer: str, units: int) -> None:
     Raises Invalid beyond 50 offers, or for units that no lot could hold.
     """
     if not 0 <= units <= MAX_UNITS or len(offer) > MAX_ID_LENGTH:
-        raise Invalid(_l("数量填 1 以上的整数。"), code="units_invalid")
+        raise Invalid(_l("数量填 1 到 10,000,000 的整数。"), code="units_invalid")
     kept = wanted()
     if units == 0:
         kept.pop(offer, None)

@@ -16,7 +16,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from kernel import clock
-from kernel.language import count, local, of_unit, reads_english, unit
+from kernel.language import count, counted, local, of_unit, reads_english, unit
 from kernel.money import Money
 from kernel.quantity import JIN_G
 
@@ -247,5 +247,6 @@ def register(app: Flask) -> None:
         app.add_template_filter(_when_read(one), one.__name__)
     app.add_template_global(reads_english, "reads_english")
     app.add_template_global(comma, "comma")
+    app.add_template_global(counted, "counted")
     app.add_template_global(clock.now, "clock_now")
     app.add_template_global(clock.today, "clock_today")

@@ -7,7 +7,17 @@ import logging
 from typing import Any
 
 import psycopg
-from flask import Flask, Response, current_app, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
@@ -16,9 +26,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel import logs
+from kernel.access import READS, viewer
 from kernel.db import db
 from kernel.errors import Conflict, FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
+from kernel.language import local
 from marketplace.account import step_up
+from marketplace.menu import came_from
 from marketplace.request_log import request_id
 from marketplace.security import SAFE_METHODS
 
@@ -108,8 +121,12 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
         fields = {name: str(text) for name, text in refusal.fields.items()}
         return problem(refusal.status, refusal.code, message, fields=fields, extra=refusal.extra)
     if isinstance(refusal, SignInNeeded):
-        after = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("account.sign_in", next=after))
+        if request.method in READS:
+            return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")))
+        flash(
+            _("登录已经结束，刚才那一步没有做，什么都没有改。登录后回到那一页，再做一次。"), "wait"
+        )
+        return redirect(url_for("account.sign_in", next=came_from()))
     if isinstance(refusal, FactorNeeded):
         return step_up.ask()
     return _page(refusal.status, refusal.code, message, refusal.extra.get("retry_after_s"))
@@ -137,10 +154,17 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _csrf(error: CSRFError) -> ResponseReturnValue:
-    message = _("这一页开太久了。刷新后再提交一次，填的内容还在。")
     if wants_problem():
-        return problem(400, "csrf", message)
-    return _page(400, "csrf", message)
+        return problem(400, "csrf", _("CSRF 令牌缺少或不对，什么都没有改。重新取一个再提交。"))
+    if viewer().account_id is None:
+        words = _("这一页打开以后，你退出了登录，或者开得太久。刚才这一步没有做，什么都没有改。")
+    else:
+        words = _(
+            "这一页打开以后，换了人登录，或者开得太久。刚才这一步没有做，什么都没有改。"
+            "现在登录的是 %(who)s。",
+            who=local(viewer()),
+        )
+    return _page(400, "csrf", words)
 
 
 # A unique row that somebody else wrote first, two who waited for each other, a later snapshot.

@@ -16,7 +16,7 @@ from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
-from kernel.language import local, of_unit
+from kernel.language import counted, local, of_unit
 from kernel.money import Money
 from livestream import actions, queries
 from livestream.board import Board, board_of
@@ -134,11 +134,11 @@ def quota(code: str, offer: str) -> ResponseReturnValue:
     """Offer more units of what is pinned."""
     form = QuotaForm()
     if not form.validate_on_submit():
-        flash(_("数量填 1 以上的整数。"), "wrong")
+        flash(_("数量填 1 到 10,000,000 的整数。"), "wrong")
         return redirect(url_for("livestream.manage", code=code))
     units = int(form.units.data or 0)
     once_for_form(lambda: actions.add_quota(viewer(), code, offer, units))
-    flash(_("加了 %(units)s 份。", units=units), "done")
+    flash(counted("加了 %(n)s 份。", units), "done")
     return redirect(url_for("livestream.manage", code=code))
 
 

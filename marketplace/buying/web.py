@@ -98,9 +98,9 @@ def _units(sent: MultiDict[str, str], *, least: int) -> int:
         return parse_units(typed[-1], least=least)
     except ValueError as problem:
         raise Invalid(
-            _("数量填 1 以上的整数。"),
+            _("数量填 1 到 10,000,000 的整数。"),
             code="units_invalid",
-            fields={"quantity": _("填 1 以上的整数。")},
+            fields={"quantity": _("填 1 到 10,000,000 的整数。")},
         ) from problem
 
 

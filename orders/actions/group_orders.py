@@ -116,7 +116,7 @@ def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -
     cut-off has passed, Invalid, and what `orders.placing.place` raises.
     """
     if any(not 0 <= units <= MAX_UNITS for units in wanted.values()):
-        raise Invalid(_l("数量填 0 或更大的整数。"), code="quantity_invalid")
+        raise Invalid(_l("数量填 0 到 10,000,000 的整数。"), code="quantity_invalid")
     wanted = {offer_id: units for offer_id, units in wanted.items() if units}
     with transaction() as session:
         group = _open_for_needs(session, group_order_id)

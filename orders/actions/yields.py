@@ -212,8 +212,9 @@ def _divide(session: Session, lines: list[OrderLine], units: list[int], run: All
     short = [(line, missing) for line, missing in short if missing]
     for line, given in zip(lines, units, strict=True):
         line.allocated = given
-        facts = f"{line.name_zh} {given}/{line.quantity} {line.unit_name}"
-        session.add(OrderEvent(order_id=line.order_id, kind="allocated", facts=facts))
+        session.add(
+            OrderEvent(order_id=line.order_id, kind="allocated", facts=line.allocation_facts)
+        )
     for line, missing in short:
         refund_line(line, missing, Money(line.price_fen) * missing, f"short:{run.public_id}")
     # Stock is locked after orders and payments, everywhere, and all of it in one fixed order.

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import Base, SmallKey, choice
+from kernel.files import StoredFile
 from kernel.money import Money
 from orders.allocation import Needed
 from orders.model.buying import CreditSource
+from sellers.model import Product
 
 
 class OrderState(enum.StrEnum):
@@ -143,6 +145,10 @@ class OrderLine(SmallKey, Base):
 
     order: Mapped[Order] = relationship(back_populates="lines")
     credit: Mapped[CreditSource] = relationship()
+    # The product's photograph as it is now, for those who ask for it along with the line.
+    photo: Mapped[StoredFile | None] = relationship(
+        secondary=Product.__table__, viewonly=True, lazy="raise"
+    )
 
     @property
     def amount(self) -> Money:
@@ -159,6 +165,11 @@ class OrderLine(SmallKey, Base):
     @needed.setter
     def needed(self, needed: Sequence[Needed]) -> None:
         self.since = [[one.since.isoformat(), one.units] for one in needed]
+
+    @property
+    def allocation_facts(self) -> str:
+        """What the order's history keeps of its allocation; whoever reads it finds the line so."""
+        return f"{self.name_zh} {self.allocated}/{self.quantity} {self.unit_name}"
 
     @property
     def due_units(self) -> int:

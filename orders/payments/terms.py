@@ -43,6 +43,11 @@ def is_payable(amount_fen: int, method: PaymentMethod) -> bool:
     return method is not PaymentMethod.STRIPE or amount_fen >= STRIPE_MINIMUM_FEN
 
 
+def missing_online(amount_fen: int) -> int:
+    """Return how many fen are missing to the least that Stripe takes; 0 where it is enough."""
+    return max(0, STRIPE_MINIMUM_FEN - amount_fen)
+
+
 def check_payable(amount_fen: int, method: PaymentMethod) -> None:
     """Raise Invalid for what `method` does not take.
 

@@ -86,7 +86,7 @@ def orders_of(who: Viewer, *, cursor: str | None, page_size: int) -> Page[Order]
     statement = (
         select(Order)
         .where(owned_by(who), ~replaced)
-        .options(selectinload(Order.lines))
+        .options(selectinload(Order.lines).joinedload(OrderLine.photo))
         .order_by(Order.id.desc())
         .limit(page_size + 1)
     )
@@ -101,7 +101,7 @@ def order_for(number: str, who: Viewer) -> Order:
     statement = (
         select(Order)
         .where(Order.number == number)
-        .options(selectinload(Order.lines), selectinload(Order.events))
+        .options(selectinload(Order.lines).joinedload(OrderLine.photo), selectinload(Order.events))
     )
     if not who.has(Role.STAFF, Role.AUDITOR):
         statement = statement.where(owned_by(who)).options(undefer(Order.recipient))

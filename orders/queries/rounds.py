@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, exists, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.access import Viewer, found
@@ -23,7 +23,7 @@ from orders.model import (
     RoundLeg,
     RoundOffer,
 )
-from sellers.model import Offer, Seller
+from sellers.model import Offer, Product, Seller
 
 SHOWN_ROUNDS = 50
 STANDING = (OrderState.REGISTERED, OrderState.DUE, OrderState.CONFIRMED, OrderState.HANDED)
@@ -81,18 +81,35 @@ class RoundItem:
 
 
 def rounds_ahead(at: datetime) -> list[RoundRow]:
-    """Return the rounds that are open or still to come at `at`, by their cut-off."""
-    return _rows(Round.closes_at > at, Round.closes_at)
+    """Return the rounds that are open or still to come at `at`, by their cut-off.
+
+    An open one in which nothing stands is left out: there is nothing to do in it yet.
+    """
+    return _rows(_ahead(at), Round.closes_at)
 
 
 def rounds_ahead_page(at: datetime, *, cursor: str | None, page_size: int) -> Page[RoundRow]:
     """Return a page of `rounds_ahead`. Raises Invalid for a cursor that leads nowhere."""
-    ahead: ColumnElement[bool] = Round.closes_at > at
+    ahead = _ahead(at)
     if cursor:
         last = _last_of(cursor)
         ahead &= tuple_(Round.closes_at, Round.id) > (last.closes_at, last.id)
     rows = _rows(ahead, Round.closes_at, page_size + 1)
     return page_of(rows, page_size, lambda row: (row.round.id,))
+
+
+def _ahead(at: datetime) -> ColumnElement[bool]:
+    return (Round.closes_at > at) & ((Round.opens_at > at) | has_offers())
+
+
+def has_offers() -> ColumnElement[bool]:
+    """Tell whether something stands in a selected round."""
+    return (
+        exists()
+        .where(RoundOffer.round_id == Round.id, Offer.id == RoundOffer.offer_id)
+        .where(RoundOffer.stands())
+        .correlate(Round)
+    )
 
 
 def _last_of(cursor: str) -> Round:
@@ -164,7 +181,7 @@ def items_of_rounds(round_ids: Sequence[int]) -> dict[int, list[RoundItem]]:
         .join(Round, Round.id == RoundOffer.round_id)
         .where(RoundOffer.round_id.in_(round_ids), RoundOffer.stands())
         .options(
-            joinedload(Offer.product),
+            joinedload(Offer.product).joinedload(Product.photo),
             joinedload(Offer.lot),
             joinedload(Offer.seller).joinedload(Seller.organisation),
         )

@@ -29,7 +29,7 @@ from orders.model import (
 )
 from orders.queries.members import waiting
 from orders.queries.outcomes import Outcome, asked_for, outcomes
-from orders.queries.rounds import STANDING, Crate, RoundItem, items_of
+from orders.queries.rounds import STANDING, Crate, RoundItem, has_offers, items_of
 
 LATEST = 6
 
@@ -232,7 +232,7 @@ def current_group_order(unit_id: int, at: datetime) -> GroupOrder | None:
 
 
 def rounds_to_open(unit_id: int, at: datetime) -> list[Round]:
-    """Return the open rounds in which the unit has no group order yet."""
+    """Return the open rounds with something to order in which the unit has no group order yet."""
     taken = select(GroupOrder.round_id).where(GroupOrder.unit_id == unit_id)
     return list(
         db.session.scalars(
@@ -242,6 +242,7 @@ def rounds_to_open(unit_id: int, at: datetime) -> list[Round]:
                 Round.closes_at > at,
                 Round.processed_at.is_(None),
                 Round.id.not_in(taken),
+                has_offers(),
             )
             .order_by(Round.closes_at)
         )

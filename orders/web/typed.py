@@ -13,4 +13,4 @@ def units_typed(text: str) -> int:
     try:
         return parse_units(text, least=0)
     except ValueError as problem:
-        raise Invalid(_("数量填 0 或更大的整数。"), code="quantity_invalid") from problem
+        raise Invalid(_("数量填 0 到 10,000,000 的整数。"), code="quantity_invalid") from problem

@@ -15,6 +15,7 @@ from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
+from kernel.language import counted
 from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order
@@ -270,5 +271,5 @@ def keep_staff_list() -> ResponseReturnValue:
         )
     except (Invalid, member_actions.ListShrinks) as refusal:
         return _staff(refusal)
-    flash(_("员工名单存好了，共 %(n)s 人。", n=kept), "done")
+    flash(counted("员工名单存好了，共 %(n)s 人。", kept), "done")
     return redirect(url_for("units.staff"))

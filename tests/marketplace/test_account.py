@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from kernel.db import db
+from kernel.db import db, transaction
 from kernel.identity import TRIES_PER_PAIR, Account
+from kernel.web_sessions import WebSession
 from marketplace.account.paths import same_site
 from tests import builders
 from tests.visitors import Visitor
@@ -111,6 +114,51 @@ def test_signing_out_keeps_the_language_and_nothing_else(visitor: Visitor) -> No
     visitor.send("/sign-out")
     assert visitor.get("/me").status_code == 302
     assert 'lang="en"' in visitor.get("/sign-in").get_data(as_text=True)
+
+
+def old_tab(visitor: Visitor, path: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What a form of `path` sends, left open while something happens elsewhere."""
+    token = re.search(r'name="csrf_token" value="([^"]+)"', visitor.page(path))
+    assert token is not None
+    return {"csrf_token": token.group(1)}, {"Referer": f"http://localhost{path}"}
+
+
+def test_a_tab_from_before_signing_out_says_so_and_leads_back(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    form, headers = old_tab(visitor, "/me/security/password")
+    visitor.send("/sign-out")
+    answer = visitor.post("/me/security/password", data=form, headers=headers)
+    assert answer.status_code == 400
+    assert "你退出了登录" in answer.text
+    assert "什么都没有改" in answer.text
+    assert 'href="/sign-in?next=/me/security/password"' in answer.text
+
+
+def test_a_tab_of_somebody_else_says_who_is_signed_in_now(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    builders.account(login="buyer-2", name_zh="另一个人")
+    visitor.enter("buyer-1")
+    form, headers = old_tab(visitor, "/me/security/password")
+    visitor.send("/sign-out")
+    visitor.enter("buyer-2")
+    answer = visitor.post("/me/security/password", data=form, headers=headers)
+    assert answer.status_code == 400
+    assert "现在登录的是 另一个人" in answer.text
+    assert 'href="/me/security/password"' in answer.text
+
+
+def test_a_form_sent_after_the_session_ended_is_said_to_be_undone_and_led_back_to(
+    visitor: Visitor,
+) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    form, headers = old_tab(visitor, "/me/security/password")
+    with transaction() as session:
+        session.execute(delete(WebSession))
+    answer = visitor.post("/me/security/password", data=form, headers=headers)
+    assert answer.location == "/sign-in?next=/me/security/password"
+    assert "刚才那一步没有做" in visitor.page(answer.location)
 
 
 def test_signing_out_everywhere_ends_other_browsers_and_tokens(shop: Flask) -> None:

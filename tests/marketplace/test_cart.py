@@ -42,6 +42,17 @@ def test_the_cart_warns_of_what_can_no_longer_be_bought(visitor: Visitor) -> Non
     assert 'type="button" disabled>去结算' in page
 
 
+def test_the_cart_says_what_is_missing_to_the_least_that_can_be_paid_online(
+    visitor: Visitor,
+) -> None:
+    offer = builders.offer(price_fen=150)
+    visitor.send("/cart/lines", offer=offer.public_id, quantity="2")
+    assert "在线支付最少 ¥4.00，还差 ¥1.00。" in visitor.page("/cart")
+    assert "还差 ¥1.00" in visitor.page("/checkout")
+    visitor.send("/cart/lines", offer=offer.public_id, quantity="1")
+    assert "在线支付最少" not in visitor.page("/cart")
+
+
 def test_the_cart_holds_fifty_things_and_no_more(visitor: Visitor) -> None:
     lot = builders.lot(builders.product(builders.seller()))
     offers = [builders.offer(lot) for _ in range(51)]

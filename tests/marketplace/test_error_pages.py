@@ -53,7 +53,7 @@ def test_an_old_page_can_be_reloaded_and_nothing_else_is_offered_first(client: F
         "/language", data={"language": "en"}, headers={"Referer": came_from}
     )
     assert answer.status_code == 400
-    assert "这一页开太久了" in answer.text
+    assert "刚才这一步没有做，什么都没有改" in answer.text
     assert 'href="/sign-in"' in answer.text
 
 

@@ -163,7 +163,9 @@ def test_a_checkout_with_endless_units_is_no_fault(client: FlaskClient) -> None:
 
 
 def test_what_a_count_expected_may_come_back_spoilt() -> None:
-    slot = SlotStock(1, 1, 1, 10, 4, None, None, 0, 0, "", "", "", 0, "", "", "", "", (), False)
+    slot = SlotStock(
+        1, 1, 1, 10, 4, None, None, 0, 0, "", "", "", 0, "", None, "", "", "", (), False
+    )
     for seen in ("--5", "9" * 5_000, "-", "²"):
         (line,) = count_lines({"counted-1": "3", "expected-1": seen}, [slot])
         assert line.expected == 4

@@ -9,15 +9,17 @@ from sqlalchemy import event, func, select
 
 from kernel import clock
 from kernel.db import db, transaction
+from kernel.files import StoredFile
 from kernel.identity import Account, Role
 from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import set_needs
+from orders.actions.rounds import create_round
 from orders.model import GroupOrder, GroupOrderState, PayMode, PurchaseTarget, Round
 from orders.queries import units
 from orders.queries.rounds import group_order_by_public_id
-from sellers.model import Offer
+from sellers.model import Offer, Product
 from tests import builders
-from tests.orders.fairs import fair, official, promised
+from tests.orders.fairs import fair, official, plan, promised
 from tests.visitors import Visitor
 
 
@@ -48,6 +50,58 @@ def test_everybody_sees_what_a_round_offers(app: Flask) -> None:
     page = text(client, f"/rounds/{at.round.public_id}")
     assert "土鸡蛋" in page
     assert "还没有人订" in page
+
+
+def test_an_open_round_without_goods_is_shown_to_nobody_and_a_coming_one_says_so(
+    app: Flask,
+) -> None:
+    unit = builders.buying_unit()
+    leader = builders.account(Role.COORDINATOR, unit.organisation)
+    create_round(plan(title_zh="空着的一期"))
+    begins = clock.now() + timedelta(hours=3)
+    create_round(plan(title_zh="将来的一期", opens_at=begins))
+    page = text(browser(app), "/rounds")
+    assert ("空着的一期" in page, "将来的一期" in page) == (False, True)
+    assert "供货方还在定" in page
+    assert "看看能订什么" not in page
+    assert "空着的一期" not in text(browser(app), "/units")
+    assert "空着的一期" not in text(browser(app, leader), "/unit/open")
+    assert "空着的一期" in text(browser(app, builders.account(Role.STAFF)), "/staff/rounds")
+
+
+def test_goods_whose_case_is_one_unit_say_nothing_of_cases(app: Flask) -> None:
+    at = fair()
+    with transaction() as session:
+        session.get_one(Product, at.eggs.product_id).case_units = 1
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 5})
+    page = text(browser(app), f"/rounds/{at.round.public_id}")
+    assert "已订 5 个" in page
+    assert ("每箱 1 个" in page, "每箱 10 斤" in page) == (False, True)
+    desk = text(browser(app, at.coordinator), f"/unit/orders/{at.group.public_id}")
+    assert ("每箱 1 个" in desk, "正好满箱" in desk) == (False, False)
+
+
+def test_the_photograph_of_a_product_stands_wherever_its_tile_does(app: Flask) -> None:
+    at = fair()
+    with transaction() as session:
+        photo = StoredFile(
+            sha256="0" * 64,
+            media_type="image/png",
+            size_bytes=1,
+            original_name="a.png",
+            public=True,
+        )
+        session.add(photo)
+        session.flush()
+        session.get_one(Product, at.eggs.product_id).photo_id = photo.id
+        code = photo.public_id
+    placed = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    assert placed is not None
+    member, leader = browser(app, at.members[0]), browser(app, at.coordinator)
+    needs = f"/needs/{at.group.public_id}"
+    for path in (f"/rounds/{at.round.public_id}", needs, "/orders", f"/orders/{placed.number}"):
+        assert code in text(member, path), path
+    assert code in text(leader, f"/unit/orders/{at.group.public_id}")
 
 
 def test_a_round_leads_people_to_their_units_order_and_never_to_the_cart(app: Flask) -> None:

@@ -12,8 +12,9 @@ from kernel.identity import Account, Membership, Role
 from kernel.paging import encode
 from kernel.tokens import issue_token
 from orders.actions.group_orders import set_needs
-from orders.actions.rounds import create_round
+from orders.actions.rounds import add_offer, create_round
 from sellers.actions.stock import close_lot
+from sellers.model import LotMode
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair, plan, promised
@@ -134,6 +135,9 @@ def test_refusals_are_said_in_the_callers_language(
 
 def test_rounds_come_page_by_page_by_their_cut_off(client: FlaskClient) -> None:
     made = [create_round(plan(timedelta(days=days))) for days in (3, 1, 2)]
+    lot = builders.lot(builders.product(builders.seller()), mode=LotMode.IN_FIELD)
+    for one in made:
+        add_offer(one.id, lot.id, 4700)
     wanted = [made[1].public_id, made[2].public_id, made[0].public_id]
     seen: list[list[str]] = []
     cursor: str | None = ""

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from kernel import clock
-from kernel.db import transaction
+from kernel.db import db, transaction
+from kernel.identity import Account
 from kernel.money import Money
 from orders.actions.group_orders import set_needs
 from orders.actions.yields import Harvested, allocate, enter_yield
@@ -109,6 +110,20 @@ def test_the_coordinator_reads_who_has_not_paid_and_that_the_link_is_closed(app:
     assert "登记已经截止" in share
     assert "qr" not in share
     assert "就能登记" not in share
+
+
+def test_an_orders_history_is_told_in_the_readers_language(app: Flask) -> None:
+    handed_over(60, 60, short=12)
+    order = db.session.scalars(select(Order).order_by(Order.id).limit(1)).one()
+    [line] = order.lines
+    number, kept, units = order.number, line.allocation_facts, line.allocated
+    member = Visitor(app, app.response_class)
+    member.enter(db.session.get_one(Account, order.account_id).login)
+    told = {"en": rf"60 \S+ ordered, {units} \S+ allocated", "zh": r"订了 60 \S+，分到"}
+    for language, words in told.items():
+        page = member.get(f"/orders/{number}", headers={"Accept-Language": language}).text
+        assert re.search(words, re.sub(r"<[^>]+>", "", page)), language
+        assert kept not in page
 
 
 def test_an_order_that_is_registered_leads_back_to_its_needs(app: Flask) -> None:
