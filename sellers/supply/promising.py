@@ -1,8 +1,9 @@
 """Promising: units are taken from lots, under offers' quotas and limits, all or none.
 
-Lots are locked before offers and both by id, so that two buyers of the same things never wait
-for each other in a circle. The locks leave the rows' keys free (NO KEY): whoever only writes a
-row that names a lot, as a listing or a device's sale does, waits for no buyer, and none for it.
+Lots are queued for by id, and changed before offers, so that two buyers of the same things never
+wait for each other in a circle. Locks leave the rows' keys free (NO KEY, as an UPDATE does):
+whoever only writes a row that names a lot, as a listing or a device's sale does, waits for no
+buyer, and none for it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from kernel.money import Money
 from kernel.reads import Write
 from sellers import certificates
 from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
+from sellers.supply.queueing import in_turn
 
 
 class PriceChanged(Conflict):
@@ -97,30 +99,23 @@ _PROMISE = f"""
         SELECT * FROM seen WHERE (SELECT count(*) FROM seen) = :count AND %s
     ), lot_wanted AS (
         SELECT lot_id, CAST(sum(units) AS bigint) AS units FROM wanted GROUP BY lot_id
-    ), lot_locked AS (
-        SELECT lot.id, lot_wanted.units FROM lot JOIN lot_wanted ON lot.id = lot_wanted.lot_id
-        ORDER BY lot.id FOR NO KEY UPDATE OF lot
-    ), lot_done AS (
-        UPDATE lot SET promised = promised + lot_locked.units
-        FROM lot_locked WHERE lot.id = lot_locked.id
-            AND lot.promised + lot_locked.units <= lot.offered
+    ), {in_turn("lot_wanted")}, lot_done AS (
+        UPDATE lot SET promised = promised + lot_wanted.units
+        FROM lot_wanted CROSS JOIN their_turn WHERE lot.id = lot_wanted.lot_id
+            AND lot.promised + lot_wanted.units <= lot.offered
             -- `Lot.is_harvested`
             AND (lot.mode = 'in_hand' OR lot.harvest_to IS NULL OR lot.harvest_to >= :day)
         RETURNING lot.id, lot.harvest_from, lot.harvest_to
     ), lots_ok AS (
         SELECT 1 AS yes WHERE (SELECT count(*) FROM lot_done) = (SELECT count(*) FROM lot_wanted)
-    ), offer_locked AS (
-        SELECT offer.id, wanted.units, wanted.price_fen FROM offer
-        JOIN wanted ON offer.id = wanted.offer_id CROSS JOIN lots_ok
-        ORDER BY offer.id FOR NO KEY UPDATE OF offer
     ), offer_done AS (
-        UPDATE offer SET sold = sold + offer_locked.units
-        FROM offer_locked WHERE offer.id = offer_locked.id
-            AND (offer.quota IS NULL OR offer.sold + offer_locked.units <= offer.quota)
+        UPDATE offer SET sold = sold + wanted.units
+        FROM wanted CROSS JOIN lots_ok WHERE offer.id = wanted.offer_id
+            AND (offer.quota IS NULL OR offer.sold + wanted.units <= offer.quota)
             AND offer.withdrawn_at IS NULL AND offer.opens_at <= :at
             AND (offer.closes_at IS NULL OR offer.closes_at > :at)
-            AND offer.price_fen = coalesce(offer_locked.price_fen, offer.price_fen)
-        RETURNING offer.*, offer_locked.units AS units
+            AND offer.price_fen = coalesce(wanted.price_fen, offer.price_fen)
+        RETURNING offer.*, wanted.units AS units
     ), taken AS (
         INSERT INTO buyer_take AS t (offer_id, buyer, units)
         SELECT id, :buyer, units FROM offer_done
@@ -181,6 +176,17 @@ def _promise_of(count: int, then: Then) -> Write:
     )
 
 
+_LOCK_LOTS = text(
+    f"""
+    WITH wanted AS (
+        SELECT lot_id FROM offer WHERE id = ANY(:offers)
+    ), {in_turn("wanted")}
+    SELECT lot.id FROM lot JOIN wanted ON lot.id = wanted.lot_id CROSS JOIN their_turn
+    ORDER BY lot.id FOR NO KEY UPDATE OF lot
+    """  # noqa: S608 - put together from our own words alone
+).bindparams(bindparam("offers", type_=ARRAY(BigInteger)))
+
+
 def lock(offer_ids: Collection[int]) -> None:
     """Lock the lots of these offers, then the offers, both by id, until the transaction ends.
 
@@ -188,10 +194,9 @@ def lock(offer_ids: Collection[int]) -> None:
     all of them, so that two such buyers never wait for each other in a circle.
     """
     with transaction() as session:
-        lots = select(Offer.lot_id).where(Offer.id.in_(offer_ids))
-        for key, chosen in ((Lot.id, Lot.id.in_(lots)), (Offer.id, Offer.id.in_(offer_ids))):
-            rows = select(key).where(chosen).order_by(key)
-            session.execute(rows.with_for_update(key_share=True))
+        session.execute(_LOCK_LOTS, {"offers": list(offer_ids)})
+        offers = select(Offer.id).where(Offer.id.in_(offer_ids)).order_by(Offer.id)
+        session.execute(offers.with_for_update(key_share=True))
 
 
 def prices_of(offer_ids: Collection[int]) -> dict[int, int]:
@@ -290,17 +295,14 @@ def freeze(offer_ids: Collection[int], at: datetime) -> dict[int, Promised]:
 
 
 _PROMISE_LOTS = text(
-    """
+    f"""
     WITH wanted AS (
         SELECT lot_id, units FROM unnest(:lots, :units) AS w (lot_id, units)
-    ), locked AS (
-        SELECT lot.id, wanted.units FROM lot JOIN wanted ON lot.id = wanted.lot_id
-        ORDER BY lot.id FOR NO KEY UPDATE OF lot
-    )
-    UPDATE lot SET promised = promised + locked.units FROM locked
-    WHERE lot.id = locked.id AND lot.promised + locked.units <= lot.offered
+    ), {in_turn("wanted")}
+    UPDATE lot SET promised = promised + wanted.units FROM wanted CROSS JOIN their_turn
+    WHERE lot.id = wanted.lot_id AND lot.promised + wanted.units <= lot.offered
     RETURNING lot.id
-    """
+    """  # noqa: S608 - put together from our own words alone
 ).bindparams(
     bindparam("lots", type_=ARRAY(BigInteger)), bindparam("units", type_=ARRAY(BigInteger))
 )
