@@ -193,7 +193,7 @@ def _cabinet(side: Side) -> None:
         who, SiteFacts(code=f"site-{side.name}", kind="office", name_zh="大楼", city="重庆市")
     )
     create_cabinet(who, site.code, CabinetFacts(code=code, slots=2, capacity=10))
-    set_offer(who, code, 1, side.things["lot"], 500)
+    set_offer(who, code, 1, side.things["lot"], 5900)
     restock(who, code, [TripLine(1, 5)])
     take_stock(who, code, [CountLine(1, 5, 4, "missing")])
     cabinet = db.session.scalars(select(Cabinet).where(Cabinet.code == code)).one()

@@ -22,6 +22,7 @@ SENSITIVE = {
     ("seller", "contact_phone"),
     ("seller", "bank_account"),
     ("orders", "recipient"),
+    ("document", "content"),
 }
 SECRETS = {("cabinet", "device_key"), ("second_factor", "secret")}
 NOBODYS = {("buying_unit", "address")}

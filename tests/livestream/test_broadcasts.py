@@ -159,7 +159,7 @@ def test_a_host_chooses_from_what_can_be_pinned() -> None:
 
 
 def test_every_room_id_of_the_platform_is_kept_once_and_shown_to_the_host(app: Flask) -> None:
-    now = clock.now()
+    now = clock.local(clock.now())
     plan = {
         "title_zh": "春橙直播",
         "kind": "livestream",

@@ -29,6 +29,7 @@ WITHOUT_A_KEY = {
     "sellers_api.add_product",
     "sellers_api.upload_import",
     "sellers_api.change_product",
+    "sellers_api.confirm_bank",
     "sellers_api.set_photo",
     "sellers_api.remove_photo",
     "sellers_api.accept_certificate",

@@ -84,7 +84,7 @@ def cabinets(people: People, lots: list[Lot], rows: int) -> None:
         create_cabinet(operator, site.code, facts)
     slots = range(1, min(rows, MOST_SLOTS) + 1)
     for slot in slots:
-        set_offer(operator, "one-0", slot, lots[(slot - 1) % len(lots)].public_id, 500)
+        set_offer(operator, "one-0", slot, lots[(slot - 1) % len(lots)].public_id, 5900)
     restock(operator, "one-0", [TripLine(slot, 5) for slot in slots])
     # Every second number is missing, and one slot sells more than it held.
     receive("one-0", [Report(2 * slot, "sale", {"slot": slot, "units": 7}, "") for slot in slots])

@@ -356,6 +356,8 @@ def test_late_money_and_an_allocation_that_waited_for_the_same_order_both_end(
         one.join(PATIENCE_S)
     assert len(given) == len(works)
     db.session.expire_all()
-    assert db.session.get_one(Order, order_id).state is OrderState.CONFIRMED
-    assert db.session.get_one(Order, order_id).lines[0].allocated == 10
+    # Whoever waits at a row is served by chance: the money in time for the harvest, or too late.
+    order = db.session.get_one(Order, order_id)
+    ends = {(OrderState.CONFIRMED, 10), (OrderState.LAPSED, None)}
+    assert (order.state, order.lines[0].allocated) in ends
     assert_laws_hold()
