@@ -32,6 +32,7 @@ UNSHOWN = {
     "sellers.submit",
     "settlements.approve_payout",
     "settlements.propose_payout",
+    "transfers.again",
 }
 """Writes of pages that no page of the town shows a form for, each tested where it is made."""
 

@@ -25,7 +25,14 @@ SENSITIVE = {
     ("document", "content"),
 }
 SECRETS = {("cabinet", "device_key"), ("second_factor", "secret")}
-NOBODYS = {("buying_unit", "address")}
+NOBODYS = {
+    ("buying_unit", "address"),
+    *(
+        ("seller", f"bank_{what}_{when}")
+        for what in ("changed", "checked")
+        for when in ("at", "by")
+    ),
+}
 WORDS = ("phone", "bank", "identity_number", "id_number", "recipient", "address", "mobile", "email")
 
 

@@ -181,7 +181,7 @@ STATEMENTS = {
     "verification.certificate": 2,
     "verification.certificates": 2,
     "verification.index": 5,
-    "verification.show": 4,
+    "verification.show": 5,
 }
 """Endpoint → statements of a GET, who asks included."""
 

@@ -56,7 +56,9 @@ def stock(people: People, rows: int) -> list[Offer]:
                     number=f"G-{number}", state=CertificateState.ACCEPTED,
                 )
             )  # fmt: skip
-        builders.seller(SellerState.SUBMITTED)
+        builders.seller(
+            SellerState.SUBMITTED, bank_account="6222020000000000", bank_changed_at=clock.now()
+        )
         read = jobs.upload(people.seller.id, people.clerk.id, RIGHT_BOOK, "stock.xlsx")
         jobs.read_spreadsheet(import_id=read.id)
     return offers
