@@ -147,13 +147,13 @@ def _put_back(session: Session, cabinet: Cabinet, event: SlotEvent) -> int:
     """Correct the count of goods that left a slot before their sales were reported.
 
     The slot was emptied by a count before it was filled with other goods: what it holds now
-    is not touched by these sales, and what was counted out was sold. Return how many more
-    were sold than had been counted out.
+    is not touched by these sales, and what was counted out was sold, under whichever offer of
+    its lot it was counted. Return how many more were sold than had been counted out.
     """
     counted = session.scalar(
         select(func.coalesce(func.sum(SlotEvent.units), 0)).where(
             SlotEvent.slot_id == event.slot_id,
-            SlotEvent.offer_id == event.offer_id,
+            SlotEvent.lot_id == event.lot_id,
             SlotEvent.kind == SlotEventKind.COUNT,
         )
     )

@@ -174,6 +174,22 @@ def test_the_same_goods_listed_anew_leave_no_doubt(
     assert (sold(), differences()) == ([(goods[0].id, 700, 1)], [])
 
 
+def test_a_late_sale_of_goods_that_were_listed_anew_after_their_count_is_no_deficit(
+    operator: Viewer, goods: tuple[Lot, Lot]
+) -> None:
+    first, second = goods
+    count_out(operator, 5)
+    slot = db.session.scalars(select(Slot).where(Slot.number == 1)).one()
+    assert slot.offer_id is not None
+    withdraw_offer(slot.offer_id)
+    set_offer(operator, "one-1", 1, first.public_id, 700)
+    fill(operator, 8, second, 9900)
+    receive("one-1", [sale(2, 2), seen(7, 8)])
+    assert (sold(), expected()) == ([(first.id, 700, 2)], 8)
+    assert differences() == [("late_sale", 2), ("missing", -5)]
+    assert_laws_hold()
+
+
 def test_late_sales_beyond_what_was_counted_out_are_a_deficit(
     operator: Viewer, goods: tuple[Lot, Lot]
 ) -> None:
