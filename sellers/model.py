@@ -380,6 +380,11 @@ class Offer(Keyed, Base):
         begun, ended = self.opens_at <= at, self.closes_at is not None and self.closes_at <= at
         return begun and not ended and self.withdrawn_at is None
 
+    def is_on_sale(self, at: datetime) -> bool:
+        """Tell whether it can be bought at `at`, stock aside."""
+        harvested = self.lot.is_harvested(clock.local(at).date())
+        return self.is_open(at) and self.seller.state is SellerState.VERIFIED and not harvested
+
 
 class BuyerTake(Base):
     """How many units one buyer holds of an offer that has a limit per buyer."""

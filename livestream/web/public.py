@@ -6,6 +6,7 @@ import segno
 from flask import Blueprint, Response, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from kernel import clock
 from kernel.access import allow, found, viewer, visitor_key
 from livestream import queries
 from livestream.actions import touch
@@ -32,7 +33,7 @@ def show(code: str) -> ResponseReturnValue:
         broadcast.pins,
         key=lambda pin: (pin.shown_at is None, -(pin.shown_at.timestamp() if pin.shown_at else 0)),
     )
-    return render_template("livestream/show.html", broadcast=broadcast, pins=pins)
+    return render_template("livestream/show.html", broadcast=broadcast, pins=pins, now=clock.now())
 
 
 @blueprint.get("/live/<code>/qr.svg")

@@ -26,7 +26,7 @@ from kernel.errors import Conflict, LimitReached, NotFound, OfferClosed, OutOfSt
 from kernel.money import Money
 from kernel.reads import Write
 from sellers import certificates
-from sellers.model import BuyerTake, Lot, Offer, Place, Seller, SellerState
+from sellers.model import BuyerTake, Lot, Offer, Place, Seller
 from sellers.supply.queueing import in_turn
 
 
@@ -346,7 +346,7 @@ def _why_not(
     """
     db.session.rollback()
     rows = db.session.execute(
-        select(Offer, Lot, Seller.state, BuyerTake.units)
+        select(Offer, Lot, Seller, BuyerTake.units)
         .join(Lot, Offer.lot_id == Lot.id)
         .join(Seller, Offer.seller_id == Seller.id)
         .outerjoin(BuyerTake, (BuyerTake.offer_id == Offer.id) & (BuyerTake.buyer == buyer))
@@ -356,11 +356,10 @@ def _why_not(
     if len(rows) != len(wanted):
         return NotFound()
     by_lot: dict[int, int] = {}
-    for offer, lot, state, taken in rows:
+    for offer, lot, _, taken in rows:
         units, back = wanted[offer.id], returning.get(offer.id, 0)
         by_lot[lot.id] = by_lot.get(lot.id, 0) + units - back
-        harvested = lot.is_harvested(clock.local(at).date())
-        if state != SellerState.VERIFIED or harvested or not offer.is_open(at):
+        if not offer.is_on_sale(at):
             return OfferClosed(offer_id=offer.public_id)
         limit = offer.limit_per_buyer
         held = (taken or 0) - back

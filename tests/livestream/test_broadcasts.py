@@ -97,6 +97,18 @@ def test_going_live_sells_nothing_that_its_seller_withdrew_or_of_a_closed_lot() 
             sell(broadcast, offer, 1)
 
 
+def test_the_page_of_a_live_broadcast_sells_nothing_that_its_seller_withdrew(app: Flask) -> None:
+    viewer = host()
+    code = planned(viewer).code
+    kept, withdrawn = pinned(viewer, code), pinned(viewer, code)
+    actions.start(viewer, code)
+    withdraw_offer(withdrawn.id)
+    page = Visitor(app, app.response_class).get(f"/live/{code}").text
+    assert f'name="offer" value="{kept.public_id}"' in page
+    assert f'name="offer" value="{withdrawn.public_id}"' not in page
+    assert page.count("现在不卖。") == 1
+
+
 def test_a_host_pins_no_lot_below_what_its_seller_says_the_sellers_own_host_included() -> None:
     offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
     own = builders.account(Role.HOST, offer.seller.organisation)
