@@ -190,6 +190,17 @@ def keep_factor(signed_in: SignedIn) -> None:
     g.pop("viewer", None)
 
 
+def _keep_private(answer: Response) -> Response:
+    """Let no browser show again, after signing out, what somebody who was signed in saw.
+
+    With `no-store` Chromium forgets pages that it kept for Back as soon as the cookie changes;
+    until then Back gives them as they were left, half-filled forms too.
+    """
+    if "viewer" in g and g.viewer.account_id is not None:
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+    return answer
+
+
 def init_app(app: Flask) -> None:
     """Set up Flask-Login and give every page its `viewer`."""
     app.session_interface = Cookies()
@@ -201,4 +212,5 @@ def init_app(app: Flask) -> None:
     manager.user_loader(_load)
     manager.request_loader(_load_from_request)
     app.after_request(_send_device)
+    app.after_request(_keep_private)
     app.context_processor(lambda: {"viewer": access.viewer()})

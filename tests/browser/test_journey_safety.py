@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Playwright, expect
 
 from kernel.tokens import issue_token
 from tests import builders
-from tests.browser.browsing import check_axe, check_width, set_up_factor, shot, sign_in
+from tests.browser.browsing import (
+    DESKTOP,
+    FLAGS,
+    Watch,
+    check_axe,
+    check_width,
+    open_page,
+    set_up_factor,
+    shot,
+    sign_in,
+)
 from tests.browser.conftest import Live
 
 pytestmark = pytest.mark.browser
@@ -52,3 +63,35 @@ def test_a_buyer_sees_where_the_account_is_signed_in_and_ends_it(
     phone.get_by_role("button", name="改密码").click()
     expect(phone.get_by_text("密码换好了。")).to_be_visible()
     expect(phone.get_by_text("没有程序在用你的账号。")).to_be_visible()
+
+
+@pytest.fixture
+def shared(live: Live, _playwright: Playwright, watch: Watch) -> Iterator[Page]:
+    """A page of the whole Chromium, which keeps pages for Back as people's do."""
+    browser = _playwright.chromium.launch(
+        executable_path=shutil.which("chromium"),
+        args=FLAGS,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield open_page(browser, live.url, DESKTOP, watch)
+    browser.close()
+
+
+def test_back_gives_a_typed_form_back_and_after_signing_out_no_personal_page(
+    live: Live, shared: Page
+) -> None:
+    person = builders.account(name_zh="某位买家")
+    sign_in(shared, person.login)
+    shared.goto("/me/security/password")
+    shared.get_by_label("现在的密码").fill("half typed")
+    shared.goto("/me")
+    # A page that was kept does not load again, so nothing but its beginning can be waited for.
+    shared.go_back(wait_until="commit")
+    expect(shared.get_by_label("现在的密码")).to_have_value("half typed")
+    shared.goto("/me")
+    expect(shared.get_by_role("heading", name=person.name_zh)).to_be_visible()
+    shared.get_by_role("button", name="退出", exact=True).click()
+    shared.wait_for_url(f"{live.url}/")
+    shared.go_back(wait_until="commit")
+    expect(shared.get_by_role("link", name="登录").first).to_be_visible()
+    expect(shared.get_by_text(person.name_zh)).to_have_count(0)
