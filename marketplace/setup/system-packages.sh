@@ -2,11 +2,11 @@
 # Installs the system packages that the tests need, or says which command does it and fails.
 set -eu
 
-# A browser without windows, letters and pictures for it, and what turns pages into PDF.
-needed="chromium-headless-shell fonts-noto-cjk fonts-noto-color-emoji libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+# A browser, the same without windows, letters and pictures for them, and what makes PDF.
+needed="chromium chromium-headless-shell fonts-noto-cjk fonts-noto-color-emoji libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
 if ! command -v dpkg-query >/dev/null; then
-    { command -v chromium-headless-shell || command -v chromium; } >/dev/null && exit 0
+    command -v chromium >/dev/null && exit 0
     echo "Install what Debian calls: $needed" >&2
     exit 1
 fi
