@@ -151,12 +151,15 @@ def _decide(waiting: Proposal, state: ProposalState, account_id: int, answer: st
     waiting.decided_by, waiting.decided_at = account_id, clock.now()
 
 
-def latest(kind: str, subjects: Collection[str]) -> dict[str, Proposal]:
-    """Return the newest proposal for each subject that has one, in one statement."""
+def proposals(kinds: Collection[str], subjects: Collection[str]) -> dict[str, list[Proposal]]:
+    """Return what was proposed for each subject, oldest first, in one statement."""
     rows = db.session.scalars(
         select(Proposal)
-        .where(Proposal.kind == kind, Proposal.subject.in_(subjects))
+        .where(Proposal.kind.in_(kinds), Proposal.subject.in_(subjects))
         .options(joinedload(Proposal.proposer), joinedload(Proposal.decider))
         .order_by(Proposal.id)
     ).all()
-    return {row.subject: row for row in rows}
+    found: dict[str, list[Proposal]] = {}
+    for row in rows:
+        found.setdefault(row.subject, []).append(row)
+    return found

@@ -206,18 +206,35 @@ def shared_with_households(settlement: Settlement, amount: Money, owner: str) ->
 def paid_out(settlement: Settlement, households: Money, owner: str, proposal: str) -> None:
     """A settlement left by transfer: `households` of it to them, the rest to the seller.
 
-    `proposal` names what tells which two people did it (`kernel.second_person`).
+    `proposal` names what tells which two people did it (`kernel.second_person`), and keeps this
+    payout apart from one that the bank returned.
     """
-    own = Money(settlement.total_fen) - households
-    for kind, account, amount in (
-        ("payout", AccountKind.SELLER_PAYABLE, own),
+    for kind, account, amount in _parts(settlement, households):
+        ledger.post(
+            BOOK,
+            kind,
+            f"{settlement.public_id}:{proposal}",
+            [debit(account, amount, owner), credit(AccountKind.TRANSFER_CLEARING, amount)],
+            {"proposal": proposal},
+        )
+
+
+def payout_returned(settlement: Settlement, households: Money, owner: str, proposal: str) -> None:
+    """The bank returned a settlement's transfer: all of it is owed again, as before `paid_out`."""
+    for kind, account, amount in _parts(settlement, households):
+        ledger.post(
+            BOOK,
+            f"{kind}_returned",
+            f"{settlement.public_id}:{proposal}",
+            [debit(AccountKind.TRANSFER_CLEARING, amount), credit(account, amount, owner)],
+            {"proposal": proposal},
+        )
+
+
+def _parts(settlement: Settlement, households: Money) -> list[tuple[str, AccountKind, Money]]:
+    """Return a payout's movements that are not zero: kind, from which account, how much."""
+    parts = [
+        ("payout", AccountKind.SELLER_PAYABLE, Money(settlement.total_fen) - households),
         ("household_payout", AccountKind.HOUSEHOLD_PAYABLE, households),
-    ):
-        if amount:
-            ledger.post(
-                BOOK,
-                kind,
-                settlement.public_id,
-                [debit(account, amount, owner), credit(AccountKind.TRANSFER_CLEARING, amount)],
-                {"proposal": proposal},
-            )
+    ]
+    return [part for part in parts if part[2]]

@@ -181,6 +181,14 @@ def pay_out(settlement_id: int, reference: str) -> None:
     settlement.approve_payout(settlement_id, account_id=account(Role.STAFF).id)
 
 
+def return_payout(settlement_id: int, reference: str) -> None:
+    """Record that the bank returned a payout, as two members of staff do."""
+    settlement.propose_return(
+        settlement_id, reference, reason="账号已销户", account_id=account(Role.STAFF).id
+    )
+    settlement.approve_return(settlement_id, account_id=account(Role.STAFF).id)
+
+
 def buying_unit(**values: Any) -> BuyingUnit:
     """An office with a hundred people."""
     base = organisation(OrganisationKind.BUYING_UNIT, values.pop("name_zh", "某机关"))

@@ -96,19 +96,49 @@ LAWS: tuple[Law, ...] = (
     ),
     by_sql(
         "two-people",
-        "a payout was proposed by one person and approved by another, with that reference",
-        "SELECT count(*) FROM settlement WHERE state = 'paid'",
-        # What was paid before payouts took two people has no proposal.
+        "a payout, or its return by the bank, was proposed by one person and approved by another",
+        "SELECT count(*) FROM settlement",
+        # What they approved last is what the settlement says, with that reference. What was paid
+        # before payouts took two people has no proposal.
         """
-        SELECT format('settlement %s: paid out without a second person', s.public_id)
+        SELECT format('settlement %s: %s without a second person', s.public_id, s.state)
         FROM settlement s
-        WHERE s.state = 'paid' AND s.paid_at >= (SELECT min(proposed_at) FROM proposal)
-            AND NOT EXISTS (
-                SELECT FROM proposal p
-                WHERE p.kind = 'payout' AND p.subject = s.public_id AND p.state = 'approved'
-                    AND p.decided_by <> p.proposed_by AND p.decided_by = s.paid_by
-                    AND p.facts ->> 'reference' = s.payout_reference)
+        LEFT JOIN LATERAL (
+            SELECT kind, decided_by, facts ->> 'reference' AS reference,
+                decided_by <> proposed_by AS by_two
+            FROM proposal
+            WHERE kind IN ('payout', 'payout_return') AND subject = s.public_id
+                AND state = 'approved'
+            ORDER BY id DESC LIMIT 1) p ON true
+        WHERE CASE s.state WHEN 'paid'
+            THEN s.paid_at >= (SELECT min(proposed_at) FROM proposal) AND (p.kind = 'payout'
+                AND p.by_two AND p.decided_by = s.paid_by AND p.reference = s.payout_reference)
+                IS NOT TRUE
+            ELSE p.kind = 'payout' OR NOT p.by_two END
         ORDER BY s.id
+        """,
+    ),
+    by_sql(
+        "payout-booked",
+        "every payout and every return by the bank stands in the ledger once, with its amount",
+        "SELECT count(*) FROM proposal WHERE state = 'approved'",
+        # Owed less by a payout, and owed again by its return.
+        """
+        SELECT format('settlement %s, %s: %s fen, %s fen booked', p.subject, p.kind,
+            p.facts ->> 'total_fen', coalesce(b.fen, 0))
+        FROM proposal p
+        LEFT JOIN (
+            SELECT t.facts ->> 'proposal' AS proposal, sum(x.amount_fen) AS fen
+            FROM ledger_transaction t
+            JOIN posting x ON x.transaction_id = t.id
+            JOIN ledger_account a ON a.id = x.account_id
+            WHERE t.kind IN ('payout', 'household_payout', 'payout_returned',
+                'household_payout_returned') AND a.kind IN ('seller_payable', 'household_payable')
+            GROUP BY 1) b ON b.proposal = p.public_id
+        WHERE p.kind IN ('payout', 'payout_return') AND p.state = 'approved'
+            AND coalesce(b.fen, 0) <> (p.facts ->> 'total_fen')::bigint
+                * CASE p.kind WHEN 'payout' THEN 1 ELSE -1 END
+        ORDER BY p.id
         """,
     ),
     by_sql(

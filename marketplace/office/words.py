@@ -23,6 +23,8 @@ MOVEMENTS: dict[str, LazyString] = {
     "household_share": _l("农户份额"),
     "payout": _l("付供货方"),
     "household_payout": _l("付农户"),
+    "payout_returned": _l("付供货方退票"),
+    "household_payout_returned": _l("付农户退票"),
 }
 ACTS: dict[Act, LazyString] = {
     Act.SELLER_VERIFIED: _l("认证供货方"),
@@ -44,6 +46,10 @@ ACTS: dict[Act, LazyString] = {
     Act.PAYOUT_APPROVED: _l("批准打款"),
     Act.PAYOUT_DECLINED: _l("退回打款"),
     Act.PAYOUT_WITHDRAWN: _l("撤回打款"),
+    Act.PAYOUT_RETURN_PROPOSED: _l("提交退票"),
+    Act.PAYOUT_RETURN_APPROVED: _l("批准退票"),
+    Act.PAYOUT_RETURN_DECLINED: _l("退回退票"),
+    Act.PAYOUT_RETURN_WITHDRAWN: _l("撤回退票"),
     Act.DEVICE_KEY_RENEWED: _l("换设备密钥"),
     Act.DIFFERENCE_EXPLAINED: _l("说明差异"),
     Act.FACTOR_ENROLLED: _l("设第二重验证"),
@@ -63,6 +69,7 @@ SUBJECTS: dict[str, LazyString] = {
     "quota": _l("采收任务"),
     "payment": lazy_pgettext("one", "付款"),
     "payout": _l("打款"),
+    "payout_return": _l("退票"),
     "refund": _l("退款"),
     "cabinet": lazy_pgettext("one", "柜子"),
     "difference": _l("差异"),

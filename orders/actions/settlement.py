@@ -1,4 +1,8 @@
-"""What a seller is owed for delivered goods, each household's share, and payouts by two people."""
+"""What a seller is owed for delivered goods, each household's share, and payouts by two people.
+
+A settlement is stated, then paid. When the bank returns the money it is stated again, and can be
+paid again: whatever happened stands in the proposals and in the ledger.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,8 @@ from orders.model import (
     SettlementState,
     YieldEntry,
 )
-from orders.queries.settlement import PAYOUT, unsettled
-from sellers.actions import hold_bank
+from orders.queries.settlement import PAYOUT, PAYOUT_RETURN, unsettled
+from sellers.actions import doubt_bank, hold_bank
 from sellers.model import Household, Seller
 from sellers.queries.workspace import plans_in_force
 
@@ -153,13 +157,7 @@ def propose_payout(
     NotFound, Invalid without either, Conflict (already_paid, already_proposed,
     account_not_confirmed).
     """
-    reference = reference.strip()
-    if not 3 <= len(reference) <= 80 or not reference.isprintable():
-        raise Invalid(
-            _l("写上银行的转账流水号，3 到 80 个字符。"),
-            code="reference_invalid",
-            fields={"reference": _l("写上银行的转账流水号，3 到 80 个字符。")},
-        )
+    reference = _bank_reference(reference)
     with transaction() as session:
         stated = _unpaid(session, settlement_id)
         hold_bank(stated.seller_id)
@@ -180,9 +178,8 @@ def approve_payout(settlement_id: int, *, account_id: int) -> Settlement:
         proposal = second_person.approve(PAYOUT, paid.public_id, account_id=account_id)
         paid.state, paid.payout_reference = SettlementState.PAID, proposal.facts["reference"]
         paid.paid_at, paid.paid_by = clock.now(), account_id
-        households = Money(sum(share.amount_fen for share in paid.shares))
         owner = books.seller_owner(_public_id(session, paid.seller_id))
-        books.paid_out(paid, households, owner, proposal.public_id)
+        books.paid_out(paid, _of_households(paid), owner, proposal.public_id)
     return paid
 
 
@@ -194,8 +191,87 @@ def turn_down_payout(settlement_id: int, answer: str, *, account_id: int) -> Set
     return stated
 
 
+def propose_return(
+    settlement_id: int, reference: str, *, reason: str, account_id: int
+) -> Settlement:
+    """Propose to record that the bank returned a payout; it waits for a second person.
+
+    `reference` is the bank's of what came back, `reason` what the bank says; the seller reads
+    both. Raises NotFound, Invalid without either, Conflict (not_paid, already_proposed).
+    """
+    reference = _bank_reference(reference)
+    with transaction() as session:
+        paid = _paid(session, settlement_id)
+        facts = {
+            "reference": reference,
+            "payout_reference": paid.payout_reference,
+            "total_fen": paid.total_fen,
+        }
+        second_person.propose(
+            PAYOUT_RETURN, paid.public_id, facts, reason=reason, account_id=account_id
+        )
+    return paid
+
+
+def approve_return(settlement_id: int, *, account_id: int) -> Settlement:
+    """Record the return that somebody else proposed: all of the settlement is owed again.
+
+    The account that was paid to waits until staff confirm it again. Raises NotFound, Conflict
+    (not_paid the second time), and SecondPersonNeeded for whoever proposed it.
+    """
+    with transaction() as session:
+        owed = _paid(session, settlement_id)
+        assert owed.paid_at is not None
+        proposal = second_person.approve(PAYOUT_RETURN, owed.public_id, account_id=account_id)
+        doubt_bank(owed.seller_id, owed.paid_at)
+        owed.state, owed.payout_reference = SettlementState.STATED, ""
+        owed.paid_at = owed.paid_by = None
+        owner = books.seller_owner(_public_id(session, owed.seller_id))
+        books.payout_returned(owed, _of_households(owed), owner, proposal.public_id)
+    return owed
+
+
+def turn_down_return(settlement_id: int, answer: str, *, account_id: int) -> Settlement:
+    """Decline a return that waits, or take one's own back. Raises NotFound, Invalid, Conflict."""
+    with transaction() as session:
+        paid = _paid(session, settlement_id)
+        second_person.turn_down(PAYOUT_RETURN, paid.public_id, answer=answer, account_id=account_id)
+    return paid
+
+
+def _bank_reference(written: str) -> str:
+    """Return the bank's reference of a transfer without its edges. Raises Invalid."""
+    reference = written.strip()
+    if not 3 <= len(reference) <= 80 or not reference.isprintable():
+        raise Invalid(
+            _l("写上银行的转账流水号，3 到 80 个字符。"),
+            code="reference_invalid",
+            fields={"reference": _l("写上银行的转账流水号，3 到 80 个字符。")},
+        )
+    return reference
+
+
+def _of_households(settlement: Settlement) -> Money:
+    return Money(sum(share.amount_fen for share in settlement.shares))
+
+
 def _unpaid(session: Session, settlement_id: int) -> Settlement:
-    """Lock a settlement that was not paid out yet."""
+    """Lock a settlement that is not paid out."""
+    row = _locked(session, settlement_id)
+    if row.state != SettlementState.STATED:
+        raise Conflict(_l("这一笔已经打过款了，不会再打第二次。"), code="already_paid")
+    return row
+
+
+def _paid(session: Session, settlement_id: int) -> Settlement:
+    """Lock a settlement that is paid out."""
+    row = _locked(session, settlement_id)
+    if row.state != SettlementState.PAID:
+        raise Conflict(_l("这一笔现在没有打出去的款，没有可退票的。"), code="not_paid")
+    return row
+
+
+def _locked(session: Session, settlement_id: int) -> Settlement:
     row = session.scalar(
         select(Settlement)
         .where(Settlement.id == settlement_id)
@@ -204,6 +280,4 @@ def _unpaid(session: Session, settlement_id: int) -> Settlement:
     )
     if row is None:
         raise NotFound()
-    if row.state != SettlementState.STATED:
-        raise Conflict(_l("这一笔已经打过款了，不会再打第二次。"), code="already_paid")
     return row

@@ -14,6 +14,7 @@ from kernel.errors import Invalid
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from kernel.paging import Page
+from kernel.second_person import Proposal
 from orders.actions import handover, settlement
 from orders.api import harvest_schemas as shapes
 from orders.api.pages import PageIn
@@ -72,9 +73,8 @@ def consignment_json(view: ConsignmentView) -> dict[str, Any]:
     }
 
 
-def _payout_json(view: SettlementView) -> dict[str, Any] | None:
-    asked = view.proposal
-    if asked is None:
+def _proposal_json(asked: Proposal | None) -> dict[str, Any] | None:
+    if asked is None or not viewer().has(*ALL_BOOKS):
         return None
     return {
         "state": asked.state.value,
@@ -102,7 +102,17 @@ def settlement_json(view: SettlementView) -> dict[str, Any]:
         "stated_at": row.stated_at,
         "paid_at": row.paid_at,
         "payout_reference": row.payout_reference,
-        "payout": _payout_json(view) if viewer().has(*ALL_BOOKS) else None,
+        "payout": _proposal_json(view.payout),
+        "payout_return": _proposal_json(view.payout_return),
+        "returned": [
+            {
+                "payout_reference": one.facts["payout_reference"],
+                "reference": one.facts["reference"],
+                "reason": one.reason,
+                "returned_at": one.decided_at.isoformat() if one.decided_at else "",
+            }
+            for one in view.returns
+        ],
         "shares": [
             {
                 "household_number": share.household.number,
@@ -350,6 +360,47 @@ def turn_down_payout(body: dict[str, Any], settlement_id: str) -> dict[str, Any]
         settlement.turn_down_payout(row_id, body["answer"], account_id=account_id)
 
     return _payout("delivery.turn_down", settlement_id, body, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/return", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.arguments(shapes.ReturnIn)
+@blueprint.response(200, shapes.SettlementOut)
+def propose_return(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
+    """Propose to record that the bank returned a payout; a second person approves it."""
+
+    def act(row_id: int, account_id: int) -> None:
+        settlement.propose_return(row_id, **body, account_id=account_id)
+
+    return _payout("delivery.return", settlement_id, body, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/return/approval", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.response(200, shapes.SettlementOut)
+def approve_return(settlement_id: str) -> dict[str, Any]:
+    """Record the return that somebody else proposed; the settlement is to be paid out again."""
+
+    def act(row_id: int, account_id: int) -> None:
+        settlement.approve_return(row_id, account_id=account_id)
+
+    return _payout("delivery.approve_return", settlement_id, {}, act)
+
+
+@blueprint.route("/settlements/<settlement_id>/return/refusal", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.arguments(shapes.TurnDownIn)
+@blueprint.response(200, shapes.SettlementOut)
+def turn_down_return(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
+    """Decline a return that waits, or take one's own back; it may then be proposed anew."""
+
+    def act(row_id: int, account_id: int) -> None:
+        settlement.turn_down_return(row_id, body["answer"], account_id=account_id)
+
+    return _payout("delivery.turn_down_return", settlement_id, body, act)
 
 
 def _payout(

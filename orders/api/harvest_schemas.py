@@ -100,8 +100,12 @@ class PayOutIn(_In):
     reason = fields.String(required=True, validate=validate.Length(min=2, max=200))
 
 
+class ReturnIn(PayOutIn):
+    """The bank's reference of what came back, and what the bank says: the seller reads both."""
+
+
 class TurnDownIn(_In):
-    """Why a payout is declined, or taken back."""
+    """Why a payout or a return is declined, or taken back."""
 
     answer = fields.String(required=True, validate=validate.Length(min=2, max=200))
 
@@ -266,7 +270,7 @@ class ShareOut(Schema):
 
 
 class PayoutOut(Schema):
-    """Who proposed a payout, when and why, and who decided; only staff and auditors see it."""
+    """Who proposed a payout or a return, when and why, and who decided; for staff and auditors."""
 
     state = fields.String()
     reason = fields.String()
@@ -277,8 +281,17 @@ class PayoutOut(Schema):
     answer = fields.String()
 
 
+class ReturnOut(Schema):
+    """A payout that the bank returned: references of the transfer and of its return, and why."""
+
+    payout_reference = fields.String()
+    reference = fields.String()
+    reason = fields.String()
+    returned_at = fields.String(metadata={"format": "date-time"})
+
+
 class SettlementOut(Schema):
-    """A seller's statement."""
+    """A seller's statement. What the bank `returned` waits for a payout again."""
 
     id = fields.String()
     seller_id = fields.String()
@@ -292,6 +305,8 @@ class SettlementOut(Schema):
     paid_at = fields.DateTime(allow_none=True)
     payout_reference = fields.String()
     payout = fields.Nested(PayoutOut, allow_none=True)
+    payout_return = fields.Nested(PayoutOut, allow_none=True)
+    returned = fields.List(fields.Nested(ReturnOut))
     shares = fields.List(fields.Nested(ShareOut))
 
 

@@ -15,7 +15,7 @@ from sellers.model import Household, Seller
 
 
 class SettlementState(enum.StrEnum):
-    """A statement that is made, then paid out by a recorded transfer."""
+    """A statement that is made, then paid out; stated again when the bank returned the money."""
 
     STATED = "stated"
     PAID = "paid"

@@ -29,8 +29,8 @@ from orders.model import (
 )
 from sellers.model import Seller
 
-PAYOUT = "payout"
-"""What a second person is asked to approve, of a settlement."""
+PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
+"""What a second person is asked to approve, of a settlement: money out, and come back."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,44 @@ class SettlementView:
 
     settlement: Settlement
     round: Round | None
-    proposal: Proposal | None = None
-    """The newest proposal to pay it out."""
+    proposals: Sequence[Proposal] = ()
+    """To pay it out and to record that the bank returned it, oldest first."""
+
+    @property
+    def returns(self) -> list[Proposal]:
+        """Each time that the bank returned a payout, oldest first."""
+        return [
+            one
+            for one in self.proposals
+            if one.kind == PAYOUT_RETURN and one.state is ProposalState.APPROVED
+        ]
+
+    def _newest(self, kind: str) -> Proposal | None:
+        """The newest proposal of a kind since the bank last returned a payout."""
+        since = max((one.id for one in self.returns), default=0)
+        found = [one for one in self.proposals if one.kind == kind and one.id > since]
+        return found[-1] if found else None
+
+    @property
+    def payout(self) -> Proposal | None:
+        """The newest proposal to pay it out; None once the bank returned that payout."""
+        return self._newest(PAYOUT)
+
+    @property
+    def payout_return(self) -> Proposal | None:
+        """The newest proposal to record that the bank returned the payout, unless it was done."""
+        return self._newest(PAYOUT_RETURN)
 
     @property
     def waiting(self) -> Proposal | None:
-        """The proposal, if it still waits for a second person."""
-        asked = self.proposal
-        return asked if asked is not None and asked.state is ProposalState.OPEN else None
+        """What waits for a second person: a payout, or a paid settlement's return."""
+        newest = self.proposals[-1] if self.proposals else None
+        return newest if newest is not None and newest.state is ProposalState.OPEN else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is paid out and nobody waits for anything."""
+        return self.settlement.paid_at is not None and self.waiting is None
 
     @property
     def total(self) -> Money:
@@ -123,13 +153,14 @@ def settlement(public_id: str, who: Viewer) -> SettlementView:
 
 
 def _views(rows: Sequence[Settlement]) -> list[SettlementView]:
-    proposals = second_person.latest(PAYOUT, [row.public_id for row in rows])
+    kinds = (PAYOUT, PAYOUT_RETURN)
+    proposals = second_person.proposals(kinds, [row.public_id for row in rows])
     rounds = rows_by_id(Round, (row.round_id for row in rows))
     return [
         SettlementView(
             row,
             rounds[row.round_id] if row.round_id else None,
-            proposals.get(row.public_id),
+            proposals.get(row.public_id, ()),
         )
         for row in rows
     ]

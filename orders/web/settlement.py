@@ -111,6 +111,41 @@ def turn_down_payout(public_id: str) -> ResponseReturnValue:
     return _payout(public_id, act, _("退回去了，可以重新提。"))
 
 
+@blueprint.post("/staff/settlements/<public_id>/return")
+@allow(Role.STAFF, factor=True)
+def propose_return(public_id: str) -> ResponseReturnValue:
+    """Propose to record that the bank returned a payout; it waits for a second person."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        reference, reason = request.form.get("reference", ""), request.form.get("reason", "")
+        actions.propose_return(settlement_id, reference, reason=reason, account_id=account_id)
+
+    return _payout(public_id, act, _("提交了，等另一位同事批准。"))
+
+
+@blueprint.post("/staff/settlements/<public_id>/return/approve")
+@allow(Role.STAFF, factor=True)
+def approve_return(public_id: str) -> ResponseReturnValue:
+    """Record the return that somebody else proposed."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        actions.approve_return(settlement_id, account_id=account_id)
+
+    return _payout(public_id, act, _("退票记下了，这一笔又是待打款。"))
+
+
+@blueprint.post("/staff/settlements/<public_id>/return/decline")
+@allow(Role.STAFF, factor=True)
+def turn_down_return(public_id: str) -> ResponseReturnValue:
+    """Decline a return that waits, or take one's own back."""
+
+    def act(settlement_id: int, account_id: int) -> None:
+        answer = request.form.get("answer", "")
+        actions.turn_down_return(settlement_id, answer, account_id=account_id)
+
+    return _payout(public_id, act, _("退回去了，可以重新提。"))
+
+
 def _payout(public_id: str, act: Callable[[int, int], None], done: str) -> ResponseReturnValue:
     """Do `act` once with the settlement's and the viewer's ids, and say what was done."""
     settlement_id = queries.settlement(public_id, viewer()).settlement.id

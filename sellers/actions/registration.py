@@ -170,6 +170,17 @@ def hold_bank(seller_id: int) -> None:
             )
 
 
+def doubt_bank(seller_id: int, paid_at: datetime) -> None:
+    """Let the account that was paid to at `paid_at` wait for staff again: the money came back.
+
+    One that staff confirmed since then stands.
+    """
+    with transaction():
+        seller = _locked(seller_id)
+        if seller.bank_checked_at is not None and seller.bank_checked_at <= paid_at:
+            seller.bank_checked_at = seller.bank_checked_by = None
+
+
 def update_seller(seller_id: int, facts: SellerFacts, *, account_id: int) -> Seller:
     """Change what the seller says about itself and return it; `account_id` wrote it.
 

@@ -171,6 +171,10 @@ BODIES: dict[str, Callable[[Side], Body]] = {
     "POST /staff/settlements/<public_id>/payout": lambda _side: PAYOUT,
     "POST /api/v1/settlements/<settlement_id>/payout/refusal": lambda _side: {"answer": "不对"},
     "POST /staff/settlements/<public_id>/payout/decline": lambda _side: {"answer": "不对"},
+    "POST /api/v1/settlements/<settlement_id>/return": lambda _side: PAYOUT,
+    "POST /staff/settlements/<public_id>/return": lambda _side: PAYOUT,
+    "POST /api/v1/settlements/<settlement_id>/return/refusal": lambda _side: {"answer": "不对"},
+    "POST /staff/settlements/<public_id>/return/decline": lambda _side: {"answer": "不对"},
     # planning rounds
     "POST /api/v1/staff/rounds": lambda _side: planned(),
     "POST /staff/rounds/new": lambda _side: planned_page(),

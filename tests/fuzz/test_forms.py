@@ -31,7 +31,9 @@ UNSHOWN = {
     "sellers.import_load",
     "sellers.submit",
     "settlements.approve_payout",
+    "settlements.approve_return",
     "settlements.propose_payout",
+    "settlements.turn_down_return",
     "transfers.again",
 }
 """Writes of pages that no page of the town shows a form for, each tested where it is made."""

@@ -169,3 +169,18 @@ class RoadRules(ShopRules):
                 )
             )
             self.world.tried(lambda: settlement.approve_payout(chosen, account_id=second))
+
+    @precondition(lambda self: self.has("settlements"))
+    @rule(settled=PICK, approver=PICK)
+    def bring_back(self, settled: int, approver: int) -> None:
+        """The bank returned a payout: one of the staff proposes, one of them approves."""
+        made = self.rows(Settlement)
+        if made:
+            chosen, first = some(made, settled), self.world.staff[0].id
+            second = some(self.world.staff, approver).id
+            self.world.tried(
+                lambda: settlement.propose_return(
+                    chosen, "BACK-2", reason="账号已销户", account_id=first
+                )
+            )
+            self.world.tried(lambda: settlement.approve_return(chosen, account_id=second))

@@ -40,7 +40,7 @@ def propose(subject: str, by: int) -> Proposal:
 
 def state_of(subject: str) -> ProposalState:
     db.session.expire_all()
-    return second_person.latest(KIND, [subject])[subject].state
+    return second_person.proposals([KIND], [subject])[subject][-1].state
 
 
 def test_somebody_else_approves_and_both_stand_in_the_log(people: tuple[int, int]) -> None:

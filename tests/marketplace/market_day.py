@@ -42,7 +42,7 @@ def shop_sales() -> None:
 
 
 def round_short() -> None:
-    """A round that was harvested ten per cent short, handed over, settled and paid out."""
+    """A round ten per cent short, handed over, settled, paid out, come back and paid again."""
     made = closed_round(50, 30, 20)
     split(made.item.id, propose(made.item, made.households))
     yields.enter_yield(made.item.id, None, Harvested(90), account_id=None)
@@ -52,6 +52,8 @@ def round_short() -> None:
     handover.sign(packed.id, SIGNATURE, account_id=None)
     stated = settlement.state_settlement(made.seller.id, made.round.id)
     builders.pay_out(stated.id, "BANK-1")
+    builders.return_payout(stated.id, "BACK-1")
+    builders.pay_out(stated.id, "BANK-2")
 
 
 def shared_sale() -> None:

@@ -81,6 +81,7 @@ HARMS = {
         "UPDATE orders SET state = 'confirmed'",
     ],
     "two-people": ["UPDATE proposal SET proposed_by = decided_by"],
+    "payout-booked": ["UPDATE ledger_transaction SET facts = '{}'"],
     "settlement-total": ["UPDATE settlement SET total_fen = total_fen + 1"],
     "handed-when-complete": ["UPDATE orders SET state = 'confirmed' WHERE state = 'handed'"],
     "consigned-lines": ["UPDATE consignment_line SET quantity = quantity + 100"],
@@ -95,6 +96,15 @@ HARMS_LATE = {
     "refunds-pending": [
         "UPDATE refund SET state = 'pending', created_at = now() - interval '2 days'"
     ],
+}
+
+
+PAYOUT_HARMS = {
+    "taken back by nobody": "UPDATE settlement SET state = 'stated', paid_at = NULL",
+    "only the return was kept": "DELETE FROM proposal WHERE kind = 'payout' AND id ="
+    " (SELECT max(id) FROM proposal)",
+    "paid out with the reference of the one that came back": "UPDATE settlement"
+    " SET payout_reference = 'BANK-1'",
 }
 
 
@@ -121,6 +131,15 @@ def test_every_law_finds_what_breaks_it(app: Flask, traded: None) -> None:
             if not _found(law, {**HARMS, **HARMS_LATE}[law.name])
         ]
         assert missed == []
+
+
+@pytest.mark.parametrize("harm", PAYOUT_HARMS)
+def test_a_settlement_says_what_two_people_approved_last(
+    app: Flask, traded: None, harm: str
+) -> None:
+    with app.app_context():
+        [law] = [one for one in check.LAWS if one.name == "two-people"]
+        assert _found(law, [PAYOUT_HARMS[harm]])
 
 
 def _found(law: check.Law, harm: list[str]) -> list[str]:

@@ -8,14 +8,22 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from kernel import clock
+from kernel.access import Viewer
 from kernel.db import db, transaction
-from kernel.errors import Conflict, Invalid
-from kernel.identity import OrganisationKind, Role
+from kernel.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
+from kernel.identity import OrganisationKind, Role, Seat
 from kernel.ledger import AccountKind, LedgerTransaction, balance
 from orders import books
 from orders.actions.handover import pack, pack_order, receive, send, sign
 from orders.actions.harvest import propose, split
-from orders.actions.settlement import approve_payout, propose_payout, state_settlement
+from orders.actions.settlement import (
+    approve_payout,
+    approve_return,
+    propose_payout,
+    propose_return,
+    state_settlement,
+    turn_down_return,
+)
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import (
     HouseholdShare,
@@ -29,11 +37,12 @@ from orders.model import (
 )
 from orders.payments.captures import confirm_transfer
 from orders.placing import place
-from orders.queries.settlement import to_settle
+from orders.queries.settlement import settlements, to_settle
 from sellers.actions import confirm_bank
 from sellers.model import BenefitPlan, Seller
 from tests import builders
 from tests.at_once import at_once
+from tests.laws import assert_laws_hold
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, pay
 from tests.orders.programs import Program
 from tests.orders.test_handover import SIGNATURE
@@ -212,6 +221,101 @@ def test_nothing_is_paid_out_while_the_account_waits_for_staff() -> None:
     assert db.session.get_one(Settlement, made.id).state is SettlementState.STATED
     confirm_bank(closed.seller.id, second, written_at(closed.seller.id))
     assert approve_payout(made.id, account_id=second).state is SettlementState.PAID
+
+
+def test_what_the_bank_returned_is_owed_again_and_can_be_paid_again() -> None:
+    closed = handed_over(60)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    owed = [held(kind, closed) for kind in OWED]
+    clearing = balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen
+    for number in (1, 2):
+        builders.pay_out(made.id, f"BANK-{number}")
+        assert [held(kind, closed) for kind in OWED] == [0, 0]
+        assert_laws_hold()
+        builders.return_payout(made.id, f"BACK-{number}")
+        assert [held(kind, closed) for kind in OWED] == owed
+        assert balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen == clearing
+        assert (made.state, made.paid_at, made.payout_reference) == ("stated", None, "")
+        assert_laws_hold()
+    builders.pay_out(made.id, "BANK-3")
+    assert [held(kind, closed) for kind in OWED] == [0, 0]
+    assert balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen == clearing - 60 * PRICE_FEN
+    assert_laws_hold()
+    seat = frozenset({Seat(Role.CLERK, closed.seller.id)})
+    [view] = settlements(Viewer(closed.clerk.id, "", seats=seat))
+    told = [(one.facts["payout_reference"], one.facts["reference"]) for one in view.returns]
+    assert told == [("BANK-1", "BACK-1"), ("BANK-2", "BACK-2")]
+
+
+OWED = (AccountKind.SELLER_PAYABLE, AccountKind.HOUSEHOLD_PAYABLE)
+
+
+def test_a_return_needs_a_payout_a_reference_words_and_a_second_person() -> None:
+    closed = handed_over(60)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    first, second = builders.account(Role.STAFF).id, builders.account(Role.STAFF).id
+    bring_back = partial(propose_return, made.id, account_id=first)
+    with pytest.raises(Conflict) as refusal:
+        bring_back("BACK-1", reason="账号已销户")
+    assert refusal.value.code == "not_paid"
+    builders.pay_out(made.id, "BANK-1")
+    for reference, reason in ((" ", "账号已销户"), ("BACK-1", " ")):
+        with pytest.raises(Invalid):
+            bring_back(reference, reason=reason)
+    with pytest.raises(NotFound):
+        approve_return(made.id, account_id=second)
+    bring_back("BACK-1", reason="账号已销户")
+    with pytest.raises(SecondPersonNeeded):
+        approve_return(made.id, account_id=first)
+    turn_down_return(made.id, "不是这一笔", account_id=second)
+    assert [held(kind, closed) for kind in OWED] == [0, 0]
+    assert db.session.get_one(Settlement, made.id).state is SettlementState.PAID
+    bring_back("BACK-2", reason="账号已销户")
+    approve_return(made.id, account_id=second)
+    with pytest.raises(Conflict) as refusal:
+        approve_return(made.id, account_id=second)
+    assert refusal.value.code == "not_paid"
+
+
+def test_the_account_that_a_payout_came_back_from_waits_for_staff_again() -> None:
+    closed = handed_over(6)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    checker = builders.account(Role.STAFF).id
+    write_account(closed.seller.id, "6222000000000001")
+    confirm_bank(closed.seller.id, checker, written_at(closed.seller.id))
+    builders.pay_out(made.id, "BANK-1")
+    builders.return_payout(made.id, "BACK-1")
+    with pytest.raises(Conflict) as refusal:
+        propose_payout(made.id, "BANK-2", reason="再打一次", account_id=checker)
+    assert refusal.value.code == "account_not_confirmed"
+    confirm_bank(closed.seller.id, checker, written_at(closed.seller.id))
+    builders.pay_out(made.id, "BANK-2")
+    write_account(closed.seller.id, "6222000000000002")
+    confirm_bank(closed.seller.id, checker, written_at(closed.seller.id))
+    builders.return_payout(made.id, "BACK-2")
+    builders.pay_out(made.id, "BANK-3")
+    assert db.session.get_one(Settlement, made.id).state is SettlementState.PAID
+
+
+def test_the_seller_reads_what_the_bank_returned_and_programs_do(app: Flask) -> None:
+    closed = handed_over(6)
+    made = state_settlement(closed.seller.id, closed.round.id)
+    builders.pay_out(made.id, "BANK-1")
+    first, second = (Program(app, builders.account(Role.STAFF)) for _ in range(2))
+    way = f"/settlements/{made.public_id}/return"
+    body = {"reference": "BACK-1", "reason": "账号已销户"}
+    waiting = first.ask("POST", way, body)
+    assert (waiting["state"], waiting["payout_return"]["state"]) == ("paid", "open")
+    first.ask("POST", f"{way}/approval", expect=403)
+    back = second.ask("POST", f"{way}/approval")
+    assert (back["state"], back["payout"], back["payout_return"]) == ("stated", None, None)
+    [told] = Program(app, closed.clerk).ask("GET", "/settlements")["items"][0]["returned"]
+    told.pop("returned_at")
+    assert told == {**body, "payout_reference": "BANK-1"}
+    page = Visitor(app, app.response_class)
+    page.enter(closed.clerk.login)
+    text = page.page("/seller/money")
+    assert all(word in text for word in ("账号已销户", "BANK-1", "BACK-1", "再打一次"))
 
 
 def test_a_shop_order_is_settled_outside_of_rounds() -> None:

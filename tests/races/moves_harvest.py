@@ -257,6 +257,62 @@ def turn_down_on_the_page() -> Move:
     return Move(staff(), path, {"answer": "没有到账"}, {"answer": "金额不对"})
 
 
+def paid() -> Settlement:
+    """A settlement that was paid out."""
+    made = stated()
+    builders.pay_out(made.id, "BANK-7")
+    return made
+
+
+RETURN = {"reference": "BACK-7", "reason": "账号已销户"}
+
+
+@move("delivery_api.propose_return")
+def propose_return() -> Move:
+    """One of the staff says that the bank returned it."""
+    path = f"/api/v1/settlements/{paid().public_id}/return"
+    return Move(staff(), path, RETURN, {**RETURN, "reference": "BACK-8"})
+
+
+@move("settlements.propose_return")
+def propose_return_on_the_page() -> Move:
+    """The same on the page."""
+    path = f"/staff/settlements/{paid().public_id}/return"
+    return Move(staff(), path, RETURN, {**RETURN, "reference": "BACK-8"})
+
+
+def come_back() -> Settlement:
+    """A settlement whose return waits for a second person."""
+    made = paid()
+    return settlement.propose_return(made.id, **RETURN, account_id=staff().id)
+
+
+@move("delivery_api.approve_return")
+def approve_return() -> Move:
+    """Another one of them approves it."""
+    return Move(staff(), f"/api/v1/settlements/{come_back().public_id}/return/approval")
+
+
+@move("settlements.approve_return")
+def approve_return_on_the_page() -> Move:
+    """The same on the page."""
+    return Move(staff(), f"/staff/settlements/{come_back().public_id}/return/approve", {})
+
+
+@move("delivery_api.turn_down_return")
+def turn_down_return() -> Move:
+    """Or declines it."""
+    path = f"/api/v1/settlements/{come_back().public_id}/return/refusal"
+    return Move(staff(), path, {"answer": "没有退回来"}, {"answer": "不是这一笔"})
+
+
+@move("settlements.turn_down_return")
+def turn_down_return_on_the_page() -> Move:
+    """The same on the page."""
+    path = f"/staff/settlements/{come_back().public_id}/return/decline"
+    return Move(staff(), path, {"answer": "没有退回来"}, {"answer": "不是这一笔"})
+
+
 @move("field_api.enter")
 def enter_for_a_household() -> Move:
     """A household, or its steward, says by a program how much came in."""

@@ -9,14 +9,22 @@ from sqlalchemy import select
 
 from kernel import clock
 from kernel.db import db
-from kernel.identity import Account
+from kernel.identity import Account, Role
 from orders.actions import handover, harvest, settlement, yields
 from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import open_group_order, set_needs
 from orders.actions.members import approve, join
 from orders.actions.rounds import add_offer, create_round
 from orders.actions.yields import Harvested
-from orders.model import Consignment, GroupOrder, HarvestNotice, Order, PayMode, Round
+from orders.model import (
+    Consignment,
+    GroupOrder,
+    HarvestNotice,
+    Order,
+    PayMode,
+    Round,
+    Settlement,
+)
 from sellers.model import Household, Lot, LotMode, Offer
 from tests import builders
 from tests.orders.fairs import plan
@@ -96,9 +104,10 @@ def past(
     soon = timedelta(hours=1)
     with clock.moved(-2 * soon):
         settled = [opened(people, lots[:1], after=soon) for _ in range(rows)]
+        paid = opened(people, lots[:1], after=soon)
         sent = opened(people, lots[:1], after=soon)
         unpaid = opened(people, lots[:1], PayMode.UNIT, after=soon)
-        for _, offered, group in (*settled, sent, unpaid):
+        for _, offered, group in (*settled, paid, sent, unpaid):
             need(group, [people.official], {offered[0].id: 1})
         # The last, so that a list that shows the newest shows it.
         to_harvest, offers, group = opened(people, lots, after=soon)
@@ -108,10 +117,12 @@ def past(
         for order in orders_of(to_harvest):
             pay(order)
         _split(to_harvest, households)
-        for done, _, group in (*settled, sent):
+        for done, _, group in (*settled, paid, sent):
             _deliver(people, done, group)
     for done, _, group in settled:
         _settle(people, done, group)
+    was_paid = _settle(people, paid[0], paid[2])
+    settlement.approve_payout(was_paid.id, account_id=builders.account(Role.STAFF).id)
 
 
 def orders_of(one: Round) -> list[Order]:
@@ -145,12 +156,12 @@ def _deliver(people: People, done: Round, group: GroupOrder) -> None:
     handover.send(handover.pack(people.seller.id, group.id).id, "自己送")
 
 
-def _settle(people: People, done: Round, group: GroupOrder) -> None:
+def _settle(people: People, done: Round, group: GroupOrder) -> Settlement:
     """Signed for, stated, and proposed to be paid out."""
     packed = group_consignment(group)
     handover.sign(packed, SIGNATURE, account_id=people.coordinator.id)
     stated = settlement.state_settlement(people.seller.id, done.id, account_id=people.staff.id)
-    settlement.propose_payout(
+    return settlement.propose_payout(
         stated.id, f"BANK-{done.id}", reason="签收单齐了", account_id=people.staff.id
     )
 
