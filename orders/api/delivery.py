@@ -365,7 +365,7 @@ def turn_down_payout(body: dict[str, Any], settlement_id: str) -> dict[str, Any]
 @blueprint.route("/settlements/<settlement_id>/return", methods=["POST"])
 @allow(Role.STAFF, factor=True)
 @keyed
-@blueprint.arguments(shapes.ReturnIn)
+@blueprint.arguments(shapes.PayoutReturnIn)
 @blueprint.response(200, shapes.SettlementOut)
 def propose_return(body: dict[str, Any], settlement_id: str) -> dict[str, Any]:
     """Propose to record that the bank returned a payout; a second person approves it."""

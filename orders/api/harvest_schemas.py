@@ -100,7 +100,7 @@ class PayOutIn(_In):
     reason = fields.String(required=True, validate=validate.Length(min=2, max=200))
 
 
-class ReturnIn(PayOutIn):
+class PayoutReturnIn(PayOutIn):
     """The bank's reference of what came back, and what the bank says: the seller reads both."""
 
 
@@ -281,7 +281,7 @@ class PayoutOut(Schema):
     answer = fields.String()
 
 
-class ReturnOut(Schema):
+class PayoutReturnOut(Schema):
     """A payout that the bank returned: references of the transfer and of its return, and why."""
 
     payout_reference = fields.String()
@@ -306,7 +306,7 @@ class SettlementOut(Schema):
     payout_reference = fields.String()
     payout = fields.Nested(PayoutOut, allow_none=True)
     payout_return = fields.Nested(PayoutOut, allow_none=True)
-    returned = fields.List(fields.Nested(ReturnOut))
+    returned = fields.List(fields.Nested(PayoutReturnOut))
     shares = fields.List(fields.Nested(ShareOut))
 
 

@@ -134,7 +134,9 @@ def test_every_act_and_what_it_is_done_to_has_a_name_on_the_page(
     with app.app_context():
         for act in Act:
             audit.note(act, "organisation:one", account_id=None)
-    page = client.get("/ledger/acts", headers=bearer(app, Role.AUDITOR)).text
-    shown = page.split("<tbody>")[1]
-    assert [name for name in words.ACTS.values() if str(name) not in shown] == []
-    assert "organisation" not in shown
+    auditor = bearer(app, Role.AUDITOR)
+    for act, name in words.ACTS.items():
+        page = client.get(f"/ledger/acts?act={act}", headers=auditor).text
+        shown = page.split("<tbody>")[1]
+        assert str(name) in shown
+        assert "organisation" not in shown
