@@ -91,3 +91,19 @@ def test_a_phone_in_english_holds_every_word_and_figure(
         check_width(page)
         shot(page, f"{login}-english")
         assert lines(page.locator(figure).first) == 1, path
+
+
+def test_a_phone_in_english_shows_every_amount_of_a_table(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    page = open_page(chromium, live.url, PHONE, watch)
+    in_english(page)
+    page.goto("/parts")
+    table = page.locator(".ledger.stack").first
+    table.locator("td.r.money").first.evaluate(
+        "(one) => { one.dataset.k = 'By delivery or by shares'; one.textContent = '¥21,000.00'; }"
+    )
+    hidden = table.evaluate(
+        "(one) => one.parentElement.scrollWidth - one.parentElement.clientWidth"
+    )
+    assert hidden <= 0
