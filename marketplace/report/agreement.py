@@ -12,41 +12,46 @@ from orders.books import BOOK
 # What the ledger booked for payments captured in the period, without what it owes back for
 # no goods; what it owes back for lines paid in the period; and settlements of such lines
 # whose booked amount is not the sum of their lines. Money that came a second time (a refund with
-# a cause of its own) was booked beside its payment and is on neither side.
+# a cause of its own) was booked beside its payment and is on neither side. Each of them begins
+# with what the period concerns, and looks only that up in the ledger.
 _BOOKED = text(
     """
-    WITH captured AS (
-        SELECT id, public_id FROM payment WHERE captured_at >= :begins AND captured_at < :ends
-    ), moved AS (
-        SELECT t.kind, t.reference, sum(p.amount_fen) AS fen
-        FROM ledger_transaction t
-        JOIN ledger_book b ON b.id = t.book_id AND b.code = :book
-        JOIN posting p ON p.transaction_id = t.id AND p.amount_fen > 0
-        WHERE t.kind IN ('payment', 'refund_owed', 'settlement')
-        GROUP BY t.kind, t.reference
-    ), owed AS (
-        SELECT r.line_id, r.cause, m.fen, o.paid_at, r.payment_id
-        FROM moved m
-        JOIN refund r ON m.kind = 'refund_owed' AND r.public_id = m.reference
-        JOIN orders o ON o.id = r.order_id
+    WITH moved AS NOT MATERIALIZED (
+        SELECT t.kind, t.reference, p.amount_fen AS fen
+        FROM ledger_transaction t JOIN posting p ON p.transaction_id = t.id AND p.amount_fen > 0
+        WHERE t.book_id = (SELECT id FROM ledger_book WHERE code = :book)
+    ), settled AS (
+        SELECT DISTINCT l.settlement_id
+        FROM orders o
+        JOIN order_line ol ON ol.order_id = o.id
+        JOIN settlement_line l ON l.line_id = ol.id
+        WHERE o.paid_at >= :begins AND o.paid_at < :ends
     )
     SELECT (
-        SELECT coalesce(sum(m.fen), 0) FROM moved m
-        JOIN captured c ON m.kind = 'payment' AND c.public_id = m.reference
+        SELECT coalesce(sum(m.fen), 0) FROM payment p
+        JOIN moved m ON m.kind = 'payment' AND m.reference = p.public_id
+        WHERE p.captured_at >= :begins AND p.captured_at < :ends
     ) - (
-        SELECT coalesce(sum(o.fen), 0) FROM owed o
-        JOIN captured c ON c.id = o.payment_id
-        WHERE o.line_id IS NULL AND o.cause NOT LIKE 'twice:%'
+        SELECT coalesce(sum(m.fen), 0) FROM payment p
+        JOIN refund r ON r.payment_id = p.id
+        JOIN moved m ON m.kind = 'refund_owed' AND m.reference = r.public_id
+        WHERE p.captured_at >= :begins AND p.captured_at < :ends
+            AND r.line_id IS NULL AND r.cause NOT LIKE 'twice:%'
     ) AS paid, (
-        SELECT coalesce(sum(fen), 0) FROM owed
-        WHERE line_id IS NOT NULL AND paid_at >= :begins AND paid_at < :ends
+        SELECT coalesce(sum(m.fen), 0) FROM orders o
+        JOIN refund r ON r.order_id = o.id AND r.line_id IS NOT NULL
+        JOIN moved m ON m.kind = 'refund_owed' AND m.reference = r.public_id
+        WHERE o.paid_at >= :begins AND o.paid_at < :ends
     ) AS refunded, (
-        SELECT count(*) FROM (
-            SELECT s.id FROM settlement s
-            JOIN settlement_line l ON l.settlement_id = s.id
-            LEFT JOIN moved m ON m.kind = 'settlement' AND m.reference = s.public_id
-            GROUP BY s.id, m.fen HAVING sum(l.amount_fen) <> coalesce(m.fen, 0)
-        ) wrong
+        SELECT count(*) FROM settlement s
+        CROSS JOIN LATERAL (
+            SELECT sum(l.amount_fen) AS fen FROM settlement_line l WHERE l.settlement_id = s.id
+        ) lines
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(m.fen), 0) AS fen FROM moved m
+            WHERE m.kind = 'settlement' AND m.reference = s.public_id
+        ) booked
+        WHERE s.id IN (SELECT settlement_id FROM settled) AND lines.fen <> booked.fen
     ) AS settlements_wrong
     """
 )

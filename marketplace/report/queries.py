@@ -1,23 +1,23 @@
 """What was paid, refunded, kept and settled, by channel, seller, week and day.
 
-Every figure is read through `orders.queries.sales.paid_lines`: one definition of a sale.
+Every figure is read through `orders.queries.sales`: one definition of a sale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Date, Subquery, cast, func, literal_column, select, tuple_
+from sqlalchemy import CTE, Date, Select, Subquery, and_, cast, func, literal_column, select, tuple_
 from sqlalchemy.orm import aliased
 
 from kernel.db import db
 from kernel.identity import Organisation
 from marketplace.report.periods import Period
 from orders.model import CreditKind, CreditSource, LineAssist
-from orders.queries.sales import paid_lines
+from orders.queries.sales import paid_lines_between
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,13 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel: its figures, what it assisted, and each of its sources."""
+    """One channel: figures, what it assisted, its sources, and net fen by week of the period."""
 
     kind: CreditKind
     figures: Figures
     assists: int
-    sources: Sequence[Sold] = field(default_factory=tuple)
+    sources: Sequence[Sold]
+    net_by_week: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +76,22 @@ class ChannelReport:
         return sum(one.figures.orders for one in self.channels) - self.total.orders
 
 
+ADDED = ("lines", "quantity", "paid_fen", "refunded_fen", "settled_fen")
+"""The figures of lines, which add up over any rows."""
+
+
 def _lines(period: Period) -> Subquery:
-    lines = paid_lines().subquery()
-    within = select(lines).where(lines.c.paid_at >= period.begins, lines.c.paid_at < period.ends)
-    return within.subquery("lines")
+    return paid_lines_between(period.begins, period.ends).subquery("lines")
 
 
 def _sums(lines: Subquery) -> list[Any]:
+    return [func.count(lines.c.order_id.distinct()).label("orders"), *_added(lines)]
+
+
+def _added(lines: Subquery) -> list[Any]:
     return [
-        func.count(lines.c.order_id.distinct()).label("orders"),
         func.count().label("lines"),
-        *(
-            func.coalesce(func.sum(lines.c[name]), 0).label(name)
-            for name in ("quantity", "paid_fen", "refunded_fen", "settled_fen")
-        ),
+        *(func.coalesce(func.sum(lines.c[name]), 0).label(name) for name in ADDED[1:]),
     ]
 
 
@@ -104,49 +107,85 @@ def _figures(row: Any) -> Figures:
 
 
 def by_channel(period: Period) -> ChannelReport:
-    """Return every channel, with its sources, and the whole: two statements."""
+    """Return every channel, with its sources and weeks, and the whole: two statements."""
     lines = _lines(period)
-    source = aliased(CreditSource)
-    is_whole: Any = literal_column("CASE WHEN GROUPING(kind) = 1 THEN 1 ELSE 0 END").label(
-        "is_whole"
+    rows = db.session.execute(_by_source_and_week(lines)).all()
+    assists = _assists(lines)
+    channels = [_channel(kind, rows, assists.get(kind, 0), period) for kind in CreditKind]
+    weeks = [row for row in rows if row.source_id is None]
+    return ChannelReport(channels, _whole_of(weeks, weeks[0].orders_of_all if weeks else 0))
+
+
+def _channel(kind: CreditKind, rows: Sequence[Any], assists: int, period: Period) -> Channel:
+    weeks = [row for row in rows if row.kind == kind and row.source_id is None]
+    net = {row.week: int(row.paid_fen - row.refunded_fen) for row in weeks}
+    sources = tuple(
+        Sold(row.code, row.title_zh, row.title_en, _whole_of([row], row.orders))
+        for row in rows
+        if row.kind == kind and row.source_id is not None
     )
-    rows = db.session.execute(
+    figures = _whole_of(weeks, weeks[0].orders if weeks else 0)
+    return Channel(kind, figures, assists, sources, [net.get(week, 0) for week in period.weeks])
+
+
+def _whole_of(rows: Sequence[Any], orders: int) -> Figures:
+    """Add up what is of different lines; orders are told, for one may be in several rows."""
+    return Figures(orders, *(sum(int(getattr(row, name)) for row in rows) for name in ADDED))
+
+
+def _by_source_and_week(lines: Subquery) -> Select[Any]:
+    """Select the figures of every source, and those of every channel in every week.
+
+    `orders` are those of the row's source, or of its channel in all weeks. They are counted
+    beside the money, for only what needs no order of its lines is added up by several workers.
+    """
+    source = aliased(CreditSource)
+    week = cast(func.date_trunc("week", func.timezone("Asia/Shanghai", lines.c.paid_at)), Date)
+    each = (
+        select(lines.c.credit_source_id, week.label("week"), *_added(lines))
+        .group_by(lines.c.credit_source_id, week)
+        .subquery("each")
+    )
+    money = (
         select(
             source.kind,
             source.id.label("source_id"),
-            source.code,
-            source.title_zh,
-            source.title_en,
-            is_whole,
-            *_sums(lines),
+            each.c.week,
+            *(func.sum(each.c[name]).label(name) for name in ADDED),
         )
-        .join(source, source.id == lines.c.credit_source_id)
+        .join(source, source.id == each.c.credit_source_id)
         .group_by(
-            func.grouping_sets(
-                tuple_(source.kind, source.id, source.code, source.title_zh, source.title_en),
-                tuple_(source.kind),
-                literal_column("()"),
-            )
+            func.grouping_sets(tuple_(source.kind, source.id), tuple_(source.kind, each.c.week))
         )
-        .order_by(literal_column("paid_fen").desc(), source.id)
-    ).all()
-    assists = _assists(lines)
-    kinds = {row.kind: _figures(row) for row in rows if row.source_id is None and not row.is_whole}
-    channels = [
-        Channel(
-            kind,
-            kinds.get(kind, Figures()),
-            assists.get(kind, 0),
-            tuple(
-                Sold(row.code, row.title_zh, row.title_en, _figures(row))
-                for row in rows
-                if row.source_id is not None and row.kind == kind
-            ),
+        .subquery("money")
+    )
+    orders = _orders(lines)
+    is_of_row = and_(
+        orders.c.kind == money.c.kind,
+        func.coalesce(orders.c.source_id, 0) == func.coalesce(money.c.source_id, 0),
+    )
+    of_all = select(orders.c.orders).where(orders.c.kind.is_(None)).scalar_subquery()
+    return (
+        select(money, source.code, source.title_zh, source.title_en)
+        .add_columns(orders.c.orders, of_all.label("orders_of_all"))
+        .join(orders, is_of_row)
+        .outerjoin(source, source.id == money.c.source_id)
+        .order_by(money.c.paid_fen.desc(), money.c.source_id)
+    )
+
+
+def _orders(lines: Subquery) -> CTE:
+    """Count the orders of every source, of every channel, and of all: of several once each."""
+    return (
+        select(
+            CreditSource.kind,
+            CreditSource.id.label("source_id"),
+            func.count(lines.c.order_id.distinct()).label("orders"),
         )
-        for kind in CreditKind
-    ]
-    total = next((_figures(row) for row in rows if row.is_whole), Figures())
-    return ChannelReport(channels, total)
+        .join(CreditSource, CreditSource.id == lines.c.credit_source_id)
+        .group_by(func.rollup(CreditSource.kind, CreditSource.id))
+        .cte("orders_of")
+    )
 
 
 def _assists(lines: Subquery) -> dict[CreditKind, int]:
@@ -157,22 +196,6 @@ def _assists(lines: Subquery) -> dict[CreditKind, int]:
         .group_by(CreditSource.kind)
     )
     return {row[0]: row[1] for row in rows}
-
-
-def net_by_week(period: Period) -> dict[CreditKind, list[int]]:
-    """Return each channel's net fen for every week of the period, in order: one statement."""
-    lines = _lines(period)
-    at_home = func.timezone("Asia/Shanghai", lines.c.paid_at)
-    week = cast(func.date_trunc("week", at_home), Date).label("week")
-    rows = db.session.execute(
-        select(
-            CreditSource.kind, week, func.sum(lines.c.paid_fen - lines.c.refunded_fen).label("net")
-        )
-        .join(CreditSource, CreditSource.id == lines.c.credit_source_id)
-        .group_by(CreditSource.kind, week)
-    )
-    net = {(row.kind, row.week): int(row.net) for row in rows}
-    return {kind: [net.get((kind, week), 0) for week in period.weeks] for kind in CreditKind}
 
 
 def by_seller(period: Period) -> list[Sold]:

@@ -21,6 +21,7 @@ from marketplace.office.words import ACCOUNTS, MOVEMENTS
 from marketplace.report import periods, queries
 from marketplace.report.agreement import agrees
 from marketplace.report.periods import Period
+from marketplace.report.queries import ChannelReport
 from marketplace.report.words import channel_key, channel_name
 from orders.model import CreditKind
 
@@ -79,7 +80,7 @@ def _page(period: Period, view: str, refusal: Invalid | None) -> str:
         report=report,
         sellers=queries.by_seller(period) if view == "seller" else (),
         days=queries.by_day(period) if view == "day" else (),
-        chart=_chart(period) if report else None,
+        chart=_chart(period, report) if report else None,
         agrees=agrees(period, total),
         samples=sample_transactions(period.begins, period.ends),
         period_names=periods.NAMES,
@@ -93,9 +94,9 @@ def _page(period: Period, view: str, refusal: Invalid | None) -> str:
     )
 
 
-def _chart(period: Period) -> dict[str, Any]:
+def _chart(period: Period, report: ChannelReport) -> dict[str, Any]:
     """Return the data of the chart, with its finding in words."""
-    net = queries.net_by_week(period)
+    net = {one.kind: list(one.net_by_week) for one in report.channels}
     weeks = [short_day(week) for week in period.weeks]
     peaks = [
         _(

@@ -100,7 +100,7 @@ STATEMENTS = {
     "planning_api.index": 2,
     "planning_api.lots": 3,
     "planning_api.show": 4,
-    "report.channels": 8,
+    "report.channels": 7,
     "report.channels_excel": 6,
     "reports_api.channels": 5,
     "restock.count": 7,
