@@ -40,6 +40,8 @@ class Payment(Keyed, Base):
         CheckConstraint("0 <= refunded_fen AND refunded_fen <= captured_fen", name="refunded"),
         # Sessions about which Stripe must be asked when no webhook came.
         Index("ix_payment_open", "asked_at", postgresql_where="session_url IS NOT NULL"),
+        # What came in during a period. What was only ordered is not in it.
+        Index("ix_payment_captured", "captured_at", postgresql_where="captured_at IS NOT NULL"),
         # Charges whose wallet and fee are not known yet.
         Index(
             "ix_payment_unlearned",
