@@ -156,9 +156,9 @@ class RoadRules(ShopRules):
         self.world.tried(lambda: settlement.state_settlement(of, about))
 
     @precondition(lambda self: self.has("settlements"))
-    @rule(settled=PICK, approver=PICK)
-    def pay_out(self, settled: int, approver: int) -> None:
-        """One of the staff proposes, one of them (perhaps the same) approves."""
+    @rule(settled=PICK, approver=PICK, comes_back=st.booleans())
+    def pay_out(self, settled: int, approver: int, comes_back: bool) -> None:
+        """One of the staff proposes, one of them (perhaps the same) approves; it may come back."""
         made = self.rows(Settlement)
         if made:
             chosen, first = some(made, settled), self.world.staff[0].id
@@ -169,18 +169,10 @@ class RoadRules(ShopRules):
                 )
             )
             self.world.tried(lambda: settlement.approve_payout(chosen, account_id=second))
-
-    @precondition(lambda self: self.has("settlements"))
-    @rule(settled=PICK, approver=PICK)
-    def bring_back(self, settled: int, approver: int) -> None:
-        """The bank returned a payout: one of the staff proposes, one of them approves."""
-        made = self.rows(Settlement)
-        if made:
-            chosen, first = some(made, settled), self.world.staff[0].id
-            second = some(self.world.staff, approver).id
-            self.world.tried(
-                lambda: settlement.propose_return(
-                    chosen, "BACK-2", reason="账号已销户", account_id=first
+            if comes_back:
+                self.world.tried(
+                    lambda: settlement.propose_return(
+                        chosen, "BACK-2", reason="账号已销户", account_id=first
+                    )
                 )
-            )
-            self.world.tried(lambda: settlement.approve_return(chosen, account_id=second))
+                self.world.tried(lambda: settlement.approve_return(chosen, account_id=second))
