@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, nodes
@@ -20,15 +21,24 @@ AS_A_CLASS = re.compile(r"[\"' ]i-([a-z0-9-]+)[\"' ]")
 PACKAGES = ("marketplace", "livestream", "cabinets", "orders", "sellers")
 PAGES = [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
 SCRIPTS = [*(STATIC / "js").glob("*.js")]
-MODULES = {
-    module: ast.parse(text)
-    for one in PACKAGES
-    for module in (ROOT / one).glob("**/*.py")
-    if "icon" in (text := module.read_text(encoding="utf-8"))
-}
-TREES = {
-    page: Environment(autoescape=True).parse(page.read_text(encoding="utf-8")) for page in PAGES
-}
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Every module that speaks of icons, parsed."""
+    return {
+        module: ast.parse(text)
+        for one in PACKAGES
+        for module in (ROOT / one).glob("**/*.py")
+        if "icon" in (text := module.read_text(encoding="utf-8"))
+    }
+
+
+@cache
+def trees() -> dict[Path, nodes.Template]:
+    """Every page, parsed."""
+    parser = Environment(autoescape=True)
+    return {page: parser.parse(page.read_text(encoding="utf-8")) for page in PAGES}
 
 
 def rules() -> dict[str, str]:
@@ -39,7 +49,7 @@ def rules() -> dict[str, str]:
 def takers() -> dict[str, int]:
     """Macro → the place of its argument that names an icon."""
     found = {"icon": 0}
-    for tree in TREES.values():
+    for tree in trees().values():
         for macro in tree.find_all(nodes.Macro):
             names = [argument.name for argument in macro.args]
             if "icon_name" in names:
@@ -62,7 +72,7 @@ def texts(value: nodes.Node | None) -> Iterator[str]:
 def named_by_pages() -> Iterator[tuple[str, str]]:
     """Yield page and icon, given to `icon` or to a macro that passes it on."""
     places = takers()
-    for page, tree in TREES.items():
+    for page, tree in trees().items():
         for call in tree.find_all(nodes.Call):
             name = getattr(call.node, "name", "")
             if name in places:
@@ -81,14 +91,14 @@ def named_by_classes() -> Iterator[tuple[str, str]]:
 def named_by_python() -> Iterator[tuple[str, str]]:
     """Yield module and icon, given to a class whose objects have the field `icon`."""
     places = {}
-    for tree in MODULES.values():
+    for tree in modules().values():
         for made in (one for one in ast.walk(tree) if isinstance(one, ast.ClassDef)):
             fields = [
                 ast.unparse(one.target) for one in made.body if isinstance(one, ast.AnnAssign)
             ]
             if "icon" in fields:
                 places[made.name] = fields.index("icon")
-    for module, tree in MODULES.items():
+    for module, tree in modules().items():
         for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
             place = places.get(getattr(call.func, "id", ""))
             if place is not None and len(call.args) > place:
@@ -122,10 +132,10 @@ def test_every_rule_is_of_an_icon_that_something_names() -> None:
 
 def _in_tables() -> Iterator[str]:
     """Yield the words that stand in tables, such as a state's (colour, icon, words)."""
-    for page in TREES.values():
+    for page in trees().values():
         for table in page.find_all((nodes.Tuple, nodes.Dict)):
             yield from (one.value for one in table.find_all(nodes.Const))
-    for tree in MODULES.values():
+    for tree in modules().values():
         for made in ast.walk(tree):
             if isinstance(made, ast.Tuple):
                 yield from (str(one.value) for one in made.elts if isinstance(one, ast.Constant))

@@ -50,13 +50,15 @@ class Said:
 
 
 @pytest.fixture(scope="module")
-def roomy(application: Flask) -> Flask:
+def roomy(application: Flask) -> Iterator[Flask]:
     """The application with as many connections as there are requests at once."""
     settings = dataclasses.replace(application.extensions["settings"], pool_size=AT_ONCE + 2)
     app = create_app(settings)
     # Whoever shows a bearer token sends no cookie, so pages need no token against forgery.
     app.config["WTF_CSRF_ENABLED"] = False
-    return app
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
@@ -67,7 +69,6 @@ def shop(roomy: Flask, database: str) -> Iterator[Flask]:
         builders.credit_source()
         yield roomy
         db.session.remove()
-        db.engine.dispose()
 
 
 def ask(app: Flask, move: Move, token: str, key: str, body: dict[str, Any] | None) -> Said:
