@@ -41,6 +41,8 @@ class Ground:
 
     def restore(self, tables: list[str]) -> None:
         """Bring these tables back, rows of the ledger too."""
+        if not tables:
+            return
         with self._connection.transaction():
             self._connection.execute("SET LOCAL session_replication_role = replica")
             for table in tables:
