@@ -21,11 +21,13 @@ _BOOKED = text(
         FROM ledger_transaction t JOIN posting p ON p.transaction_id = t.id AND p.amount_fen > 0
         WHERE t.book_id = (SELECT id FROM ledger_book WHERE code = :book)
     ), settled AS (
-        SELECT DISTINCT l.settlement_id
-        FROM orders o
-        JOIN order_line ol ON ol.order_id = o.id
-        JOIN settlement_line l ON l.line_id = ol.id
-        WHERE o.paid_at >= :begins AND o.paid_at < :ends
+        SELECT s.id, s.public_id FROM settlement s
+        WHERE EXISTS (
+            SELECT FROM orders o
+            JOIN order_line ol ON ol.order_id = o.id
+            JOIN settlement_line l ON l.line_id = ol.id
+            WHERE l.settlement_id = s.id AND o.paid_at >= :begins AND o.paid_at < :ends
+        )
     )
     SELECT (
         SELECT coalesce(sum(m.fen), 0) FROM payment p
@@ -43,7 +45,7 @@ _BOOKED = text(
         JOIN moved m ON m.kind = 'refund_owed' AND m.reference = r.public_id
         WHERE o.paid_at >= :begins AND o.paid_at < :ends
     ) AS refunded, (
-        SELECT count(*) FROM settlement s
+        SELECT count(*) FROM settled s
         CROSS JOIN LATERAL (
             SELECT sum(l.amount_fen) AS fen FROM settlement_line l WHERE l.settlement_id = s.id
         ) lines
@@ -51,7 +53,7 @@ _BOOKED = text(
             SELECT coalesce(sum(m.fen), 0) AS fen FROM moved m
             WHERE m.kind = 'settlement' AND m.reference = s.public_id
         ) booked
-        WHERE s.id IN (SELECT settlement_id FROM settled) AND lines.fen <> booked.fen
+        WHERE lines.fen <> booked.fen
     ) AS settlements_wrong
     """
 )

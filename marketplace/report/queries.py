@@ -5,14 +5,28 @@ Every figure is read through `orders.queries.sales`: one definition of a sale.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CTE, Date, Select, Subquery, and_, cast, func, literal_column, select, tuple_
+from sqlalchemy import (
+    Date,
+    DateTime,
+    Select,
+    Subquery,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
+from kernel import clock
 from kernel.db import db
 from kernel.identity import Organisation
 from marketplace.report.periods import Period
@@ -76,6 +90,9 @@ class ChannelReport:
         return sum(one.figures.orders for one in self.channels) - self.total.orders
 
 
+Orders = Counter[CreditKind | int | None]
+"""How many orders a channel, a source (by its key), or the whole (None) has."""
+
 ADDED = ("lines", "quantity", "paid_fen", "refunded_fen", "settled_fen")
 """The figures of lines, which add up over any rows."""
 
@@ -107,25 +124,30 @@ def _figures(row: Any) -> Figures:
 
 
 def by_channel(period: Period) -> ChannelReport:
-    """Return every channel, with its sources and weeks, and the whole: two statements."""
+    """Return every channel, with its sources and weeks, and the whole: three statements."""
     lines = _lines(period)
-    rows = db.session.execute(_by_source_and_week(lines)).all()
+    # Before the figures: what is paid between the two has its source in these at least.
+    together = db.session.execute(_orders_by_sources(lines)).all()
+    rows = db.session.execute(_by_source_and_week(lines, period)).all()
+    orders = _orders(together, {row.source_id: row.kind for row in rows})
     assists = _assists(lines)
-    channels = [_channel(kind, rows, assists.get(kind, 0), period) for kind in CreditKind]
+    channels = [_channel(kind, rows, orders, assists.get(kind, 0), period) for kind in CreditKind]
     weeks = [row for row in rows if row.source_id is None]
-    return ChannelReport(channels, _whole_of(weeks, weeks[0].orders_of_all if weeks else 0))
+    return ChannelReport(channels, _whole_of(weeks, orders[None]))
 
 
-def _channel(kind: CreditKind, rows: Sequence[Any], assists: int, period: Period) -> Channel:
+def _channel(
+    kind: CreditKind, rows: Sequence[Any], orders: Orders, assists: int, period: Period
+) -> Channel:
     weeks = [row for row in rows if row.kind == kind and row.source_id is None]
     net = {row.week: int(row.paid_fen - row.refunded_fen) for row in weeks}
     sources = tuple(
-        Sold(row.code, row.title_zh, row.title_en, _whole_of([row], row.orders))
+        Sold(row.code, row.title_zh, row.title_en, _whole_of([row], orders[row.source_id]))
         for row in rows
         if row.kind == kind and row.source_id is not None
     )
-    figures = _whole_of(weeks, weeks[0].orders if weeks else 0)
-    return Channel(kind, figures, assists, sources, [net.get(week, 0) for week in period.weeks])
+    by_week = [net.get(number, 0) for number in range(1, len(period.weeks) + 1)]
+    return Channel(kind, _whole_of(weeks, orders[kind]), assists, sources, by_week)
 
 
 def _whole_of(rows: Sequence[Any], orders: int) -> Figures:
@@ -133,19 +155,21 @@ def _whole_of(rows: Sequence[Any], orders: int) -> Figures:
     return Figures(orders, *(sum(int(getattr(row, name)) for row in rows) for name in ADDED))
 
 
-def _by_source_and_week(lines: Subquery) -> Select[Any]:
-    """Select the figures of every source, and those of every channel in every week.
+def _by_source_and_week(lines: Subquery, period: Period) -> Select[Any]:
+    """Select the money of every source, and that of every channel in every week, from 1 on.
 
-    `orders` are those of the row's source, or of its channel in all weeks. They are counted
-    beside the money, for only what needs no order of its lines is added up by several workers.
+    Orders are counted beside it, for only what needs no order of its lines is added up by
+    several workers. A week is found among the moments at which they begin: to reckon in
+    Shanghai's time for every line takes as long as adding up.
     """
-    source = aliased(CreditSource)
-    week = cast(func.date_trunc("week", func.timezone("Asia/Shanghai", lines.c.paid_at)), Date)
+    begins = [clock.start_of_day(monday) for monday in period.weeks]
+    week = func.width_bucket(lines.c.paid_at, literal(begins, ARRAY(DateTime(timezone=True))))
     each = (
         select(lines.c.credit_source_id, week.label("week"), *_added(lines))
-        .group_by(lines.c.credit_source_id, week)
+        .group_by(lines.c.credit_source_id, literal_column("week"))
         .subquery("each")
     )
+    source = aliased(CreditSource)
     money = (
         select(
             source.kind,
@@ -159,33 +183,27 @@ def _by_source_and_week(lines: Subquery) -> Select[Any]:
         )
         .subquery("money")
     )
-    orders = _orders(lines)
-    is_of_row = and_(
-        orders.c.kind == money.c.kind,
-        func.coalesce(orders.c.source_id, 0) == func.coalesce(money.c.source_id, 0),
-    )
-    of_all = select(orders.c.orders).where(orders.c.kind.is_(None)).scalar_subquery()
     return (
         select(money, source.code, source.title_zh, source.title_en)
-        .add_columns(orders.c.orders, of_all.label("orders_of_all"))
-        .join(orders, is_of_row)
         .outerjoin(source, source.id == money.c.source_id)
         .order_by(money.c.paid_fen.desc(), money.c.source_id)
     )
 
 
-def _orders(lines: Subquery) -> CTE:
+def _orders_by_sources(lines: Subquery) -> Select[Any]:
+    """Count orders by the sources that their lines have together: few, for most have one."""
+    sources = func.array_agg(lines.c.credit_source_id.distinct()).label("sources")
+    each = select(sources).group_by(lines.c.order_id).subquery("each")
+    return select(each.c.sources, func.count().label("orders")).group_by(each.c.sources)
+
+
+def _orders(together: Sequence[Any], kinds: Mapping[int, CreditKind]) -> Orders:
     """Count the orders of every source, of every channel, and of all: of several once each."""
-    return (
-        select(
-            CreditSource.kind,
-            CreditSource.id.label("source_id"),
-            func.count(lines.c.order_id.distinct()).label("orders"),
-        )
-        .join(CreditSource, CreditSource.id == lines.c.credit_source_id)
-        .group_by(func.rollup(CreditSource.kind, CreditSource.id))
-        .cte("orders_of")
-    )
+    orders: Orders = Counter()
+    for row in together:
+        for one in {None, *row.sources, *(kinds[source] for source in row.sources)}:
+            orders[one] += row.orders
+    return orders
 
 
 def _assists(lines: Subquery) -> dict[CreditKind, int]:
@@ -218,6 +236,18 @@ def by_day(period: Period) -> list[tuple[date, Figures]]:
     return [(row.day, _figures(row)) for row in rows]
 
 
-def whole(period: Period) -> Figures:
-    """Return the figures of everything that was paid in the period: one statement."""
-    return _figures(db.session.execute(select(*_sums(_lines(period)))).one())
+def total_by_day(days: Sequence[tuple[date, Figures]]) -> Figures:
+    """Add up the days. An order is paid on one of them, so that its orders add up as well."""
+    return _added_up([figures for _, figures in days])
+
+
+def total_by_seller(period: Period, sellers: Sequence[Sold]) -> Figures:
+    """Add up the sellers; an order of several sellers is counted once: one statement."""
+    each = select(_lines(period).c.order_id).distinct().subquery("each")
+    orders = db.session.execute(select(func.count()).select_from(each)).scalar_one()
+    return replace(_added_up([one.figures for one in sellers]), orders=orders)
+
+
+def _added_up(parts: Sequence[Figures]) -> Figures:
+    names = (field.name for field in fields(Figures))
+    return Figures(*(sum(getattr(one, name) for one in parts) for name in names))

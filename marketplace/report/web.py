@@ -71,15 +71,19 @@ def channels() -> ResponseReturnValue:
 def _page(period: Period, view: str, refusal: Invalid | None) -> str:
     """Return the page; the caller lets all its figures be of one moment."""
     report = queries.by_channel(period) if view == "channel" else None
-    total = report.total if report else queries.whole(period)
+    sellers = queries.by_seller(period) if view == "seller" else ()
+    days = queries.by_day(period) if view == "day" else ()
+    total = report.total if report else queries.total_by_day(days)
+    if view == "seller":
+        total = queries.total_by_seller(period, sellers)
     return render_template(
         "report/channels.html",
         period=period,
         view=view,
         total=total,
         report=report,
-        sellers=queries.by_seller(period) if view == "seller" else (),
-        days=queries.by_day(period) if view == "day" else (),
+        sellers=sellers,
+        days=days,
         chart=_chart(period, report) if report else None,
         agrees=agrees(period, total),
         samples=sample_transactions(period.begins, period.ends),

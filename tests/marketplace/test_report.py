@@ -31,7 +31,7 @@ from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
 
 MOST_STATEMENTS = 14
-"""Viewer and roles (3), one moment, figures, assists, ledger, two samples with postings."""
+"""Viewer and roles (3), one moment, orders, figures, assists, ledger, two samples with postings."""
 
 
 @pytest.fixture
@@ -98,9 +98,8 @@ def test_sellers_days_and_weeks_say_the_same_as_channels(app: Flask, traded: Non
         period = periods.named(periods.QUARTER, clock.today())
         report = queries.by_channel(period)
         total = report.total
-        assert total == queries.whole(period)
-        assert sum(one.figures.net_fen for one in queries.by_seller(period)) == total.net_fen
-        assert sum(one.net_fen for _, one in queries.by_day(period)) == total.net_fen
+        assert total == queries.total_by_seller(period, queries.by_seller(period))
+        assert total == queries.total_by_day(queries.by_day(period))
         assert sum(sum(one.net_by_week) for one in report.channels) == total.net_fen
         assert {len(one.net_by_week) for one in report.channels} == {len(period.weeks)}
 
@@ -124,8 +123,8 @@ def test_a_sale_belongs_to_the_day_in_shanghai_on_which_it_was_paid(app: Flask) 
             market_day.shared_sale()
         march = periods.between(date(2026, 3, 1), date(2026, 3, 31))
         april = periods.between(date(2026, 4, 1), date(2026, 4, 30))
-        assert queries.whole(march).paid_fen == 2500
-        assert queries.whole(april).paid_fen == 0
+        assert queries.by_channel(march).total.paid_fen == 2500
+        assert queries.by_channel(april).total.paid_fen == 0
         assert [day for day, _ in queries.by_day(march)] == [date(2026, 3, 31)]
 
 
@@ -185,10 +184,10 @@ def test_whatever_ledger_and_lines_say_differently_is_found(
 ) -> None:
     with app.app_context():
         period = periods.named(periods.MONTH, clock.today())
-        assert agrees(period, queries.whole(period))
+        assert agrees(period, queries.by_channel(period).total)
         with transaction() as session:
             session.execute(text(by_hand))
-        assert not agrees(period, queries.whole(period))
+        assert not agrees(period, queries.by_channel(period).total)
 
 
 def test_a_settlement_concerns_the_periods_in_which_its_lines_were_paid(
@@ -198,9 +197,9 @@ def test_a_settlement_concerns_the_periods_in_which_its_lines_were_paid(
         with transaction() as session:
             session.execute(text("UPDATE settlement_line SET amount_fen = amount_fen - 1"))
         march = periods.between(date(2026, 3, 1), date(2026, 3, 31))
-        assert agrees(march, queries.whole(march))
+        assert agrees(march, queries.by_channel(march).total)
         month = periods.named(periods.MONTH, clock.today())
-        assert not agrees(month, queries.whole(month))
+        assert not agrees(month, queries.by_channel(month).total)
 
 
 def test_the_page_shows_the_figures_and_the_tag_only_when_they_agree(
@@ -328,7 +327,7 @@ def test_the_workbook_holds_the_same_money_and_no_formula(
         )
         with transaction() as session:
             session.execute(text("UPDATE organisation SET name_zh = '=1+1' WHERE kind = 'seller'"))
-        total = queries.whole(periods.named(periods.QUARTER, clock.today()))
+        total = queries.by_channel(periods.named(periods.QUARTER, clock.today())).total
     answer = client.get("/report/channels.xlsx", headers=bearer(app, Role.STAFF))
     book = load_workbook(io.BytesIO(answer.data))
     assert book.worksheets[0].max_row == 7
