@@ -226,6 +226,9 @@ class _Reader:
             self.problems.append("production runs without FLASK_DEBUG")
         if not (self.text("PUBLIC_URL") or "").startswith("https://"):
             self.problems.append("production needs PUBLIC_URL, an https address")
+        if self.text("TRUSTED_PROXIES") is None:
+            # Behind a proxy that nobody spoke of, everybody is held to one limit on sign-in.
+            self.problems.append("production needs TRUSTED_PROXIES, how many stand in front, or 0")
         for name in ("SECRET_KEY", "DATA_KEY"):
             value = self.text(name)
             if value is None or len(value) < 32 or len(set(value)) < 10:

@@ -10,6 +10,7 @@ from kernel.settings import Environment, Settings, SettingsInvalid
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "PUBLIC_URL": "https://shop.example",
+    "TRUSTED_PROXIES": "0",
     "STRIPE_SECRET_KEY": "sk_live_" + "0123456789abcdef" * 2,
     "STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
     "SECRET_KEY": "0123456789abcdef" * 4,
@@ -91,6 +92,7 @@ def test_production_starts_when_everything_is_real() -> None:
         {"STRIPE_API_BASE": "http://127.0.0.1:8001"},
         {"FLASK_DEBUG": "1"},
         {"PUBLIC_URL": "http://shop.example"},
+        {"TRUSTED_PROXIES": ""},
     ],
 )
 def test_production_refuses_what_is_only_good_for_trying(change: dict[str, str]) -> None:
