@@ -10,12 +10,13 @@ from kernel.money import Money
 from marketplace.check.law import Law, by_sql
 from orders.books import BOOK
 
+KEPT = ("ledger_transaction", "posting", "ledger_seal", "audit_entry")
+"""Tables whose rows are never changed, deleted or emptied."""
+
 GUARDS = (
-    "ledger_transaction_append_only",
-    "posting_append_only",
-    "ledger_seal_append_only",
     "posting_balances",
-    "audit_entry_append_only",
+    *(f"{table}_append_only" for table in KEPT),
+    *(f"{table}_not_emptied" for table in KEPT),
 )
 """Triggers by which the database itself refuses to change the past."""
 

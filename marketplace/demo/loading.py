@@ -13,6 +13,7 @@ from kernel.db import db, metadata, transaction
 from kernel.identity import Account
 from kernel.settings import Environment
 from livestream.first_rows import FIRST_ROWS
+from marketplace.check.books import KEPT
 from marketplace.demo import channels, harvests, people, shelves, till, trade
 from marketplace.demo.diary import Diary
 from marketplace.demo.world import World
@@ -51,7 +52,11 @@ def reset() -> None:
     _refuse_production()
     tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
     with transaction() as session:
+        for table in KEPT:
+            session.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        for table in KEPT:
+            session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
         for statement in FIRST_ROWS:
             session.execute(text(statement))
     db.session.remove()

@@ -30,7 +30,13 @@ def test_only_acts_that_are_known_are_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["UPDATE audit_entry SET reason = 'another'", "DELETE FROM audit_entry"]
+    "change",
+    [
+        "UPDATE audit_entry SET reason = 'another'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+        "TRUNCATE account CASCADE",
+    ],
 )
 def test_the_database_itself_refuses_to_change_what_was_remembered(change: str) -> None:
     note(Act.SELLER_VERIFIED, "seller:one", account_id=None, reason="as it was")

@@ -62,7 +62,11 @@ def test_the_database_itself_refuses_to_change_the_past(table: str) -> None:
     pay("one")
     ledger.seal("test")
     key = "transaction_id" if table == "ledger_seal" else "id"
-    for change in (f"DELETE FROM {table}", f"UPDATE {table} SET {key} = {key}"):
+    for change in (
+        f"DELETE FROM {table}",
+        f"UPDATE {table} SET {key} = {key}",
+        f"TRUNCATE {table} CASCADE",
+    ):
         with pytest.raises(DBAPIError, match="never changed"), transaction() as session:
             session.execute(text(change))
 

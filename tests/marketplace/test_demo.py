@@ -18,6 +18,7 @@ from kernel.identity import Account, Membership
 from kernel.settings import Environment
 from livestream.model import Broadcast, ReportedFigure
 from marketplace import check
+from marketplace.check import books
 from marketplace.demo import loading, till
 from marketplace.demo.diary import Diary
 from marketplace.demo.sign_ins import SIGN_INS
@@ -230,3 +231,4 @@ def test_reloading_drops_what_was_there(app: Flask, monkeypatch: pytest.MonkeyPa
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(Account)) == 0
         assert db.session.scalars(select(CreditSource.code)).all() == ["shop"]
+        assert books.guards(db.session())[1] == []
