@@ -29,6 +29,7 @@ from kernel.identity import (
     grant,
 )
 from kernel.money import parse_yuan
+from orders.actions import members
 from orders.actions.units import UNIT_KINDS, add_unit, set_target
 
 PLACES: Mapping[Role, OrganisationKind] = {
@@ -185,7 +186,10 @@ def end_role(login: str, role: str, code: str) -> None:
     """Take a ROLE in the organisation CODE from LOGIN, at once."""
     account, organisation = _account(login), _organisation(code)
     with _said(), transaction():
-        end_membership(account.id, Role(role), organisation.id)
+        if Role(role) is Role.OFFICIAL:
+            members.end(organisation.id, account.id)
+        else:
+            end_membership(account.id, Role(role), organisation.id)
         audit.note(
             Act.ROLE_ENDED, f"account:{account.public_id}", account_id=None, reason=f"{role} {code}"
         )

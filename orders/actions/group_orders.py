@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -137,6 +137,41 @@ def set_needs(group_order_id: int, account_id: int, wanted: Mapping[int, int]) -
         if order is not None:
             _check_whole(order, group.pay_mode)
         return _as_needs(order)
+
+
+def withdraw_needs(unit_id: int, account_id: int) -> None:
+    """Take back what somebody needs in the unit's open group orders, in the caller's transaction.
+
+    The caller has ended the membership, so that nothing more is registered meanwhile. None of it
+    was charged. What a seller has cut off already stays ordered, as for every member.
+    """
+    with transaction() as session:
+        at = clock.now()
+        for group in _open_with_needs(session, unit_id, account_id):
+            order = _need_of(session, group.id, account_id)
+            if order is None or not group.round.is_open(at):
+                continue
+            cutoffs = _cutoffs(session, group.round_id)
+            held = {line.offer_id: line.quantity for line in order.lines}
+            stays = {offer: units for offer, units in held.items() if cutoffs[offer] <= at}
+            if stays != held:
+                _replace(session, group, account_id, order, stays)
+
+
+def _open_with_needs(session: Session, unit_id: int, account_id: int) -> Sequence[GroupOrder]:
+    """Return a unit's open group orders in which somebody needs something, kept from closing."""
+    mine = exists().where(
+        Order.group_order_id == GroupOrder.id,
+        Order.account_id == account_id,
+        Order.state == OrderState.REGISTERED,
+    )
+    return session.scalars(
+        select(GroupOrder)
+        .where(GroupOrder.unit_id == unit_id, GroupOrder.state == GroupOrderState.OPEN, mine)
+        .order_by(GroupOrder.id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _check_whole(order: Order, pay_mode: PayMode) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from kernel import audit
 from kernel.access import found
+from kernel.audit import Act
 from kernel.db import transaction
-from kernel.errors import Conflict, Invalid
-from kernel.identity import Membership, MembershipState, Role
-from orders.actions.group_orders import GroupOrderClosed
+from kernel.errors import Conflict, Invalid, NotFound
+from kernel.identity import Membership, MembershipState, Role, end_membership
+from orders.actions.group_orders import GroupOrderClosed, withdraw_needs
 from orders.model import BuyingUnit, GroupOrder, GroupOrderState, StaffListEntry
 
 _STAFF_NUMBER = re.compile(r"^[0-9A-Za-z-]{1,10}$")
@@ -59,6 +61,38 @@ def approve(unit_id: int, membership_id: int) -> Membership:
 def decline(unit_id: int, membership_id: int) -> Membership:
     """Turn a pending member away. Raises NotFound; Conflict if not pending."""
     return _answer(unit_id, membership_id, MembershipState.ENDED)
+
+
+def dismiss(unit_id: int, membership_id: int, *, by: int) -> Membership:
+    """End a colleague's membership on the word of the coordinator `by`. Raises NotFound."""
+    with transaction() as session:
+        kept = found(session.get(Membership, membership_id))
+        if kept.organisation_id != unit_id or kept.role is not Role.OFFICIAL:
+            raise NotFound()
+        end(unit_id, kept.account_id)
+        reason = f"{Role.OFFICIAL} {found(kept.organisation).code}"
+        subject = f"account:{kept.account.public_id}"
+        audit.note(Act.ROLE_ENDED, subject, account_id=by, reason=reason)
+        session.refresh(kept)
+    return kept
+
+
+def end(unit_id: int, account_id: int) -> None:
+    """End an official's membership: nobody who left the unit orders in its name, or is charged.
+
+    What it needs in open group orders is withdrawn, and its number leaves the staff list, or the
+    unit's link would let it in again. Raises NotFound.
+    """
+    with transaction() as session:
+        _lock_unit(session, unit_id)
+        kept = found(_of(session, account_id, unit_id, Role.OFFICIAL))
+        end_membership(account_id, Role.OFFICIAL, unit_id)
+        session.execute(
+            delete(StaffListEntry).where(
+                StaffListEntry.unit_id == unit_id, StaffListEntry.staff_number == kept.staff_number
+            )
+        )
+        withdraw_needs(unit_id, account_id)
 
 
 class ListShrinks(Conflict):

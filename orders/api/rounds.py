@@ -256,3 +256,18 @@ def decline(group_id: str, membership_id: int) -> dict[str, Any]:
     """Turn a pending member of the unit away."""
     group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
     return _member(member_actions.decline(group.unit_id, membership_id))
+
+
+@blueprint.route("/group-orders/<group_id>/members/<int:membership_id>/end", methods=["POST"])
+@allow(Role.COORDINATOR)
+@keyed
+@blueprint.response(200, shapes.MemberOut)
+def end(group_id: str, membership_id: int) -> dict[str, Any]:
+    """End the membership of somebody who left: what it needs in open group orders is withdrawn."""
+    group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
+    leader = _account()
+    return once_for_program(
+        "group_orders.end_member",
+        {"group": group_id, "member": membership_id},
+        lambda: _member(member_actions.dismiss(group.unit_id, membership_id, by=leader)),
+    )

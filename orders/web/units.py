@@ -244,6 +244,7 @@ def _staff(refusal: Refusal | None = None) -> ResponseReturnValue:
         if "staff_list" in request.form
         else "\n".join(f"{one.staff_number} {one.department}".strip() for one in entries),
         refusal=refusal,
+        key=public_code(20),
     )
     return page, refusal.status if refusal else 200
 
@@ -258,6 +259,17 @@ def answer(membership_id: int) -> ResponseReturnValue:
     except Conflict as refusal:
         return _staff(refusal)
     flash(_("加进来了，可以登记了。") if act else _("没有加进来。"), "done")
+    return redirect(url_for("units.staff"))
+
+
+@blueprint.post("/unit/members/<int:membership_id>/end")
+@allow(Role.COORDINATOR)
+def end(membership_id: int) -> ResponseReturnValue:
+    """End the membership of somebody who left the unit."""
+    leader = viewer().account_id
+    assert leader is not None
+    once_for_form(lambda: member_actions.dismiss(_unit(), membership_id, by=leader))
+    flash(_("移出了。还没截单的登记也撤了。"), "done")
     return redirect(url_for("units.staff"))
 
 

@@ -12,8 +12,10 @@ from kernel.audit import AuditEntry
 from kernel.db import db
 from kernel.identity import Organisation, OrganisationKind
 from kernel.money import Money
+from orders.actions.group_orders import set_needs
 from orders.queries.targets import target
 from tests import builders
+from tests.orders.fairs import fair, promised
 from tests.visitors import Visitor
 
 pytestmark = pytest.mark.usefixtures("shop")
@@ -74,6 +76,14 @@ def test_a_role_that_is_ended_is_over_at_once_and_can_be_given_again(
         assert visitor.get("/staff/sellers").status_code == 403
     acts = db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)).all()
     assert acts == ["organisation_added", *["role_granted", "role_ended"] * 2]
+
+
+def test_an_official_whose_role_is_ended_needs_nothing_any_more(shop: Flask) -> None:
+    at = fair(members=1)
+    [gone] = at.members
+    set_needs(at.group.id, gone.id, {at.eggs.id: 30})
+    done(shop, "account", "end", gone.login, "official", at.unit.organisation.code)
+    assert promised(at.eggs) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,28 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from kernel import clock
+from kernel.audit import Act, AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import Conflict, Invalid, NotFound
-from kernel.identity import Membership, MembershipState, Role
-from orders.actions import members
+from kernel.identity import Account, Membership, MembershipState, Role
+from orders.actions import group_orders, members
+from orders.actions.closing import close_group_order
 from orders.actions.group_orders import NotAMember, set_needs
-from orders.actions.members import approve, decline, join, set_staff_list
-from orders.model import StaffListEntry
+from orders.actions.members import approve, decline, end, join, set_staff_list
+from orders.model import Order, OrderState, PayMode, RoundLeg, StaffListEntry
 from tests import builders
+from tests.laws import assert_laws_hold
 from tests.locks import start_and_wait
 from tests.orders.fairs import fair, promised
+from tests.orders.programs import Program
 from tests.visitors import Visitor
 
 
@@ -203,3 +209,101 @@ def test_a_line_of_the_staff_list_ends_where_a_line_ends() -> None:
     unit = builders.buying_unit()
     assert set_staff_list(unit.id, "0231 宣教部\u20280107 办公室\r\n0108 财务部") == 2
     assert set(db.session.scalars(select(StaffListEntry.staff_number))) == {"0231", "0108"}
+
+
+def membership_of(person: Account) -> Membership:
+    """The person's place among the unit's officials."""
+    mine = (Membership.account_id == person.id, Membership.role == Role.OFFICIAL)
+    return db.session.scalars(select(Membership).where(*mine)).one()
+
+
+def test_who_left_the_unit_orders_nothing_any_more_and_comes_back_by_no_link() -> None:
+    at = fair()
+    gone, stays = at.members
+    set_needs(at.group.id, gone.id, {at.eggs.id: 30, at.ginger.id: 2})
+    set_needs(at.group.id, stays.id, {at.eggs.id: 60})
+    with transaction():
+        membership_of(gone).staff_number = "0231"
+    set_staff_list(at.unit.id, "0231 宣教部\n0107 办公室")
+    end(at.unit.id, gone.id)
+    assert_laws_hold()
+    assert (promised(at.eggs), promised(at.ginger)) == ((60, 60), (0, 0))
+    with pytest.raises(NotAMember):
+        set_needs(at.group.id, gone.id, {at.eggs.id: 30})
+    back = join(gone.id, at.group.join_code, staff_number="0231", department="宣教部")
+    assert back.state is MembershipState.PENDING
+    close_group_order(at.group.id)
+    due = select(Order.account_id).where(Order.state == OrderState.DUE)
+    assert db.session.scalars(due).all() == [stays.id]
+
+
+def test_what_a_seller_cut_off_before_somebody_left_stays_ordered() -> None:
+    at = fair()
+    gone = at.members[0]
+    set_needs(at.group.id, gone.id, {at.eggs.id: 30, at.ginger.id: 2})
+    cut_off = clock.now() - timedelta(hours=1)
+    with transaction() as session:
+        session.execute(
+            update(RoundLeg)
+            .where(RoundLeg.seller_id == at.ginger.seller_id)
+            .values(cutoff_at=cut_off)
+        )
+    end(at.unit.id, gone.id)
+    assert_laws_hold()
+    assert (promised(at.eggs), promised(at.ginger)) == ((0, 0), (2, 2))
+
+
+def test_what_is_closed_stays_when_somebody_leaves() -> None:
+    at = fair(PayMode.UNIT)
+    gone = at.members[0]
+    set_needs(at.group.id, gone.id, {at.eggs.id: 30})
+    close_group_order(at.group.id)
+    end(at.unit.id, gone.id)
+    assert_laws_hold()
+    assert promised(at.eggs) == (30, 30)
+    with pytest.raises(NotFound):
+        end(at.unit.id, gone.id)
+
+
+def test_somebody_who_registers_while_leaving_leaves_nothing_behind(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = fair()
+    gone, group_id, unit_id = at.members[0].id, at.group.id, at.unit.id
+    other, raised = beside(app, lambda: end(unit_id, gone))
+    kept = group_orders._cutoffs
+
+    def cutoffs(*asked: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            start_and_wait(other)
+        return kept(*asked)
+
+    monkeypatch.setattr(group_orders, "_cutoffs", cutoffs)
+    set_needs(group_id, gone, {at.eggs.id: 30})
+    other.join(20)
+    assert raised == []
+    assert promised(at.eggs) == (0, 0)
+
+
+def test_a_coordinator_ends_a_membership_on_the_page_and_by_a_program_and_nobody_elses(
+    app: Flask,
+) -> None:
+    at, other = fair(), fair()
+    for one in at.members:
+        set_needs(at.group.id, one.id, {at.eggs.id: 30})
+    first, second = (membership_of(one).id for one in at.members)
+    stranger = Visitor(app, app.response_class)
+    stranger.enter(other.coordinator.login)
+    assert stranger.send(f"/unit/members/{first}/end", idempotency_key="a").status_code == 404
+    assert promised(at.eggs) == (60, 60)
+    leader = Visitor(app, app.response_class)
+    leader.enter(at.coordinator.login)
+    assert f"/unit/members/{first}/end" in leader.get("/unit/members").text
+    assert leader.send(f"/unit/members/{first}/end", idempotency_key="b").status_code == 302
+    assert promised(at.eggs) == (30, 30)
+    path = f"/group-orders/{at.group.public_id}/members"
+    answer = Program(app, at.coordinator).ask("POST", f"{path}/{second}/end")
+    assert answer["state"] == "ended"
+    assert promised(at.eggs) == (0, 0)
+    acts = db.session.execute(select(AuditEntry.act, AuditEntry.account_id)).all()
+    assert acts == [(Act.ROLE_ENDED, at.coordinator.id)] * 2

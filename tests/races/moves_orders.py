@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from kernel.db import db
-from kernel.identity import Account, Role
+from kernel.identity import Account, Membership, Role
 from orders.actions.group_orders import set_needs
 from orders.actions.members import approve, join
 from orders.actions.rounds import create_round
@@ -177,6 +179,32 @@ def close_group_order() -> Move:
     """A coordinator closes before the round does."""
     at = needed()
     return Move(at.coordinator, f"/api/v1/group-orders/{at.group.public_id}/close")
+
+
+def leaving() -> tuple[Fair, Membership]:
+    """Somebody who needs sixty eggs and leaves the unit."""
+    at = fair(members=0)
+    member = member_of(at)
+    set_needs(at.group.id, member.id, {at.eggs.id: 60})
+    return at, db.session.scalars(
+        select(Membership).where(
+            Membership.account_id == member.id, Membership.role == Role.OFFICIAL
+        )
+    ).one()
+
+
+@move("rounds_api.end")
+def end_member() -> Move:
+    """A colleague has left: its needs are withdrawn."""
+    at, one = leaving()
+    return Move(at.coordinator, f"/api/v1/group-orders/{at.group.public_id}/members/{one.id}/end")
+
+
+@move("units.end")
+def end_member_on_the_page() -> Move:
+    """The same on the page."""
+    at, one = leaving()
+    return Move(at.coordinator, f"/unit/members/{one.id}/end", {})
 
 
 @move("units.close")
