@@ -162,7 +162,6 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
     if policy not in POLICIES:
         raise Invalid(fields={"policy": _l("没有这种分法。")}, code="unknown_policy")
     with transaction() as session:
-        # Orders before their item, as whoever pays late does; while it is ours no other joins.
         _lock_orders(session, found(session.get(NoticeItem, item_id)))
         item = lock_item(session, item_id)
         yielded = session.scalar(
@@ -170,7 +169,7 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
         )
         if yielded is None:
             raise Conflict(_l("还没有填实收。先填实收，再分配。"), code="no_yield")
-        lines = _lock_lines(session, item)
+        lines = _lines(session, item)
         units = divide(policy, int(yielded), [line.needed for line in lines])
         run = AllocationRun(
             item_id=item_id,
@@ -188,16 +187,14 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
     return run
 
 
-def _lock_lines(session: Session, item: NoticeItem) -> list[OrderLine]:
-    """Return the lines of `item`, oldest first, with their orders locked."""
-    _lock_orders(session, item)
-    # Read again: what was cancelled while we waited for a lock is no longer among them.
-    wanted = lines_for(item).options(selectinload(OrderLine.order))
-    return list(session.scalars(wanted.execution_options(populate_existing=True)))
-
-
 def _lock_orders(session: Session, item: NoticeItem) -> None:
-    touched = lines_for(item).with_only_columns(OrderLine.order_id).order_by(None)
+    """Lock every order that takes part in dividing `item`, or may before it is done, by id.
+
+    Orders come before their item, as for whoever pays late, and all at once: one that joined
+    later would be locked out of turn, in a circle with whoever packs its group.
+    """
+    may_join = (*WAITING, OrderState.LAPSED)
+    touched = lines_for(item, may_join).with_only_columns(OrderLine.order_id).order_by(None)
     session.scalars(
         select(Order)
         .where(Order.id.in_(touched))
@@ -205,6 +202,13 @@ def _lock_orders(session: Session, item: NoticeItem) -> None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+
+
+def _lines(session: Session, item: NoticeItem) -> list[OrderLine]:
+    """Return the lines of `item`, whose orders are locked, oldest first."""
+    # Read anew: what was cancelled while we waited for a lock is no longer among them.
+    wanted = lines_for(item).options(selectinload(OrderLine.order))
+    return list(session.scalars(wanted.execution_options(populate_existing=True)))
 
 
 def _divide(session: Session, lines: list[OrderLine], units: list[int], run: AllocationRun) -> None:

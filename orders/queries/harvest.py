@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, select
@@ -259,7 +259,7 @@ def households(seller_id: int) -> list[Household]:
     )
 
 
-def lines_for(row: NoticeItem) -> Select[OrderLine]:
+def lines_for(row: NoticeItem, states: Collection[OrderState] = WAITING) -> Select[OrderLine]:
     """Select the lines that an item's yield is for, oldest order first."""
     return (
         select(OrderLine)
@@ -269,7 +269,7 @@ def lines_for(row: NoticeItem) -> Select[OrderLine]:
         .where(
             HarvestNotice.id == row.notice_id,
             OrderLine.lot_id == row.lot_id,
-            Order.state.in_(WAITING),
+            Order.state.in_(states),
         )
         .order_by(Order.placed_at, OrderLine.id)
     )
