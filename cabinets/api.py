@@ -82,9 +82,7 @@ def events(body: dict[str, Any], code: str) -> dict[str, Any]:
         "accepted": receipt.accepted,
         "repeated": receipt.repeated,
         "conflicting": [{"sequence": one, "code": reports.CONFLICT} for one in receipt.conflicting],
-        "missing": queries.gaps_of(
-            db.session.scalars(select(Cabinet.id).where(Cabinet.code == code)).one()
-        ),
+        "missing": queries.gaps_of(receipt.cabinet_id),
     }
 
 

@@ -8,7 +8,7 @@ before it (`restock_seen`), whatever stands in the slot when the report arrives.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
@@ -42,7 +42,7 @@ def fill_seen(fills: Sequence[SlotFill], sequence: int, units: int) -> SlotFill 
     return next((one for one in unseen if one.units == units), next(iter(unseen), None))
 
 
-def fills_of(session: Session, cabinet_id: int, lowest: int) -> dict[int, list[SlotFill]]:
+def fills_of(session: Session, slot_ids: Collection[int], lowest: int) -> dict[int, list[SlotFill]]:
     """Return slot id → its fills with offers, oldest first, as far as numbers from `lowest` go."""
     last = (
         select(func.max(SlotFill.id))
@@ -53,7 +53,7 @@ def fills_of(session: Session, cabinet_id: int, lowest: int) -> dict[int, list[S
     rows = session.scalars(
         select(SlotFill)
         .join(Slot, SlotFill.slot_id == Slot.id)
-        .where(Slot.cabinet_id == cabinet_id, SlotFill.id >= func.coalesce(last, 0))
+        .where(Slot.id.in_(slot_ids), SlotFill.id >= func.coalesce(last, 0))
         .options(joinedload(SlotFill.offer, innerjoin=True))
         .order_by(SlotFill.id)
         .execution_options(populate_existing=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, bindparam, insert, select, text
+from sqlalchemy import BigInteger, Row, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, joinedload
 
@@ -48,8 +48,9 @@ class Report:
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a batch, by sequence number."""
+    """What became of a cabinet's batch, by sequence number."""
 
+    cabinet_id: int
     accepted: list[int] = field(default_factory=list)
     repeated: list[int] = field(default_factory=list)
     conflicting: list[int] = field(default_factory=list)
@@ -75,16 +76,17 @@ def receive(code: str, reports: Iterable[Report]) -> Receipt:
     kept beside the first and named. A sale has happened and is never refused: what we did
     not expect, or cannot tell the goods of, becomes a difference with a name. Raises NotFound.
     """
-    receipt = Receipt()
     with transaction() as session:
         cabinet = lock_cabinet(session, code)
-        cabinet.last_seen_at = clock.now()
+        receipt = Receipt(cabinet.id)
         in_order = sorted(reports, key=lambda one: one.sequence)
         fresh, conflicts = _sort_out(session, cabinet, in_order, receipt)
         kept = [_kept(cabinet, one) for one in fresh]
         beside = [_kept(cabinet, one, conflicting=True) for one in conflicts]
         session.add_all([*kept, *beside])
         session.flush()
+        # With the highest number, so that the cabinet is written once.
+        cabinet.last_seen_at = clock.now()
         _note_gaps(session, cabinet, [one.sequence for one in fresh])
         sell(session, cabinet, kept)
         for one in beside:
@@ -99,12 +101,7 @@ def _sort_out(
     session: Session, cabinet: Cabinet, reports: Sequence[Report], receipt: Receipt
 ) -> tuple[list[Report], list[Report]]:
     """Return what is new, and what is new under a number that is taken; fill in the receipt."""
-    rows = session.execute(
-        select(DeviceReport.sequence, DeviceReport.body_hash, DeviceReport.conflicting).where(
-            DeviceReport.cabinet_id == cabinet.id,
-            DeviceReport.sequence.in_({one.sequence for one in reports}),
-        )
-    ).all()
+    rows = _known(session, cabinet, {one.sequence for one in reports})
     first = {row.sequence: row.body_hash for row in rows if not row.conflicting}
     seen = {(row.sequence, row.body_hash) for row in rows}
     fresh, conflicts = [], []
@@ -121,6 +118,20 @@ def _sort_out(
                 conflicts.append(one)
         seen.add((one.sequence, one.hash))
     return fresh, conflicts
+
+
+def _known(
+    session: Session, cabinet: Cabinet, numbers: Collection[int]
+) -> Sequence[Row[int, str, bool]]:
+    """Return the reports that came under these numbers before: none above the highest."""
+    asked = [one for one in numbers if one <= cabinet.last_sequence]
+    if not asked:
+        return []
+    return session.execute(
+        select(DeviceReport.sequence, DeviceReport.body_hash, DeviceReport.conflicting).where(
+            DeviceReport.cabinet_id == cabinet.id, DeviceReport.sequence.in_(asked)
+        )
+    ).all()
 
 
 def _kept(cabinet: Cabinet, one: Report, *, conflicting: bool = False) -> DeviceReport:
@@ -149,11 +160,11 @@ def _note_gaps(session: Session, cabinet: Cabinet, came: Sequence[int]) -> None:
     """Keep what is missing up to date with the new sequence numbers of a locked cabinet."""
     if not came:
         return
-    touched = [
-        (row.first, row.last)
-        for row in session.execute(_TAKE_GAPS, {"cabinet": cabinet.id, "came": came})
-    ]
     before, highest = cabinet.last_sequence, max(came)
+    touched = []
+    if min(came) <= before:
+        gaps = session.execute(_TAKE_GAPS, {"cabinet": cabinet.id, "came": came})
+        touched = [(row.first, row.last) for row in gaps]
     if highest > before:
         touched.append((before + 1, highest))
         cabinet.last_sequence = highest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -44,15 +44,9 @@ def sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) ->
     seen = [one for one in reports if one.kind == "restock_seen"]
     if not sales and not seen:
         return
-    slots = {
-        slot.number: slot
-        for slot in session.scalars(
-            select(Slot)
-            .where(Slot.cabinet_id == cabinet.id)
-            .execution_options(populate_existing=True)
-        )
-    }
-    fills = fills_of(session, cabinet.id, min(one.sequence for one in [*sales, *seen]))
+    slots = _slots(session, cabinet, {one.body["slot"] for one in [*sales, *seen]})
+    lowest = min(one.sequence for one in [*sales, *seen])
+    fills = fills_of(session, [slot.id for slot in slots.values()], lowest)
     for report in seen:
         _note_seen(slots, fills, report)
     sold = []
@@ -66,6 +60,16 @@ def sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) ->
         elif report not in waiting:
             session.add(difference_of(cabinet, slot, name, report))
     _take_out(session, cabinet, sold)
+
+
+def _slots(session: Session, cabinet: Cabinet, numbers: Collection[int]) -> dict[int, Slot]:
+    """Return those of a cabinet's slots that have these numbers, by number."""
+    rows = session.scalars(
+        select(Slot)
+        .where(Slot.cabinet_id == cabinet.id, Slot.number.in_(numbers))
+        .execution_options(populate_existing=True)
+    )
+    return {slot.number: slot for slot in rows}
 
 
 def _waiting(session: Session, cabinet: Cabinet) -> dict[DeviceReport, StockDifference]:
