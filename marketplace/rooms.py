@@ -37,6 +37,7 @@ from orders.api import harvest as harvest_api
 from orders.api import payments as payments_api
 from orders.api import planning as planning_api
 from orders.api import rounds as rounds_api
+from orders.api import settlements as settlements_api
 from orders.api import units as units_api
 from orders.payments import webhook
 from orders.queries.holdings import held_units
@@ -117,6 +118,7 @@ def api_blueprints() -> list[ApiBlueprint]:
         field_api.blueprint,
         payments_api.blueprint,
         delivery_api.blueprint,
+        settlements_api.blueprint,
         livestream_api.blueprint,
         livestream_api.links,
         cabinets_api.blueprint,

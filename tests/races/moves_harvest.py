@@ -186,7 +186,7 @@ def delivered() -> Closed:
     return at
 
 
-@move("delivery_api.state")
+@move("settlements_api.state")
 def state() -> Move:
     """Staff state what a seller is owed for a round."""
     at = delivered()
@@ -211,7 +211,7 @@ def stated() -> Settlement:
 PROPOSAL = {"reference": "BANK-7", "reason": "已经转账，请核对。"}
 
 
-@move("delivery_api.propose_payout")
+@move("settlements_api.propose_payout")
 def propose_payout() -> Move:
     """One of the staff says that it was transferred."""
     path = f"/api/v1/settlements/{stated().public_id}/payout"
@@ -231,7 +231,7 @@ def proposed() -> Settlement:
     return settlement.propose_payout(made.id, **PROPOSAL, account_id=staff().id)
 
 
-@move("delivery_api.approve_payout")
+@move("settlements_api.approve_payout")
 def approve_payout() -> Move:
     """Another one of them approves it."""
     return Move(staff(), f"/api/v1/settlements/{proposed().public_id}/payout/approval")
@@ -243,7 +243,7 @@ def approve_on_the_page() -> Move:
     return Move(staff(), f"/staff/settlements/{proposed().public_id}/payout/approve", {})
 
 
-@move("delivery_api.turn_down_payout")
+@move("settlements_api.turn_down_payout")
 def turn_down_payout() -> Move:
     """Or declines it."""
     path = f"/api/v1/settlements/{proposed().public_id}/payout/refusal"
@@ -267,7 +267,7 @@ def paid() -> Settlement:
 RETURN = {"reference": "BACK-7", "reason": "账号已销户"}
 
 
-@move("delivery_api.propose_return")
+@move("settlements_api.propose_return")
 def propose_return() -> Move:
     """One of the staff says that the bank returned it."""
     path = f"/api/v1/settlements/{paid().public_id}/return"
@@ -287,7 +287,7 @@ def come_back() -> Settlement:
     return settlement.propose_return(made.id, **RETURN, account_id=staff().id)
 
 
-@move("delivery_api.approve_return")
+@move("settlements_api.approve_return")
 def approve_return() -> Move:
     """Another one of them approves it."""
     return Move(staff(), f"/api/v1/settlements/{come_back().public_id}/return/approval")
@@ -299,7 +299,7 @@ def approve_return_on_the_page() -> Move:
     return Move(staff(), f"/staff/settlements/{come_back().public_id}/return/approve", {})
 
 
-@move("delivery_api.turn_down_return")
+@move("settlements_api.turn_down_return")
 def turn_down_return() -> Move:
     """Or declines it."""
     path = f"/api/v1/settlements/{come_back().public_id}/return/refusal"
