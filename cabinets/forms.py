@@ -6,34 +6,33 @@ import re
 from collections.abc import Mapping, Sequence
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, InputRequired, Length, Optional
 
 from cabinets.actions.sites import MAX_CAPACITY, MAX_SLOTS, SITE_KINDS, CabinetFacts, SiteFacts
 from cabinets.actions.trips import CountLine, ReturnLine, TripLine
 from cabinets.queries import SlotStock
 from cabinets.words import SITES
 from kernel.errors import Invalid, Text
+from kernel.forms import Form, between
 from kernel.money import Money, parse_yuan
 from kernel.quantity import parse_units
 
-NEEDED = _l("这一项要填。")
-WHOLE = _l("写 0 以上的整数。")
+WHOLE = _l("填 %(least)s 到 %(most)s 的整数。", least="0", most=f"{MAX_CAPACITY:,}")
 PRICE = _l("写上价格，例如 5.00。")
 
 
-class SiteForm(FlaskForm):
+class SiteForm(Form):
     """A place where cabinets stand."""
 
-    name_zh = StringField(_l("点位名称"), [DataRequired(NEEDED), Length(max=80)])
+    name_zh = StringField(_l("点位名称"), [DataRequired(), Length(max=80)])
     name_en = StringField(_l("英文名称"), [Optional(), Length(max=120)])
-    city = StringField(_l("城市"), [DataRequired(NEEDED), Length(max=20)])
+    city = StringField(_l("城市"), [DataRequired(), Length(max=20)])
     kind = SelectField(
         _l("什么地方"), choices=[SelectChoice(kind, SITES[kind]) for kind in SITE_KINDS]
     )
-    code = StringField(_l("编号"), [DataRequired(NEEDED), Length(max=39)])
+    code = StringField(_l("编号"), [DataRequired(), Length(max=39)])
     operator = SelectField(_l("谁来运营"), [Optional()], validate_choice=False)
 
     def facts(self) -> SiteFacts:
@@ -48,15 +47,13 @@ class SiteForm(FlaskForm):
         )
 
 
-class CabinetForm(FlaskForm):
+class CabinetForm(Form):
     """A cabinet at a site."""
 
-    code = StringField(_l("编号"), [DataRequired(NEEDED), Length(max=39)])
-    slots = IntegerField(
-        _l("有几个货道"), [InputRequired(NEEDED), NumberRange(1, MAX_SLOTS)], default=24
-    )
+    code = StringField(_l("编号"), [DataRequired(), Length(max=39)])
+    slots = IntegerField(_l("有几个货道"), [InputRequired(), between(1, MAX_SLOTS)], default=24)
     capacity = IntegerField(
-        _l("每个货道放几份"), [InputRequired(NEEDED), NumberRange(1, MAX_CAPACITY)], default=8
+        _l("每个货道放几份"), [InputRequired(), between(1, MAX_CAPACITY)], default=8
     )
 
     def facts(self) -> CabinetFacts:

@@ -5,31 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import DateTimeLocalField, IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import (
     DataRequired,
     InputRequired,
     Length,
-    NumberRange,
     Optional,
     ValidationError,
 )
 
 from kernel.clock import SHANGHAI
+from kernel.forms import Form, between
 from kernel.money import parse_yuan
 from kernel.quantity import MAX_UNITS
 from livestream.actions import MAX_ROOM_LENGTH, MAX_ROOMS, MAX_VIEWS, Pin, Plan
 from livestream.model import BroadcastKind
 
-NEEDED = _l("这一项要填。")
 
-
-class PlanForm(FlaskForm):
+class PlanForm(Form):
     """A broadcast before it starts. Times are those of Shanghai."""
 
-    title_zh = StringField(_l("名称"), [DataRequired(NEEDED), Length(max=80)])
+    title_zh = StringField(_l("名称"), [DataRequired(), Length(max=80)])
     title_en = StringField(_l("英文名称"), [Optional(), Length(max=120)])
     kind = SelectField(
         _l("形式"),
@@ -43,12 +40,8 @@ class PlanForm(FlaskForm):
         _l("平台上的房间号"), [Optional(), Length(max=MAX_ROOMS * (MAX_ROOM_LENGTH + 1))]
     )
     place_zh = StringField(_l("在哪里播"), [Optional(), Length(max=80)])
-    planned_from = DateTimeLocalField(
-        _l("计划开始"), [InputRequired(_l("选一个日期和时间。"))], format="%Y-%m-%dT%H:%M"
-    )
-    planned_to = DateTimeLocalField(
-        _l("计划结束"), [InputRequired(_l("选一个日期和时间。"))], format="%Y-%m-%dT%H:%M"
-    )
+    planned_from = DateTimeLocalField(_l("计划开始"), [InputRequired()], format="%Y-%m-%dT%H:%M")
+    planned_to = DateTimeLocalField(_l("计划结束"), [InputRequired()], format="%Y-%m-%dT%H:%M")
 
     def validate_planned_to(self, field: DateTimeLocalField) -> None:
         """The end comes after the beginning."""
@@ -74,21 +67,19 @@ def _in_shanghai(naive: datetime | None) -> datetime:
     return naive.replace(tzinfo=SHANGHAI)
 
 
-class PinForm(FlaskForm):
+class PinForm(Form):
     """A lot to sell in the broadcast, at its own price and quota."""
 
-    lot = SelectField(_l("卖哪一批"), [InputRequired(NEEDED)], validate_choice=False)
-    price_fen = StringField(_l("直播价（元）"), [DataRequired(NEEDED), Length(max=16)])
+    lot = SelectField(_l("卖哪一批"), [InputRequired()], validate_choice=False)
+    price_fen = StringField(_l("直播价（元）"), [DataRequired(), Length(max=16)])
     quota = IntegerField(
         _l("这一场卖多少"),
         [
-            InputRequired(_l("填一个整数。")),
-            NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。")),
+            InputRequired(),
+            between(1, MAX_UNITS),
         ],
     )
-    limit_per_buyer = IntegerField(
-        _l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。"))]
-    )
+    limit_per_buyer = IntegerField(_l("每人限购"), [Optional(), between(1, MAX_UNITS)])
 
     def validate_price_fen(self, field: StringField) -> None:
         """An amount in yuan."""
@@ -107,29 +98,29 @@ class PinForm(FlaskForm):
         )
 
 
-class QuotaForm(FlaskForm):
+class QuotaForm(Form):
     """More units of a pinned offer."""
 
     units = IntegerField(
         _l("再加多少"),
         [
-            InputRequired(_l("填一个整数。")),
-            NumberRange(1, MAX_UNITS, _l("填 1 到 10,000,000 的整数。")),
+            InputRequired(),
+            between(1, MAX_UNITS),
         ],
     )
 
 
-class ViewsForm(FlaskForm):
+class ViewsForm(Form):
     """How many watched, as the outside platform shows it."""
 
     views = IntegerField(
         _l("平台显示的观看数"),
-        [InputRequired(_l("填一个整数。")), NumberRange(0, MAX_VIEWS, _l("填 0 以上的整数。"))],
+        [InputRequired(), between(0, MAX_VIEWS)],
     )
 
 
-class ShareLinkForm(FlaskForm):
+class ShareLinkForm(Form):
     """A share link and its name."""
 
-    title_zh = StringField(_l("这个推广码叫什么"), [DataRequired(NEEDED), Length(max=80)])
+    title_zh = StringField(_l("这个推广码叫什么"), [DataRequired(), Length(max=80)])
     offer = SelectField(_l("直接打开哪一件"), [Optional()], validate_choice=False)

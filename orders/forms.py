@@ -6,7 +6,6 @@ from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
-from flask_wtf import FlaskForm
 from wtforms import (
     DateField,
     DateTimeLocalField,
@@ -15,15 +14,16 @@ from wtforms import (
     StringField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, Optional
 
 from kernel import clock
+from kernel.forms import Form, between
 from kernel.money import parse_yuan
 from kernel.quantity import MAX_UNITS
 from orders.actions.rounds import RoundPlan
 from orders.model import Round
 
-NEEDED = InputRequired(_l("这一项要填。"))
+NEEDED = InputRequired()
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"]
 
 
@@ -33,7 +33,7 @@ def moment(typed: datetime | None) -> datetime:
     return typed.replace(tzinfo=clock.SHANGHAI)
 
 
-class PlanForm(FlaskForm):
+class PlanForm(Form):
     """A round's words and dates."""
 
     title_zh = StringField(_l("名称"), [NEEDED, Length(max=80)])
@@ -45,7 +45,7 @@ class PlanForm(FlaskForm):
     harvest_to = DateField(_l("采收最后一天"), [NEEDED])
     handover_on = DateField(_l("交货日"), [NEEDED])
     handover_place = StringField(_l("交货地点"), [Optional(), Length(max=120)])
-    pay_within_h = IntegerField(_l("关单后几小时内付款"), [NEEDED, NumberRange(1, 720)], default=48)
+    pay_within_h = IntegerField(_l("关单后几小时内付款"), [NEEDED, between(1, 720)], default=48)
 
     def begin(self, planned: Round) -> None:
         """Fill in what the round has now."""
@@ -68,13 +68,13 @@ class PlanForm(FlaskForm):
         )
 
 
-class OfferForm(FlaskForm):
+class OfferForm(Form):
     """A lot that is put into a round."""
 
     lot = SelectField(lazy_pgettext("one", "批次"), [NEEDED], choices=[])
     price = StringField(_l("价格（元）"), [NEEDED])
-    quota = IntegerField(_l("这一期最多卖"), [Optional(), NumberRange(1, MAX_UNITS)])
-    limit_per_buyer = IntegerField(_l("每人限购"), [Optional(), NumberRange(1, MAX_UNITS)])
+    quota = IntegerField(_l("这一期最多卖"), [Optional(), between(1, MAX_UNITS)])
+    limit_per_buyer = IntegerField(_l("每人限购"), [Optional(), between(1, MAX_UNITS)])
 
     def validate_price(self, field: StringField) -> None:
         """Refuse what is no amount."""

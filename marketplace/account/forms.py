@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired, EqualTo, InputRequired, Length
 
+from kernel.forms import Form
 from kernel.text import cleaned
 
 
-class SignInForm(FlaskForm):
+class SignInForm(Form):
     """A login, a password, and the page to go on to."""
 
     login = StringField(_l("登录名"), validators=[InputRequired(_l("填登录名。")), Length(max=80)])
@@ -58,7 +58,7 @@ class RegisterForm(SignInForm):
     )
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(Form):
     """Another password, by whoever knows the present one."""
 
     present = PasswordField(

@@ -7,12 +7,12 @@ import secrets
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
-from flask_wtf import FlaskForm
 from wtforms import FieldList, HiddenField, IntegerField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, Regexp
 from wtforms.widgets import HiddenInput
 
+from kernel.forms import Form
 from kernel.text import PHONE, cleaned, plain
 from orders.model import PaymentMethod
 from orders.placing import MAX_LINES, Recipient
@@ -26,7 +26,7 @@ def _text(label: LazyString, most: int, missing: LazyString) -> StringField:
     return StringField(label, validators=rules, filters=[cleaned])
 
 
-class CheckoutForm(FlaskForm):
+class CheckoutForm(Form):
     """Where it goes and how it is paid.
 
     It carries what was shown (lines and total) and a key, so that sending it again, also after

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
+from kernel.forms import Form
 
-class SampleForm(FlaskForm):
+
+class SampleForm(Form):
     """One field of each kind."""
 
     weight = StringField(_l("实收多少斤"), validators=[InputRequired()])

@@ -6,12 +6,12 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 
 from kernel.access import allow, viewer
 from kernel.db import end_read
 from kernel.errors import Conflict, Invalid
+from kernel.forms import Form
 from kernel.settings import Settings
 from orders.model import Payment, PaymentMethod, PaymentState
 from orders.payments import checkout, gateway
@@ -22,7 +22,7 @@ from orders.payments.terms import is_payable
 blueprint = Blueprint("pay", __name__, template_folder="../templates")
 
 
-class ProofForm(FlaskForm):  # type: ignore[misc]  # the library has no types
+class ProofForm(Form):
     """The proof of a transfer: a photograph or a PDF of the bank's receipt."""
 
     file = FileField(_l("转账回单"), validators=[FileRequired(_l("选一个文件：照片或 PDF。"))])

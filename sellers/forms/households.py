@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
+from wtforms import DateField
 from wtforms.validators import InputRequired, Optional
 
+from kernel.forms import Form
 from sellers.actions import HouseholdFacts
-from sellers.forms.inputs import DayField, WholeField, YuanField, pick, text
+from sellers.forms.inputs import WholeField, YuanField, pick, text
 from sellers.model import HouseholdStatus
 from sellers.words import HOUSEHOLD_STATUSES, PLAN_KINDS
 
 
-class HouseholdForm(FlaskForm):
+class HouseholdForm(Form):
     """A household; personal fields that stay empty are kept as they are."""
 
     number = text(_l("户号"), 10, needed=_l("写上户号，如 017。"))
     status = pick(_l("类别"), HOUSEHOLD_STATUSES, validators=[InputRequired()])
     status_evidence = text(_l("认定依据"), 200)
-    status_until = DayField(_l("有效期到"), validators=[Optional()])
+    status_until = DateField(_l("有效期到"), validators=[Optional()])
     name = text(_l("户主姓名"), 40)
     phone = text(_l("电话"), 20)
     bank_account = text(_l("收款账号"), 40)
@@ -40,13 +41,13 @@ class HouseholdForm(FlaskForm):
         )
 
 
-class RevealForm(FlaskForm):
+class RevealForm(Form):
     """Why personal data is looked at."""
 
     reason = text(_l("为什么要看"), 200, needed=_l("写明为什么要看，会留下记录。"), anchor="why")
 
 
-class PlanForm(FlaskForm):
+class PlanForm(Form):
     """How income reaches households. A percent has two places, as yuan have: 1% is 100."""
 
     kind = pick(_l("方式"), PLAN_KINDS, validators=[InputRequired()])
@@ -54,4 +55,4 @@ class PlanForm(FlaskForm):
         _l("比例（百分之）"), validators=[InputRequired(_l("写百分之几，如 80。"))]
     )
     note_zh = text(_l("说明"), 200)
-    starts_on = DayField(_l("从哪天起"), validators=[Optional()])
+    starts_on = DateField(_l("从哪天起"), validators=[Optional()])

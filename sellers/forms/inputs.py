@@ -1,4 +1,4 @@
-"""Inputs that read what people type: yuan, whole numbers, days; and where refusals go."""
+"""Inputs that read what people type: yuan, whole numbers; and where refusals go."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateField, SelectField, StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, Optional
 
 from kernel.errors import Refusal
+from kernel.forms import Form
 from kernel.money import Money, parse_yuan
-from kernel.quantity import parse_units
+from kernel.quantity import MAX_UNITS, parse_units
 from kernel.text import cleaned
 from sellers.actions import Upload
 
@@ -74,25 +74,15 @@ class WholeField(StringField):
         self.data = None
         if valuelist and valuelist[0].strip():
             try:
-                self.data = parse_units(valuelist[0], least=self.least)
+                self.data = parse_units(valuelist[0], least=self.least, most=MAX_UNITS)
             except ValueError as problem:
-                raise ValueError(str(_WRONG_WHOLE) % {"least": self.least}) from problem
-
-
-class DayField(DateField):
-    """A day; the browser's own picker gives it."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Read what was picked."""
-        try:
-            super().process_formdata(valuelist)
-        except ValueError as problem:
-            raise ValueError(str(_WRONG_DAY)) from problem
+                raise ValueError(
+                    str(_WRONG_WHOLE) % {"least": self.least, "most": f"{MAX_UNITS:,}"}
+                ) from problem
 
 
 _WRONG_YUAN = _l("金额写成 59 或 59.50，最多两位小数。")
-_WRONG_WHOLE = _l("写整数，最少 %(least)s，不带单位。")
-_WRONG_DAY = _l("日期写成 2026-12-01 这样。")
+_WRONG_WHOLE = _l("填 %(least)s 到 %(most)s 的整数。")
 
 
 def text(
@@ -129,7 +119,7 @@ def upload_of(field: FileField) -> Upload | None:
     return Upload(sent.read(), sent.filename)
 
 
-def complain(form: FlaskForm, refusal: Refusal) -> None:
+def complain(form: Form, refusal: Refusal) -> None:
     """Put a refusal's words beside the inputs at fault, or above the form."""
     beside = {name: words for name, words in refusal.fields.items() if name in form}
     for name, words in beside.items():

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
+from wtforms import DateField
 from wtforms.validators import InputRequired, Optional, Regexp
 
+from kernel.forms import Form
 from kernel.text import PHONE, cleaned
 from sellers.actions import SellerFacts
-from sellers.forms.inputs import DayField, TextField, WholeField, long_text, pick, text
+from sellers.forms.inputs import TextField, WholeField, long_text, pick, text
 from sellers.model import SellerKind
 from sellers.words import CERTIFICATES, SELLER_KINDS
 
 _WRONG_PHONE = _l("电话不对。手机写 11 位，座机带区号，例如 13800000000 或 0751-8888888。")
 
 
-class SellerForm(FlaskForm):
+class SellerForm(Form):
     """What a seller says about itself."""
 
     kind = pick(_l("你们是"), SELLER_KINDS, validators=[InputRequired()])
@@ -56,17 +57,17 @@ class SellerForm(FlaskForm):
         )
 
 
-class CertificateForm(FlaskForm):
+class CertificateForm(Form):
     """A paper with its photograph."""
 
     kind = pick(_l("证书"), CERTIFICATES, validators=[InputRequired()])
     number = text(_l("证书编号"), 60, needed=_l("照着证书写编号。"))
     issued_by = text(_l("发证机关"), 120)
-    valid_until = DayField(_l("有效期到"), validators=[Optional()])
+    valid_until = DateField(_l("有效期到"), validators=[Optional()])
     file = FileField(_l("照片或 PDF"), validators=[InputRequired(_l("选一张照片或一份 PDF。"))])
 
 
-class ReturnForm(FlaskForm):
+class ReturnForm(Form):
     """Why papers are returned."""
 
     reason = long_text(_l("退回原因"), 300, needed=_l("写清楚要改什么，供货方会看到这句话。"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import BooleanField, StringField
+from wtforms import BooleanField, DateField, StringField
 from wtforms.validators import InputRequired, Optional
 
 from kernel import clock
+from kernel.forms import Form
 from sellers.actions import LotFacts, OfferTerms, ProductFacts
-from sellers.forms.inputs import DayField, WholeField, YuanField, pick, text
+from sellers.forms.inputs import WholeField, YuanField, pick, text
 from sellers.model import Category, LotMode
 from sellers.words import CATEGORIES, MODES
 
@@ -27,7 +27,7 @@ def last_day(closes_at: datetime | None) -> date | None:
     return clock.local(closes_at - timedelta(seconds=1)).date() if closes_at else None
 
 
-class ProductForm(FlaskForm):
+class ProductForm(Form):
     """What is grown, and what one sale unit of it is."""
 
     name_zh = text(_l("产品名称"), 60, needed=_l("写上产品名称，如 春橙。"))
@@ -58,14 +58,14 @@ class ProductForm(FlaskForm):
         )
 
 
-class LotForm(FlaskForm):
+class LotForm(Form):
     """How much there is."""
 
     idempotency_key = StringField()
     mode = pick(_l("现货还是预订"), MODES, validators=[InputRequired()])
     offered = WholeField(_l("数量"), validators=[InputRequired(_l("写有多少份，如 200。"))])
-    harvest_from = DayField(_l("采收开始"), validators=[Optional()])
-    harvest_to = DayField(_l("采收结束"), validators=[Optional()])
+    harvest_from = DateField(_l("采收开始"), validators=[Optional()])
+    harvest_to = DateField(_l("采收结束"), validators=[Optional()])
     code = text(_l("批次号"), 40)
 
     def lot(self) -> LotFacts:
@@ -79,16 +79,16 @@ class LotForm(FlaskForm):
         )
 
 
-class QuantityForm(FlaskForm):
+class QuantityForm(Form):
     """Another quantity for a lot; from the field also other days of harvest."""
 
     idempotency_key = StringField()
     offered = WholeField(_l("数量"), validators=[InputRequired(_l("写有多少份，如 200。"))])
-    harvest_from = DayField(_l("采收开始"), validators=[Optional()])
-    harvest_to = DayField(_l("采收结束"), validators=[Optional()])
+    harvest_from = DateField(_l("采收开始"), validators=[Optional()])
+    harvest_to = DateField(_l("采收结束"), validators=[Optional()])
 
 
-class OfferForm(FlaskForm):
+class OfferForm(Form):
     """At what price and up to how many a lot is on sale."""
 
     idempotency_key = StringField()
@@ -98,7 +98,7 @@ class OfferForm(FlaskForm):
     quota = WholeField(_l("最多卖多少份"), validators=[Optional()])
     limit_per_buyer = WholeField(_l("每人限购"), validators=[Optional()])
     broadcast_floor_fen = YuanField(_l("直播最低价（元）"), validators=[Optional()])
-    closes_at = DayField(_l("卖到哪天"), validators=[Optional()])
+    closes_at = DateField(_l("卖到哪天"), validators=[Optional()])
 
     def terms(self, closes_at: datetime | None = None) -> OfferTerms:
         """Return what was typed about the offer; the last day counts whole.
@@ -119,7 +119,7 @@ class StockForm(ProductForm, LotForm, OfferForm):
     """Product, lot and offer in one go."""
 
 
-class SpreadsheetForm(FlaskForm):
+class SpreadsheetForm(Form):
     """A filled-in template."""
 
     file = FileField(_l("填好的表格"), validators=[InputRequired(_l("选填好的 .xlsx 表格。"))])

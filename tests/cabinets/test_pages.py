@@ -166,7 +166,7 @@ def test_any_lot_can_be_found_for_a_slot_and_nothing_that_was_filled_in_is_lost(
     ("filled", "words"),
     [
         ({"units-1": "99"}, "货道放不下这么多"),
-        ({"units-1": "一"}, "写 0 以上的整数"),
+        ({"units-1": "一"}, "填 0 到 500 的整数"),
         ({"units-2": "1"}, "货道还没有选货"),
         ({}, "还没有填数量"),
     ],
