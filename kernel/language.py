@@ -5,10 +5,11 @@ Chinese comes first, English is complete.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import g
-from flask_babel import get_locale, ngettext
+from flask_babel import get_locale, get_translations
 
 # What sale units are called in English, alone and in the plural.
 UNITS_EN = {
@@ -25,6 +26,9 @@ UNITS_EN = {
     "份": ("portion", "portions"),
     "公斤": ("kg", "kg"),
 }
+
+_OPENING = re.compile(r"(Today|Tomorrow)(?=,|$)")
+"""With what an English date may begin, with a capital that it has at the start of a line only."""
 
 
 def reads_english() -> bool:
@@ -52,12 +56,28 @@ def count(number: int) -> str:
     return f"{number:,}".replace("-", "−")
 
 
+def inside(text: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` as they stand in the sentence `text`: 'closed today' and 'Today, 10:00'."""
+    if not reads_english():
+        return values
+    return {name: _small(value, text, name) for name, value in values.items()}
+
+
+def _small(value: Any, text: str, name: str) -> Any:
+    """Return what fills %(name)s, without the capital of a first word where it is not the first."""
+    opens = isinstance(value, str) and _OPENING.match(value)
+    if not opens or text.startswith(f"%({name})s"):
+        return value
+    return value[0].lower() + value[1:]
+
+
 def counted(text: str, number: int, **others: Any) -> str:
     """Return `text` with `number` in place of its %(n)s, in English in the form that it asks for.
 
     Chinese has one form for any number; the catalogue has the two English ones.
     """
-    return str(ngettext(text, text, number, n=count(number), **others))
+    words = str(get_translations().ngettext(text, text, number))
+    return words % {"n": count(number), **inside(words, others)}
 
 
 def unit(name: str, number: int = 1) -> str:

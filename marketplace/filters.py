@@ -5,6 +5,7 @@ Filters do not change values; they only say them. All times are shown in Asia/Sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -28,6 +29,11 @@ WEEKDAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS_EN = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+
+WORD_JOINER = "\N{WORD JOINER}"
+"""Has no width and lets no line end where it stands."""
+_BREAKS = re.compile(r"(?<=\d)(?=[年月日–])|(?<=[年月–])(?=\d)")
+_WITHIN = re.compile(r"(?<=\d) (?=[A-Z])|(?<=[a-z]) (?=\d{4})")
 
 UNITS_OF_WEIGHT = frozenset({"斤", "公斤"})
 UNITS_OF_ONE = frozenset({"个", "枚", "只"})
@@ -216,16 +222,27 @@ def _plain_place(name: str) -> str:
     return name[:-1] if len(name) > 2 and name[-1] in "省市区县" else name
 
 
+def whole(date_words: str) -> str:
+    """Return a date that stays in one line: between its figures and 月 or 日 no line ends."""
+    joined = _BREAKS.sub(WORD_JOINER, date_words)
+    return _WITHIN.sub("\N{NO-BREAK SPACE}", joined)
+
+
 def comma() -> str:
-    """Return what stands between two parts of one line: '，', in English ', '."""
+    """Return what stands between two parts of one line: '，', in English ' · '.
+
+    English parts may begin with a capital, and its dates have commas of their own.
+    """
     return str(_("，"))
 
 
 FILTERS: tuple[Callable[..., Any], ...] = (
-    yuan, fen_parts, wan, count, percent, weekday, day, full_day, short_day, clock_time, moment,
-    span_days, jin, jin_figure, kilograms, unit, of_unit, per_unit, net_weight, price_of, local,
-    region,
+    yuan, fen_parts, wan, count, percent, weekday, clock_time, jin, jin_figure, kilograms, unit,
+    of_unit, per_unit, net_weight, price_of, local, region,
 )  # fmt: skip
+
+DATES: tuple[Callable[..., str], ...] = (day, full_day, short_day, moment, span_days)
+"""A page gets them whole; a file and a chart as they are."""
 
 
 def _when_read(say: Callable[..., Any]) -> Callable[..., Any]:
@@ -241,10 +258,17 @@ def _when_read(say: Callable[..., Any]) -> Callable[..., Any]:
     return said
 
 
+def _whole(say: Callable[..., str]) -> Callable[..., str]:
+    """Return `say` with every date kept whole."""
+    return lambda *args: whole(say(*args))
+
+
 def register(app: Flask) -> None:
     """Give every filter, and the server's clock, to the templates of `app`."""
     for one in FILTERS:
         app.add_template_filter(_when_read(one), one.__name__)
+    for date_words in DATES:
+        app.add_template_filter(_when_read(_whole(date_words)), date_words.__name__)
     app.add_template_global(reads_english, "reads_english")
     app.add_template_global(comma, "comma")
     app.add_template_global(counted, "counted")

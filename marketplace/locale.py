@@ -11,6 +11,7 @@ from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 
+from kernel.language import inside
 from marketplace import rooms
 
 LANGUAGES = {"zh": "中文", "en": "English"}
@@ -52,7 +53,7 @@ def _remembering(say: Callable[..., str], page: Context) -> Callable[..., str]:
         if not context.autoescape:
             return str(words.gettext(one) % values)
         if values:
-            return say(page, one, **values)
+            return say(page, one, **inside(words.gettext(one), values))
         text = known.get((words, one))
         if text is None:
             text = say(page, one)

@@ -205,7 +205,34 @@ def test_parts_of_a_line_are_divided_as_the_reader_writes(application: Flask) ->
     with reading(application, "zh"):
         assert render_template_string(page) == "春橙，X1，X2"
     with reading(application, "en"):
-        assert render_template_string(page) == "春橙, X1, X2"
+        assert render_template_string(page) == "春橙 · X1 · X2"
+
+
+def test_no_line_ends_inside_a_date_on_a_page(application: Flask) -> None:
+    page = "{{ day|full_day }}; {{ day|span_days(later) }}; {{ day|span_days(last) }}"
+    dates = {"day": date(2027, 3, 4), "later": date(2027, 3, 6), "last": date(2027, 4, 2)}
+    for code, words in {
+        "zh": (
+            "2027|年|3|月|4|日 周四; 2027|年|3|月|4|–|6|日; 2027|年|3|月|4|日 – 2027|年|4|月|2|日"
+        ),
+        "en": "Thu 4_Mar_2027; 4|–|6_Mar_2027; 4_Mar_2027 – 2_Apr_2027",
+    }.items():
+        with reading(application, code):
+            shown = render_template_string(page, **dates)
+        assert shown.replace("\u2060", "|").replace("\u00a0", "_") == words
+
+
+def test_today_has_a_capital_only_where_it_begins(application: Flask) -> None:
+    page = (
+        "{{ at|moment }}. {{ _('计划 %(when)s 开播', when=at|moment) }}. "
+        "{{ _('%(day)s 起可以装', day=at|day) }}. "
+        "{{ counted('结算 %(t)s，%(n)s 行', 2, t=at|moment) }}"
+    )
+    with reading(application, "en"):
+        assert render_template_string(page, at=NOW) == (
+            "Today, 10:00. Planned for today, 10:00. Can be packed from today. "
+            "Settled today, 10:00, 2 lines"
+        )
 
 
 def test_a_filter_of_a_constant_still_follows_the_reader(application: Flask) -> None:
