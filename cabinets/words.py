@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
 from cabinets.queries import CabinetState
+from kernel.language import counted
 
 SILENT_AFTER = timedelta(minutes=30)
 """A cabinet that is not heard for so long may be off or without a network."""
@@ -60,13 +61,13 @@ def alarms(state: CabinetState, at: datetime) -> list[Alarm]:
     if state.temperature_tenths is not None and state.temperature_tenths > TOO_WARM_TENTHS:
         found.append(Alarm("wrong", _("温度偏高"), "temperature"))
     if state.conflicts:
-        found.append(Alarm("wrong", _("%(n)s 条上报矛盾", n=state.conflicts), "alert-triangle"))
+        found.append(Alarm("wrong", counted("%(n)s 条上报矛盾", state.conflicts), "alert-triangle"))
     if state.open_differences:
         found.append(
-            Alarm("wrong", _("%(n)s 处差异待说明", n=state.open_differences), "alert-triangle")
+            Alarm("wrong", counted("%(n)s 处差异待说明", state.open_differences), "alert-triangle")
         )
     if state.missing:
-        found.append(Alarm("field", _("缺 %(n)s 条上报", n=state.missing), "hourglass"))
+        found.append(Alarm("field", counted("缺 %(n)s 条上报", state.missing), "hourglass"))
     if state.empty:
-        found.append(Alarm("field", _("%(n)s 个货道空着", n=state.empty), "package"))
+        found.append(Alarm("field", counted("%(n)s 个货道空着", state.empty), "package"))
     return found

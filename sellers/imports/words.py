@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from kernel.language import count
 from sellers.model import Category, LotMode
 
 K = TypeVar("K")
@@ -178,4 +179,7 @@ FAULTS: dict[str, LazyString] = {
 def say(fault: dict[str, Any]) -> str:
     """Return what is wrong with a cell and what to write instead."""
     words: Any = FAULTS[str(fault["fault"])]
-    return str(words) % {str(k): v for k, v in dict(fault.get("with", {})).items()}
+    values = dict(fault.get("with", {}))
+    if fault["fault"] == "whole":
+        values.update({bound: count(values[bound]) for bound in ("least", "most")})
+    return str(words) % values

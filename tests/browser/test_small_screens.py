@@ -107,3 +107,25 @@ def test_a_phone_in_english_shows_every_amount_of_a_table(
         "(one) => one.parentElement.scrollWidth - one.parentElement.clientWidth"
     )
     assert hidden <= 0
+
+
+@pytest.mark.parametrize("kinds", ["twwr", "twwwrr", "trr", "trrr", "twrrwr", "trrrrr", "twrrr"])
+def test_no_figure_of_a_stacked_row_stands_beside_an_empty_half(
+    live: Live, chromium: Browser, watch: Watch, kinds: str
+) -> None:
+    """`t` heads the row, `w` is a cell of words, `r` a figure."""
+    page = open_page(chromium, live.url, PHONE, watch)
+    page.goto("/parts")
+    row = page.locator(".ledger.stack tbody tr").first
+    row.evaluate(
+        """(row, kinds) => { row.innerHTML = [...kinds].map((kind) => kind === 't'
+        ? '<th scope="row">1</th>' : `<td data-k="k" class="${kind}">1</td>`).join(''); }""",
+        kinds,
+    )
+    ends = row.evaluate(
+        """(row) => { const ends = {}, end = row.getBoundingClientRect().right;
+        for (const one of row.cells) { const box = one.getBoundingClientRect();
+          ends[box.top] = Math.max(ends[box.top] || 0, box.right); }
+        return Object.values(ends).map((right) => Math.round(end - right)); }"""
+    )
+    assert set(ends) == {0}, kinds

@@ -339,6 +339,11 @@ def test_every_fault_has_words() -> None:
     assert all(say({"fault": fault, "with": fills}) for fault in FAULTS)
 
 
+def test_a_number_out_of_range_is_told_its_range_with_commas() -> None:
+    fault = {"fault": "whole", "with": {"least": 1, "most": 10_000_000, "example": 5000}}
+    assert say(fault) == "要写 1 到 10,000,000 的整数，不带单位，如 5000。"
+
+
 def test_a_day_beyond_the_calendar_is_named() -> None:
     heading = next(column.heading for column in COLUMNS if column.key == "closes_on")
     assert faults_of(**{heading: "9999-12-31"}) == [("卖到哪天", "years")]
