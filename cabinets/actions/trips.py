@@ -224,7 +224,7 @@ def _check_count(slot: Slot, line: CountLine, expected: int) -> None:
         )
     if line.expected != expected:
         raise Conflict(
-            _l("数的时候有人买走了。按新的数再核对一次。"),
+            _l("数的时候，应有的数变了。按新的数再核对一次。"),
             code="stock_moved",
             slot=slot.number,
             expected=expected,

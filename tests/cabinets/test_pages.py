@@ -221,6 +221,24 @@ def test_a_return_and_a_count_change_what_is_expected(operator: Viewer, at_work:
     assert_laws_hold()
 
 
+def test_a_count_of_an_old_page_is_refused_without_saying_that_somebody_bought(
+    operator: Viewer, at_work: Visitor
+) -> None:
+    stocked(operator, 5)
+    path = "/operator/cabinets/one-1/count"
+    old = {"counted-1": "4", "expected-1": "4", "reason-1": "damaged"}
+    answer = at_work.send(path, **old, idempotency_key=key_on(at_work, path))
+    assert "数的时候，应有的数变了。" in answer.get_data(as_text=True)
+    assert expected() == [5, 0, 0]
+
+
+def test_numbers_in_a_row_are_joined_as_the_reader_writes(
+    operator: Viewer, at_work: Visitor
+) -> None:
+    stocked(operator, 1)
+    assert "货道号：2、3" in at_work.page("/operator/cabinets/one-1")
+
+
 def test_differences_gaps_and_conflicts_are_shown_and_explained(
     operator: Viewer, at_work: Visitor
 ) -> None:
