@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from cabinets.actions.reports import MAX_REPORTS
 from cabinets.actions.sites import MAX_CAPACITY, MAX_SLOTS
 from cabinets.actions.trips import REASONS
+from kernel.fields import In
 from kernel.money import MAX_FEN
 
 KINDS = ("sale", "door", "heartbeat", "restock_seen", "temperature")
@@ -24,12 +25,7 @@ NEEDS = {
 MAX_SEQUENCE = 2**53
 
 
-class _In(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class ReportIn(_In):
+class ReportIn(In):
     """One event. `at` is the device's own time and is only kept, never believed.
 
     A sale is of the goods whose `restock_seen` has the last number before its own. `tenths` is
@@ -51,7 +47,7 @@ class ReportIn(_In):
                 raise ValidationError("Missing data for required field.", name)
 
 
-class ReportsIn(_In):
+class ReportsIn(In):
     """A batch of reports, in any order."""
 
     events = fields.List(
@@ -90,7 +86,7 @@ def _units(least: int = 1) -> fields.Integer:
     return fields.Integer(required=True, strict=True, validate=validate.Range(least, MAX_CAPACITY))
 
 
-class TripLineIn(_In):
+class TripLineIn(In):
     """Units put into a slot; with `lot_id` and `price_fen` the slot sells that lot from now."""
 
     slot = _slot()
@@ -104,7 +100,7 @@ class TripLineIn(_In):
             raise ValidationError("A lot and its price come together.", "lot_id")
 
 
-class TripIn(_In):
+class TripIn(In):
     """A restock trip to one cabinet."""
 
     lines = fields.List(
@@ -112,14 +108,14 @@ class TripIn(_In):
     )
 
 
-class ReturnLineIn(_In):
+class ReturnLineIn(In):
     """Units taken back to their lot."""
 
     slot = _slot()
     units = _units()
 
 
-class ReturnIn(_In):
+class ReturnIn(In):
     """What was taken out of one cabinet and goes back to its lots."""
 
     lines = fields.List(
@@ -127,7 +123,7 @@ class ReturnIn(_In):
     )
 
 
-class CountLineIn(_In):
+class CountLineIn(In):
     """What was counted beside what was expected, and why they differ."""
 
     slot = _slot()
@@ -138,7 +134,7 @@ class CountLineIn(_In):
     reason = fields.String(load_default="", validate=validate.OneOf(("", *REASONS)))
 
 
-class CountIn(_In):
+class CountIn(In):
     """A stock-take."""
 
     lines = fields.List(
@@ -190,7 +186,7 @@ class SiteOut(Schema):
     cabinets = fields.List(fields.Nested(CabinetOut))
 
 
-class SitesQuery(_In):
+class SitesQuery(In):
     """Which page of the list."""
 
     cursor = fields.String(load_default=None)
@@ -234,7 +230,7 @@ class OperatedOut(Schema):
     missing = fields.List(fields.Nested(GapOut))
 
 
-class ExplainIn(_In):
+class ExplainIn(In):
     """Why a difference came about."""
 
     explanation = fields.String(required=True, validate=validate.Length(1, 200))

@@ -1,12 +1,22 @@
-"""Text in JSON bodies: cleaned before it is judged, so that blanks alone are nothing."""
+"""What comes in as JSON: nothing unknown, and text that is cleaned before it is judged."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.text import cleaned, plain
+
+MAYBE_TEXT = {"type": ["string", "null"]}
+"""What the document says of a text that a function makes."""
+
+
+class In(Schema):
+    """A body or a query: a field that nobody knows is refused, for it may be a slip."""
+
+    class Meta:
+        unknown = RAISE
 
 
 class Text(fields.String):
@@ -26,3 +36,8 @@ class PlainText(fields.String):
 def needed_text(most: int) -> Text:
     """Return text that has to say something, in at most `most` characters."""
     return Text(required=True, validate=validate.Length(1, most), metadata={"pattern": r"\S"})
+
+
+def maybe_text(most: int) -> Text:
+    """Return text of at most `most` characters that may be empty or left out."""
+    return Text(load_default="", validate=validate.Length(0, most))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
 from livestream.actions import MAX_ROOM_LENGTH, MAX_ROOMS, MAX_VIEWS
 from livestream.model import BroadcastKind
 
 
-class _In(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class PlanIn(_In):
+class PlanIn(In):
     """A broadcast to plan; times are RFC 3339 with a zone."""
 
     title_zh = fields.String(required=True, validate=validate.Length(1, 80))
@@ -54,7 +50,7 @@ class BroadcastOut(Schema):
     outside_rooms = fields.Pluck(OutsideRoomOut, "room", many=True)
 
 
-class PinIn(_In):
+class PinIn(In):
     """A lot to sell in a broadcast."""
 
     lot_id = fields.String(required=True, validate=validate.Length(1, 16))
@@ -71,7 +67,7 @@ class PinOut(Schema):
     offer_id = fields.String()
 
 
-class PinQuotaIn(_In):
+class PinQuotaIn(In):
     """How many units more of what is pinned."""
 
     units = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNITS))
@@ -90,7 +86,7 @@ class NextOut(Schema):
     offer_id = fields.String(allow_none=True)
 
 
-class ShareLinkIn(_In):
+class ShareLinkIn(In):
     """A link to share: to one offer, or to the whole shop."""
 
     title_zh = fields.String(required=True, validate=validate.Length(1, 80))
@@ -107,7 +103,7 @@ class ShareLinkOut(Schema):
     path = fields.String()
 
 
-class ViewsIn(_In):
+class ViewsIn(In):
     """What an outside platform shows."""
 
     views = fields.Integer(required=True, strict=True, validate=validate.Range(0, MAX_VIEWS))

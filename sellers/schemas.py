@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from flask_smorest.fields import Upload
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
-from kernel.crypt import mask, mask_phone
-from kernel.fields import Text, needed_text
+from kernel.fields import MAYBE_TEXT, In, maybe_text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from kernel.text import PHONE
-from sellers.actions.households import MAX_WEIGHT, PLAN_KINDS
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.model import (
     Category,
     Certificate,
     CertificateState,
-    HouseholdStatus,
     ImportState,
     LotMode,
     Place,
@@ -25,14 +22,6 @@ from sellers.model import (
     SellerState,
 )
 from sellers.words import CERTIFICATES
-
-MAYBE_TEXT = {"type": ["string", "null"]}
-"""What the document says of a text that a function makes."""
-
-
-class _In(Schema):
-    class Meta:
-        unknown = RAISE
 
 
 def _file_path(paper: Certificate) -> str | None:
@@ -43,12 +32,6 @@ def _photo_path(product: Product) -> str | None:
     return f"/photos/{product.photo.public_id}" if product.photo else None
 
 
-def _text(most: int, *, needed: bool = False) -> fields.String:
-    if needed:
-        return needed_text(most)
-    return Text(load_default="", validate=validate.Length(0, most))
-
-
 def _units(*, needed: bool = False) -> fields.Integer:
     rule = validate.Range(1, MAX_UNITS)
     if needed:
@@ -56,23 +39,23 @@ def _units(*, needed: bool = False) -> fields.Integer:
     return fields.Integer(load_default=None, allow_none=True, strict=True, validate=rule)
 
 
-class OwnSellerIn(_In):
+class OwnSellerIn(In):
     """What a seller says about itself."""
 
     kind = fields.Enum(SellerKind, by_value=True, required=True)
-    name_zh = _text(60, needed=True)
-    name_en = _text(120)
-    province = _text(20, needed=True)
-    city = _text(20, needed=True)
-    county = _text(20, needed=True)
-    township = _text(20)
-    village = _text(20)
+    name_zh = needed_text(60)
+    name_en = maybe_text(120)
+    province = needed_text(20)
+    city = needed_text(20)
+    county = needed_text(20)
+    township = maybe_text(20)
+    village = maybe_text(20)
     contact_phone = fields.String(load_default=None, validate=validate.Regexp(PHONE))
     bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
     households_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
     registered_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
-    story_zh = _text(600)
-    story_en = _text(1200)
+    story_zh = maybe_text(600)
+    story_en = maybe_text(1200)
 
 
 class RegisteredSellerOut(Schema):
@@ -91,7 +74,7 @@ class RegisteredSellerOut(Schema):
     bank_waits = fields.Boolean()
 
 
-class OwnPageIn(_In):
+class OwnPageIn(In):
     """Where a list goes on."""
 
     cursor = fields.String(load_default=None)
@@ -110,22 +93,22 @@ class RegisteredSellersOut(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class OwnCertificateIn(_In):
+class OwnCertificateIn(In):
     """The words of a certificate; its file comes beside them."""
 
     kind = fields.String(required=True, validate=validate.OneOf(list(CERTIFICATES)))
-    number = _text(60, needed=True)
-    issued_by = _text(120)
+    number = needed_text(60)
+    issued_by = maybe_text(120)
     valid_until = fields.Date(load_default=None)
 
 
-class FileIn(_In):
+class FileIn(In):
     """One file of a multipart form."""
 
     file = Upload(required=True)
 
 
-class PhotoIn(_In):
+class PhotoIn(In):
     """A photograph in a multipart form: JPG, PNG or WebP."""
 
     photo = Upload(required=True)
@@ -181,28 +164,28 @@ class DossierOut(RegisteredSellerOut):
     certificates = fields.List(fields.Nested(OwnCertificateOut))
 
 
-class BankSeenIn(_In):
+class BankSeenIn(In):
     """Since when the bank account stood that staff looked at."""
 
     bank_changed_at = fields.AwareDateTime(required=True)
 
 
-class SellerReturnIn(_In):
+class SellerReturnIn(In):
     """Why papers are returned."""
 
-    reason = _text(300, needed=True)
+    reason = needed_text(300)
 
 
-class OwnProductIn(_In):
+class OwnProductIn(In):
     """What is grown, and what one sale unit of it is."""
 
-    name_zh = _text(60, needed=True)
-    name_en = _text(120)
+    name_zh = needed_text(60)
+    name_en = maybe_text(120)
     category = fields.Enum(Category, by_value=True, required=True)
-    variety = _text(60)
-    grade = _text(30)
-    keeping = _text(120)
-    unit_name = _text(8, needed=True)
+    variety = maybe_text(60)
+    grade = maybe_text(30)
+    keeping = maybe_text(120)
+    unit_name = needed_text(8)
     unit_g = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNIT_G))
     case_units = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, MAX_UNITS))
     weighed = fields.Boolean(load_default=False)
@@ -234,7 +217,7 @@ class OwnProductsOut(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class OwnLotIn(_In):
+class OwnLotIn(In):
     """How much there is of a product."""
 
     product_id = fields.String(required=True, validate=validate.Length(1, 16))
@@ -242,10 +225,10 @@ class OwnLotIn(_In):
     offered = _units(needed=True)
     harvest_from = fields.Date(load_default=None)
     harvest_to = fields.Date(load_default=None)
-    code = _text(40)
+    code = maybe_text(40)
 
 
-class OwnLotChangeIn(_In):
+class OwnLotChangeIn(In):
     """Another quantity, and other days of harvest."""
 
     offered = _units(needed=True)
@@ -272,7 +255,7 @@ class OwnLotsOut(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class OwnOfferTermsIn(_In):
+class OwnOfferTermsIn(In):
     """At what price and up to how many, and how low a broadcast may go (null: not below it)."""
 
     price_fen = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_FEN))
@@ -308,95 +291,6 @@ class OwnOffersOut(Schema):
     """A page of offers."""
 
     items = fields.List(fields.Nested(OwnOfferOut))
-    next_cursor = fields.String(allow_none=True)
-
-
-class HouseholdIn(_In):
-    """What is known of a household; its status needs evidence unless it is ordinary."""
-
-    number = _text(10, needed=True)
-    status = fields.Enum(HouseholdStatus, by_value=True, required=True)
-    status_evidence = _text(200)
-    status_until = fields.Date(load_default=None)
-    share_weight = fields.Integer(
-        load_default=1, strict=True, validate=validate.Range(1, MAX_WEIGHT)
-    )
-    name = fields.String(load_default=None, validate=validate.Length(1, 40))
-    phone = fields.String(load_default=None, validate=validate.Length(1, 20))
-    bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
-    steward_login = _text(80)
-
-
-class HouseholdOut(Schema):
-    """A household with its personal data masked; the account never leaves unasked."""
-
-    id = fields.String(attribute="public_id")
-    seller_id = fields.String(attribute="seller.organisation.public_id")
-    number = fields.String()
-    status = fields.Enum(HouseholdStatus, by_value=True)
-    status_evidence = fields.String()
-    status_until = fields.Date(allow_none=True)
-    share_weight = fields.Integer()
-    name_masked = fields.Function(lambda one: mask(one.name), metadata={"type": "string"})
-    phone_masked = fields.Function(lambda one: mask_phone(one.phone), metadata={"type": "string"})
-
-
-class HouseholdDetailOut(HouseholdOut):
-    """One household; the logins of its steward and of who reviewed its status may be null."""
-
-    steward_login = fields.Function(
-        lambda one: one.steward and one.steward.login, metadata=MAYBE_TEXT
-    )
-    status_reviewer_login = fields.Function(
-        lambda one: one.status_reviewer and one.status_reviewer.login, metadata=MAYBE_TEXT
-    )
-
-
-class HouseholdsOut(Schema):
-    """A page of households."""
-
-    items = fields.List(fields.Nested(HouseholdOut))
-    next_cursor = fields.String(allow_none=True)
-
-
-class RevealIn(_In):
-    """Why personal data is looked at."""
-
-    reason = _text(200, needed=True)
-
-
-class RevealedOut(Schema):
-    """Personal data of one household."""
-
-    name = fields.String()
-    phone = fields.String()
-    bank_account = fields.String()
-
-
-class BenefitPlanIn(_In):
-    """How income reaches households: `basis_points` are hundredths of a percent."""
-
-    kind = fields.String(required=True, validate=validate.OneOf(list(PLAN_KINDS)))
-    basis_points = fields.Integer(required=True, strict=True, validate=validate.Range(1, 10_000))
-    note_zh = _text(200)
-    note_en = _text(200)
-    starts_on = fields.Date(load_default=None)
-
-
-class BenefitPlanOut(Schema):
-    """How income reaches households from a day on."""
-
-    kind = fields.String()
-    basis_points = fields.Integer()
-    note_zh = fields.String()
-    note_en = fields.String()
-    starts_on = fields.Date()
-
-
-class BenefitPlansOut(Schema):
-    """A seller's benefit plans."""
-
-    items = fields.List(fields.Nested(BenefitPlanOut))
     next_cursor = fields.String(allow_none=True)
 
 

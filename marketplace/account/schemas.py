@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
+
+from kernel.fields import In
 
 
-class TokenIn(Schema):
+class TokenIn(In):
     """Who signs in."""
-
-    class Meta:
-        unknown = RAISE
 
     login = fields.String(required=True, validate=validate.Length(1, 80))
     password = fields.String(required=True, load_only=True, validate=validate.Length(1, 200))

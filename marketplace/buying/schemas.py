@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from kernel.fields import PlainText, needed_text
+from kernel.fields import In, PlainText, needed_text
 from kernel.quantity import MAX_UNITS
 from kernel.text import PHONE
 from orders.model import OrderState, PaymentMethod
 from orders.placing import MAX_LINES
 
 
-class OrderLineIn(Schema):
+class OrderLineIn(In):
     """How many whole sale units of an offer."""
-
-    class Meta:
-        unknown = RAISE
 
     offer_id = fields.String(required=True, validate=validate.Length(1, 16))
     quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_UNITS))
 
 
-class RecipientIn(Schema):
+class RecipientIn(In):
     """Where goods go. Kept encrypted."""
-
-    class Meta:
-        unknown = RAISE
 
     name = needed_text(40)
     phone = PlainText(required=True, validate=validate.Regexp(PHONE))
@@ -35,11 +29,8 @@ class RecipientIn(Schema):
     address = needed_text(120)
 
 
-class OrderIn(Schema):
+class OrderIn(In):
     """An order. `touch` is a code that this visitor came through; alone it proves nothing."""
-
-    class Meta:
-        unknown = RAISE
 
     lines = fields.List(
         fields.Nested(OrderLineIn), required=True, validate=validate.Length(1, MAX_LINES)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.quantity import UNITS_TOGETHER
 from marketplace.report.periods import NAMES
 
 
-class ReportQuery(Schema):
+class ReportQuery(In):
     """The period: own dates (both counted, in Shanghai), or a name; three months otherwise."""
-
-    class Meta:
-        unknown = RAISE
 
     first = fields.Date(data_key="from", load_default=None)
     last = fields.Date(data_key="to", load_default=None)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.money import MAX_FEN
 from sellers.model import Category, LotMode
 from sellers.queries import MAX_PAGE_SIZE, PAGE_SIZE, Card, OfferFacts
 
 
-class ShelfQuery(Schema):
+class ShelfQuery(In):
     """What the list is narrowed to."""
-
-    class Meta:
-        unknown = RAISE
 
     q = fields.String(load_default="", validate=validate.Length(max=60))
     category = fields.Enum(Category, by_value=True, load_default=None)

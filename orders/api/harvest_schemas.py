@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.quantity import MAX_UNITS, MAX_WEIGHT_G, UNITS_TOGETHER
 from orders.allocation import POLICIES
 
@@ -11,21 +12,14 @@ UNITS = validate.Range(min=0, max=MAX_UNITS)
 WEIGHT_G = validate.Range(min=0, max=MAX_WEIGHT_G)
 
 
-class _In(Schema):
-    """Input: unknown fields are refused."""
-
-    class Meta:
-        unknown = RAISE
-
-
-class QuotaIn(_In):
+class QuotaIn(In):
     """One household's share."""
 
     household_id = fields.String(required=True)
     quantity = fields.Integer(required=True, strict=True, validate=UNITS)
 
 
-class SplitIn(_In):
+class SplitIn(In):
     """The whole item, split among households."""
 
     quotas = fields.List(
@@ -33,13 +27,13 @@ class SplitIn(_In):
     )
 
 
-class AnswerIn(_In):
+class AnswerIn(In):
     """A household's answer."""
 
     accept = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
-class OwnYieldIn(_In):
+class OwnYieldIn(In):
     """What a household harvested, in whole sale units, with its weight if it was weighed."""
 
     quantity = fields.Integer(required=True, strict=True, validate=UNITS)
@@ -53,19 +47,19 @@ class YieldIn(OwnYieldIn):
     household_id = fields.String(allow_none=True, load_default=None)
 
 
-class WithdrawIn(_In):
+class WithdrawIn(In):
     """Whose entry is taken back; `household_id` null: the seller's as a whole."""
 
     household_id = fields.String(allow_none=True, load_default=None)
 
 
-class AllocationIn(_In):
+class AllocationIn(In):
     """By which policy."""
 
     policy = fields.String(load_default="pro_rata", validate=validate.OneOf(list(POLICIES)))
 
 
-class PackIn(_In):
+class PackIn(In):
     """What to pack: a group order, or one order by its number."""
 
     group_order_id = fields.String(load_default=None)
@@ -73,27 +67,27 @@ class PackIn(_In):
     seller_id = fields.String(load_default=None)
 
 
-class SendIn(_In):
+class SendIn(In):
     """Who carries it."""
 
     carrier = fields.String(required=True, validate=validate.Length(min=1, max=40))
     waybill = fields.String(load_default="", validate=validate.Length(max=60))
 
 
-class SignIn(_In):
+class SignIn(In):
     """A signature as SVG path data."""
 
     signature = fields.String(required=True, validate=validate.Length(max=20_000))
 
 
-class SettleIn(_In):
+class SettleIn(In):
     """Whose statement; `round_id` null: for what was sold outside of rounds."""
 
     seller_id = fields.String(required=True)
     round_id = fields.String(allow_none=True, load_default=None)
 
 
-class PayOutIn(_In):
+class PayOutIn(In):
     """The bank's reference of the transfer, and what a second person should look at."""
 
     reference = fields.String(required=True, validate=validate.Length(min=3, max=80))
@@ -104,7 +98,7 @@ class PayoutReturnIn(PayOutIn):
     """The bank's reference of what came back, and what the bank says: the seller reads both."""
 
 
-class TurnDownIn(_In):
+class TurnDownIn(In):
     """Why a payout or a return is declined, or taken back."""
 
     answer = fields.String(required=True, validate=validate.Length(min=2, max=200))

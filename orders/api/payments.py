@@ -11,6 +11,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.access import allow, found, viewer
 from kernel.errors import Invalid
+from kernel.fields import In
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from orders.api.pages import PageIn
@@ -76,11 +77,8 @@ class RefundsOut(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class ReceivedIn(Schema):
+class ReceivedIn(In):
     """What the bank statement says."""
-
-    class Meta:
-        unknown = RAISE
 
     received_fen = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
 
@@ -99,11 +97,8 @@ class OwedOut(Schema):
     state = fields.String()
 
 
-class RepaidIn(Schema):
+class RepaidIn(In):
     """The bank's number of the transfer to the buyer."""
-
-    class Meta:
-        unknown = RAISE
 
     reference = fields.String(required=True, validate=validate.Length(min=1, max=80))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from orders.actions.rounds import MAX_PAY_WITHIN_H
@@ -12,12 +13,7 @@ from orders.api.rounds_schemas import RoundOut
 UNITS = validate.Range(min=1, max=MAX_UNITS)
 
 
-class _In(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class RoundPlanIn(_In):
+class RoundPlanIn(In):
     """Everything about a round; times are RFC 3339 with a zone."""
 
     title_zh = fields.String(required=True, validate=validate.Length(max=80))
@@ -34,7 +30,7 @@ class RoundPlanIn(_In):
     )
 
 
-class RoundOfferIn(_In):
+class RoundOfferIn(In):
     """A lot to put into the round. `quota` null: as much as the lot has."""
 
     lot_id = fields.String(required=True, validate=validate.Length(max=16))
@@ -45,7 +41,7 @@ class RoundOfferIn(_In):
     )
 
 
-class LegIn(_In):
+class LegIn(In):
     """A seller's own cut-off; null: the round's."""
 
     cutoff_at = fields.AwareDateTime(required=True, allow_none=True)

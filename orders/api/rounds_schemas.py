@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
+from kernel.fields import In
 from kernel.quantity import MAX_UNITS
 from orders.model import PayMode
 
 
-class _In(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-class OpenIn(_In):
+class OpenIn(In):
     """How a group order is opened. `unit_id` is needed by a coordinator of several units."""
 
     pay_mode = fields.Enum(PayMode, by_value=True, required=True)
     unit_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=16))
 
 
-class NeedIn(_In):
+class NeedIn(In):
     """One offer of the round in whole sale units."""
 
     offer_id = fields.String(required=True, validate=validate.Length(max=16))
@@ -29,13 +25,13 @@ class NeedIn(_In):
     )
 
 
-class NeedsIn(_In):
+class NeedsIn(In):
     """Everything that the member needs; an empty list cancels."""
 
     needs = fields.List(fields.Nested(NeedIn), required=True, validate=validate.Length(max=50))
 
 
-class JoinIn(_In):
+class JoinIn(In):
     """Who joins: a staff number and a department, no name."""
 
     staff_number = fields.String(required=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from kernel.access import allow, found, viewer
+from kernel.fields import In
 from kernel.identity import Role
 from orders.actions.members import set_staff_list
 from orders.model import BuyingUnit
@@ -33,11 +34,8 @@ class UnitsOut(Schema):
     next_cursor = fields.String(allow_none=True)
 
 
-class StaffIn(Schema):
+class StaffIn(In):
     """Somebody of the unit, by number."""
-
-    class Meta:
-        unknown = RAISE
 
     staff_number = fields.String(required=True, validate=validate.Regexp(r"^[0-9A-Za-z-]{1,10}$"))
     department = fields.String(
@@ -45,11 +43,8 @@ class StaffIn(Schema):
     )
 
 
-class StaffListIn(Schema):
+class StaffListIn(In):
     """The whole list, in place of what there was."""
-
-    class Meta:
-        unknown = RAISE
 
     staff = fields.List(
         fields.Nested(StaffIn), required=True, validate=validate.Length(max=MAX_STAFF)

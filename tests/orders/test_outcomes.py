@@ -108,7 +108,7 @@ def test_the_coordinator_reads_who_has_not_paid_and_that_the_link_is_closed(app:
     assert "办公室0000" not in words
     share = coordinator.page(f"/unit/orders/{closed.group_order.public_id}/share")
     assert "登记已经截止" in share
-    assert "qr" not in share
+    assert "/qr.svg" not in share
     assert "就能登记" not in share
 
 
@@ -119,7 +119,7 @@ def test_an_orders_history_is_told_in_the_readers_language(app: Flask) -> None:
     number, kept, units = order.number, line.allocation_facts, line.allocated
     member = Visitor(app, app.response_class)
     member.enter(db.session.get_one(Account, order.account_id).login)
-    told = {"en": rf"60 \S+ ordered, {units} \S+ allocated", "zh": r"订了 60 \S+，分到"}
+    told = {"en": rf"60 \S+ ordered · {units} \S+ allocated", "zh": r"订了 60 \S+，分到"}
     for language, words in told.items():
         page = member.get(f"/orders/{number}", headers={"Accept-Language": language}).text
         assert re.search(words, re.sub(r"<[^>]+>", "", page)), language

@@ -16,6 +16,7 @@ from kernel.db import db
 from kernel.identity import Account, Organisation, Role
 from kernel.ledger import AccountKind, balance
 from kernel.tokens import issue_token
+from marketplace import filters
 from orders import books
 from orders.model import Consignment, Order, OrderEvent, OrderState, Payment
 from orders.payments.actions import Captured, record_capture
@@ -257,7 +258,7 @@ def test_goods_in_the_field_are_packed_from_the_first_day_of_their_harvest_on(
     day = db.session.get_one(type(lot), lot.id).harvest_from
     assert day is not None
     words = re.sub(r"<[^>]+>|\s", "", page.page("/seller/consignments"))
-    assert f"订单{number}生姜2箱{day.month}月{day.day}日" in words
+    assert f"订单{number}生姜2箱{filters.whole(f'{day.month}月{day.day}日')}" in words
     assert "起可以装" in words
     assert "可以装了" not in words
     assert clerk.ask("GET", "/packing")[1]["items"] == []
