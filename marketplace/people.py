@@ -41,6 +41,7 @@ PLACES: Mapping[Role, OrganisationKind] = {
     Role.COORDINATOR: OrganisationKind.BUYING_UNIT,
     Role.OFFICIAL: OrganisationKind.BUYING_UNIT,
     Role.CLERK: OrganisationKind.SELLER,
+    Role.STEWARD: OrganisationKind.SELLER,
 }
 """The roles that are given here, and in what kind of organisation each is held."""
 _ROLE = click.Choice([role.value for role in PLACES])

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from kernel import clock
 from kernel.audit import AuditEntry
 from kernel.db import db
-from kernel.identity import Organisation, OrganisationKind
+from kernel.identity import Organisation, OrganisationKind, Role
 from kernel.money import Money
+from marketplace.people import PLACES
 from orders.actions.group_orders import set_needs
 from orders.queries.targets import target
 from tests import builders
@@ -62,6 +63,17 @@ def test_an_empty_shop_gets_its_staff_a_unit_and_a_coordinator(
     kept = target(unit_id, clock.now())
     assert kept is not None
     assert kept.goal == Money(640_000_00).percent(1500)
+
+
+def test_a_steward_is_let_in_for_a_sellers_households(shop: Flask, visitor: Visitor) -> None:
+    registered(visitor, "village-1")
+    assert visitor.get("/field").status_code == 403
+    done(shop, "account", "grant", "village-1", "steward", builders.seller().organisation.code)
+    assert visitor.get("/field").status_code == 200
+
+
+def test_every_role_that_somebody_holds_can_be_given() -> None:
+    assert set(Role) - set(PLACES) == {Role.VISITOR, Role.CONSUMER, Role.DEVICE}
 
 
 def test_a_role_that_is_ended_is_over_at_once_and_can_be_given_again(
