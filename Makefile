@@ -68,7 +68,7 @@ histories: setup .venv/.tests ## tell new random histories of a whole market and
 fuzz: setup .venv/.tests ## fuzz the API from its own document, and every form (10 minutes)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(RUN) pytest -q -s tests/fuzz
 
-setup: .venv/.app $(VENDOR) translations
+setup: .venv/.app $(VENDOR) translations ## install what is missing, without starting anything
 
 vendor: $(VENDOR) ## fetch the front-end files that package.json names
 

@@ -116,7 +116,7 @@ class ShareLink(Keyed, Base):
 
 
 class Touch(SmallKey, Base):
-    """A visit through a broadcast, share link or cabinet code, by one visitor."""
+    """A visit through a broadcast or a share link, by one visitor."""
 
     __tablename__ = "touch"
     __table_args__ = (
