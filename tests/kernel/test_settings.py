@@ -1,12 +1,17 @@
 """Settings come from the environment, and what cannot work is said at once."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
 from kernel.settings import Environment, Settings, SettingsInvalid
 
+ROOT = Path(__file__).parents[2]
+LINE = re.compile("#?[A-Z_]+=")
 PRODUCTION = {
     "ENVIRONMENT": "production",
     "PUBLIC_URL": "https://shop.example",
@@ -32,6 +37,30 @@ def test_nothing_needs_to_be_set_for_a_first_try(tmp_path: Path) -> None:
     assert settings.database_url is None
     assert settings.payments_are_sandbox
     assert settings.stripe_api_base == "http://127.0.0.1:8001"
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers which names it was asked for."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.names.add(key)
+        return super().get(key, default)
+
+
+def test_every_setting_stands_in_the_example_with_its_default(tmp_path: Path) -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    told = [line.removeprefix("#").partition("=") for line in lines if LINE.match(line)]
+    asked = Asked({"VAR_DIR": str(tmp_path)})
+    settings = Settings.from_environ(asked)
+    assert sorted(name for name, _, _ in told) == sorted(asked.names)
+    written = {line.partition("=")[0]: line.partition("=")[2] for line in lines if line[:1] != "#"}
+    written.pop("")
+    assert len(written) > 10
+    assert Settings.from_environ({**written, "VAR_DIR": str(tmp_path)}) == settings
 
 
 def test_secrets_are_drawn_once_and_kept_from_others(tmp_path: Path) -> None:
