@@ -114,7 +114,10 @@ def _configure(app: Flask, settings: Settings) -> None:
         },
         UPLOAD_DIR=str(settings.upload_dir),
         MAX_CONTENT_LENGTH=12 * 1024 * 1024,
-        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        # Guests keep their cart and orders for a month; no sign-in outlives its cookie.
+        PERMANENT_SESSION_LIFETIME=max(
+            timedelta(days=30), settings.limits.longest, settings.staff_limits.longest
+        ),
         # Else a slow answer, even a picture, would bring back a session that has just ended.
         SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_HTTPONLY=True,

@@ -21,9 +21,10 @@ def drop_what_is_over(timestamp: int) -> None:
     """Delete what nobody can use any more: sessions, tokens, tries and idempotency keys."""
     settings: Settings = current_app.extensions["settings"]
     at = clock.now()
+    idle = max(settings.limits.idle, settings.staff_limits.idle)
     throttle.drop_old(at - throttle.FORGET)
     with transaction() as session:
-        session.execute(delete(WebSession).where(WebSession.seen_at < at - settings.limits.idle))
+        session.execute(delete(WebSession).where(WebSession.seen_at < at - idle))
         session.execute(delete(ApiToken).where(ApiToken.expires_at < at))
     while idempotency.drop_old(at - idempotency.KEPT_FOR) == idempotency.DROPPED_AT_ONCE:
         continue

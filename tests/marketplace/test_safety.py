@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 
@@ -12,8 +13,11 @@ from sqlalchemy import select
 from kernel import clock, tokens, web_sessions
 from kernel.db import db, transaction
 from kernel.identity import Membership, MembershipState, Role, grant
+from kernel.settings import SignInLimits
 from kernel.tokens import issue_token
 from kernel.web_sessions import SEEN_EVERY, WebSession
+from marketplace.account.jobs import drop_what_is_over
+from marketplace.app import create_app
 from tests import builders
 from tests.marketplace.browsers import JSON, is_in, key_of, other, pair, stolen
 from tests.visitors import Visitor
@@ -109,6 +113,21 @@ def test_a_session_ends_when_it_idles_and_at_the_longest(
             assert is_in(visitor)
     with clock.frozen(ends + timedelta(seconds=1)):
         assert not is_in(visitor)
+
+
+@pytest.mark.parametrize("kind", ["limits", "staff_limits"])
+def test_neither_the_cookie_nor_the_night_ends_a_session_before_its_limit(
+    shop: Flask, at: datetime, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    long = SignInLimits(idle=timedelta(days=40), longest=timedelta(days=90))
+    settings = dataclasses.replace(shop.extensions["settings"], **{kind: long})
+    assert create_app(settings).config["PERMANENT_SESSION_LIFETIME"] == long.longest
+    monkeypatch.setitem(shop.extensions, "settings", settings)
+    key = web_sessions.start(builders.account(Role.STAFF if kind == "staff_limits" else None), "")
+    for days, stays in ((39, True), (41, False)):
+        with clock.frozen(at + timedelta(days=days)):
+            drop_what_is_over(0)
+            assert (web_sessions.find(key) is not None) is stays
 
 
 def test_staff_stay_signed_in_for_a_shorter_time_than_buyers(shop: Flask) -> None:
