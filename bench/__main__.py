@@ -62,7 +62,10 @@ def main() -> int:
         told[key] |= statements
     single["p99_crowd_ms"] = told.get("order_crowd", {}).get("p99_ms", 0.0)
     names = {phase.key: phase.name for phase in PHASES}
-    found = figures.ratios(measured) if not only else {}
+    found = {}
+    if not only:
+        found = figures.ratios(measured)
+        single["p99_crowd_waits"] = figures.waits(measured, CROWD)
     _say(f"\nMedians of {rounds} interleaved rounds of {seconds:g} s, {IN_FLIGHT} in flight")
     _say(f"(the crowd {CROWD}), {size.offers:,} offers, {size.past_lines:,} past lines.\n")
     _say(figures.table(names, told))
