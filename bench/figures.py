@@ -69,9 +69,9 @@ def ratios(rounds: Sequence[Round]) -> dict[str, float]:
 
 def waits(rounds: Sequence[Round], crowd: int) -> float:
     """Return how often pgbench could serve all of `crowd` while the last of a hundred waits."""
-    return median(
-        one["order_crowd"]["p99_ms"] / 1000 * one["floor_hot"]["per_s"] / crowd for one in rounds
-    )
+    slowest_s = [one["order_crowd"]["p99_ms"] / 1000 for one in rounds]
+    per_s = [one["floor_hot"]["per_s"] for one in rounds]
+    return float(median(s * rate / crowd for s, rate in zip(slowest_s, per_s, strict=True)))
 
 
 def table(names: Mapping[str, str], figures: Mapping[str, Mapping[str, Any]]) -> str:
