@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
 import click
 from flask import Flask
-from flask.templating import Environment
 from jinja2 import FileSystemBytecodeCache
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -30,24 +28,7 @@ from marketplace import (
     statics,
 )
 from marketplace.demo import note
-
-
-class Pages(Environment):
-    """Flask's templates, with globals in one dict: each import on a page looks through them."""
-
-    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
-        """Return the globals of a template, which is loaded after all of them are known."""
-        return {**self.globals, **(d or {})}
-
-
-class Shop(Flask):
-    """Flask, without a look at every function of every request whether it is a coroutine."""
-
-    jinja_environment = Pages
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `func` as it is: nothing here is a coroutine."""
-        return func
+from marketplace.shop import Shop
 
 
 class Migrations:
