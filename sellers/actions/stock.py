@@ -250,16 +250,17 @@ def close_lot(lot_id: int) -> Lot:
     later are not sold again. What already lies in a cabinet goes on being sold there.
     """
     with transaction() as session:
+        still_on = select(Offer.id).where(
+            Offer.lot_id == lot_id, Offer.place != Place.SLOT, Offer.withdrawn_at.is_(None)
+        )
+        # Before the lot's own row: this queues for the lot, as whoever buys of it does.
+        withdraw_offers(session.scalars(still_on).all(), clock.now())
         lot = found(
             session.get(
                 Lot, lot_id, with_for_update={"of": Lot, "key_share": True}, populate_existing=True
             )
         )
         lot.offered = lot.promised
-        still_on = select(Offer.id).where(
-            Offer.lot_id == lot_id, Offer.place != Place.SLOT, Offer.withdrawn_at.is_(None)
-        )
-        withdraw_offers(session.scalars(still_on).all(), clock.now())
     return lot
 
 

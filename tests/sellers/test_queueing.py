@@ -10,6 +10,7 @@ from sqlalchemy import text
 from kernel import clock
 from kernel.db import db, transaction
 from sellers import supply
+from sellers.actions import close_lot
 from sellers.model import Lot, Offer
 from sellers.supply import GivenBack
 from tests import builders
@@ -38,7 +39,12 @@ def lock(offer: Offer) -> None:
     supply.lock([offer.id])
 
 
-@pytest.mark.parametrize("change", [promise, give_back, move_out, lock])
+def close(offer: Offer) -> None:
+    """Sell no more of its lot."""
+    close_lot(offer.lot_id)
+
+
+@pytest.mark.parametrize("change", [promise, give_back, move_out, lock, close])
 def test_whoever_changes_what_is_left_of_a_lot_waits_in_its_queue_and_not_at_its_row(
     app: Flask, change: Callable[[Offer], None]
 ) -> None:
