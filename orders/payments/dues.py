@@ -38,8 +38,9 @@ def make_payment(
     """Make one payment for several orders (order id → fen) and return it, flushed.
 
     With a `unit_id` it is what that buying unit owes; posting it to the ledger is the
-    caller's. `expires_at` None: it is waited for until people give it up. Raises ValueError
-    unless there is a share and none is negative.
+    caller's. `expires_at` None: it is waited for until people give it up. Less than Stripe takes
+    is to come by transfer, whatever `method` says. Raises ValueError unless there is a share and
+    none is negative.
     """
     if not shares or min(shares.values()) < 0:
         raise ValueError("a payment has shares, none of them negative")
@@ -56,6 +57,9 @@ def make_payment(
         )
         session.add(payment)
         session.flush()
+        if not is_payable(payment.amount_fen, method):
+            _by_transfer(payment)
+            session.flush()
     return payment
 
 
@@ -142,7 +146,7 @@ def _shrink(
 
 
 def _by_transfer(payment: Payment) -> None:
-    """Let what is left be paid by transfer, with the time that one takes: Stripe takes no less."""
+    """Let so little be paid by transfer, with the time that one takes: Stripe takes no less."""
     payment.method, payment.transfer_code = PaymentMethod.TRANSFER, transfer_code()
     until = clock.now() + HOLD[PaymentMethod.TRANSFER]
     if payment.expires_at is not None and payment.expires_at < until:

@@ -18,7 +18,16 @@ from orders.actions import group_orders, members
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import NotAMember, set_needs
 from orders.actions.members import approve, decline, end, join, set_staff_list
-from orders.model import Order, OrderState, PayMode, RoundLeg, StaffListEntry
+from orders.model import (
+    Order,
+    OrderState,
+    Payment,
+    PaymentMethod,
+    PayMode,
+    RoundLeg,
+    StaffListEntry,
+)
+from orders.payments.terms import HOLD
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.locks import start_and_wait
@@ -251,6 +260,31 @@ def test_what_a_seller_cut_off_before_somebody_left_stays_ordered() -> None:
     end(at.unit.id, gone.id)
     assert_laws_hold()
     assert (promised(at.eggs), promised(at.ginger)) == ((0, 0), (2, 2))
+
+
+def test_what_stays_of_who_left_and_is_too_little_for_stripe_is_paid_by_transfer() -> None:
+    at = fair()
+    gone = at.members[0]
+    set_needs(at.group.id, gone.id, {at.eggs.id: 1, at.ginger.id: 2})
+    cut_off = clock.now() - timedelta(hours=1)
+    with transaction() as session:
+        session.execute(
+            update(RoundLeg)
+            .where(RoundLeg.seller_id == at.eggs.seller_id)
+            .values(cutoff_at=cut_off)
+        )
+    end(at.unit.id, gone.id)
+    group = close_group_order(at.group.id)
+    [payment] = db.session.scalars(select(Payment)).all()
+    assert (payment.method, payment.amount_fen) == (PaymentMethod.TRANSFER, 150)
+    assert payment.transfer_code is not None
+    # A transfer takes longer than the two days in which members pay online.
+    [order] = db.session.scalars(select(Order).where(Order.state == OrderState.DUE))
+    assert group.closed_at is not None
+    assert order.expires_at == payment.expires_at
+    assert payment.expires_at is not None
+    assert payment.expires_at >= group.closed_at + HOLD[PaymentMethod.TRANSFER]
+    assert_laws_hold()
 
 
 def test_what_is_closed_stays_when_somebody_leaves() -> None:
