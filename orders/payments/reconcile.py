@@ -64,16 +64,17 @@ def _send_refund(public_id: str) -> None:
         .where(Refund.public_id == public_id)
     ).one()
     end_read()
-    try:
-        if row.provider_id is not None:
-            told = gateway.refund_now(row.provider_id)
-        else:
+    # Who is only asked how it stands, and does not say, has not refused to give money back.
+    if row.provider_id is not None:
+        told = gateway.refund_now(row.provider_id)
+    else:
+        try:
             told = _made_before(row.intent_id, public_id, row.created_at) or gateway.refund(
                 row.intent_id, row.amount_fen, public_id
             )
-    except gateway.StripeRefused as refusal:
-        record_failed(public_id, None, refusal.code)
-        return
+        except gateway.StripeRefused as refusal:
+            record_failed(public_id, None, refusal.code)
+            return
     record_refund(public_id, told)
 
 

@@ -19,7 +19,7 @@ from orders.model import (
     PaymentMethod,
     RefundState,
 )
-from orders.payments import checkout, reconcile
+from orders.payments import checkout, gateway, reconcile
 from orders.payments.actions import (
     confirm_transfer,
     refund_line,
@@ -151,6 +151,25 @@ def test_a_refund_that_stripe_refuses_is_a_debt(shop: SandboxServer) -> None:
     reconcile.send_refunds(clock.now())
     [refund] = refunds_of(placed)
     assert (refund.state, refund.failure) == (RefundState.DEBT, "charge_not_refundable")
+
+
+def test_a_refund_on_its_way_is_no_debt_because_stripe_cannot_tell_of_it(
+    shop: SandboxServer,
+) -> None:
+    placed = paid_order(shop, "refund_pending")
+    lifecycle.cancel(order_of(placed))
+    reconcile.send_refunds(clock.now())
+    [refund] = refunds_of(placed)
+    sent = refund.provider_id or ""
+    # As for a key of another account: paid by transfer too, it would go back twice.
+    reconcile.record_refund(refund.public_id, gateway.ProviderRefund("re_unknown", "pending", ""))
+    reconcile.send_refunds(clock.now() + timedelta(hours=1))
+    assert refunds_of(placed)[0].state is RefundState.PENDING
+    shop.settle_refunds()
+    reconcile.record_refund(refund.public_id, gateway.ProviderRefund(sent, "pending", ""))
+    reconcile.send_refunds(clock.now() + timedelta(hours=2))
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    check_laws()
 
 
 def test_a_refund_waits_while_stripe_is_away(shop: SandboxServer) -> None:
