@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cabinets.actions.recounts import LATE_SALE, put_back
 from cabinets.fills import fill_seen, fills_of, offer_at
 from cabinets.model import (
     Cabinet,
@@ -23,13 +24,7 @@ from kernel import clock
 from orders.actions.counter import CounterSale, record_sales
 from sellers.model import Offer
 
-UNKNOWN_SLOT, NO_OFFER, UNPLACED, LATE_SALE, DEFICIT = (
-    "unknown_slot",
-    "no_offer",
-    "unplaced",
-    "late_sale",
-    "deficit",
-)
+UNKNOWN_SLOT, NO_OFFER, UNPLACED, DEFICIT = ("unknown_slot", "no_offer", "unplaced", "deficit")
 """Names of differences that come from sales."""
 
 
@@ -59,7 +54,12 @@ def sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) ->
                 session.delete(waiting[report])
         elif report not in waiting:
             session.add(difference_of(cabinet, slot, name, report))
-    _take_out(session, cabinet, sold)
+    before = _take_out(session, cabinet, sold)
+    told = defaultdict[int, set[int]](set)
+    for report in [*seen, *(one for one, _, _ in sold)]:
+        told[report.body["slot"]].add(report.sequence)
+    back = put_back(session, cabinet, slots, fills, told)
+    _name_deficits(session, cabinet, sold, before, back)
 
 
 def _slots(session: Session, cabinet: Cabinet, numbers: Collection[int]) -> dict[int, Slot]:
@@ -113,13 +113,24 @@ Sold = tuple[DeviceReport, Slot, Offer]
 """A reported sale with its slot and what the slot held then."""
 
 
-def _take_out(session: Session, cabinet: Cabinet, sold: Sequence[Sold]) -> None:
-    """Record sales, and name what they took beyond what we knew to be there."""
+def _take_out(session: Session, cabinet: Cabinet, sold: Sequence[Sold]) -> dict[int, int]:
+    """Record sales, and return what each of their slots (by id) was expected to hold before."""
     if not sold:
-        return
-    slots = {slot.id: slot for _, slot, _ in sold}
-    before = expected_of(slots)
+        return {}
+    before = expected_of({slot.id for _, slot, _ in sold})
     _record(session, cabinet, sold)
+    return before
+
+
+def _name_deficits(
+    session: Session,
+    cabinet: Cabinet,
+    sold: Sequence[Sold],
+    before: Mapping[int, int],
+    back: Mapping[int, int],
+) -> None:
+    """Name what sales took beyond what we knew to be there `before`, and what was put `back`."""
+    slots = {slot.id: slot for _, slot, _ in sold}
     now, late = Counter[int](), Counter[tuple[int, int, int]]()
     for report, slot, offer in sold:
         if offer.id == slot.offer_id:
@@ -128,7 +139,8 @@ def _take_out(session: Session, cabinet: Cabinet, sold: Sequence[Sold]) -> None:
             late[slot.id, offer.id, offer.lot_id] += report.body["units"]
     short = Counter[int]()
     for slot_id, units in now.items():
-        short[slot_id] += max(0, units - before[slot_id]) - max(0, -before[slot_id])
+        known = before[slot_id] + back.get(slot_id, 0)
+        short[slot_id] += max(0, max(0, units - known) - max(0, -before[slot_id]))
     for (slot_id, offer_id, lot_id), units in late.items():
         short[slot_id] += _put_back(
             session,

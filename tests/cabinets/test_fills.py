@@ -155,6 +155,55 @@ def test_a_filling_with_the_same_goods_is_not_taken_for_the_change(
     assert sold() == [(first.id, 500, 1)] * 2 + [(second.id, 9900, 1)]
 
 
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [[seen(4, 5)], [sale(2), sale(3)]],
+        [[sale(2), sale(3)], [seen(4, 5)]],
+        [[sale(2), sale(3), seen(4, 5)]],
+        [[sale(3)], [seen(4, 5), sale(2)], [sale(2), sale(3)]],
+    ],
+    ids=["seen first", "sold first", "together", "in pieces, repeated"],
+)
+def test_what_was_counted_out_before_its_sale_was_reported_leaves_the_same_goods_once(
+    operator: Viewer, goods: tuple[Lot, Lot], batches: Sequence[Sequence[Report]]
+) -> None:
+    count_out(operator, 5)
+    fill(operator, 5)
+    for batch in batches:
+        receive("one-1", batch)
+    assert sold() == [(goods[0].id, 500, 1)] * 2
+    assert (expected(), differences()) == (5, [("late_sale", 2), ("missing", -5)])
+    receive("one-1", [sale(5)])
+    assert expected() == 4
+    assert_laws_hold()
+
+
+def test_what_was_sold_before_fewer_were_put_in_is_no_deficit_of_those(
+    operator: Viewer, goods: tuple[Lot, Lot]
+) -> None:
+    count_out(operator, 5)
+    fill(operator, 1)
+    receive("one-1", [sale(2, 3), seen(4, 1)])
+    assert (expected(), differences()) == (1, [("late_sale", 3), ("missing", -5)])
+    receive("one-1", [sale(5, 2)])
+    assert (expected(), differences()[0]) == (-1, ("deficit", -1))
+
+
+def test_a_count_takes_nothing_twice_of_what_was_reported_before_it(
+    operator: Viewer, goods: tuple[Lot, Lot]
+) -> None:
+    receive("one-1", [sale(2)])
+    take_stock(operator, "one-1", [CountLine(1, 4, 3, "damaged")])
+    fill(operator, 2)
+    receive("one-1", [seen(3, 2)])
+    assert (expected(), differences()) == (5, [("damaged", -1)])
+    fill(operator, 1)
+    receive("one-1", [sale(4), seen(5, 1)])
+    # Nobody counted between these two: what was sold is gone from what was put in.
+    assert (expected(), differences()) == (5, [("damaged", -1)])
+
+
 def test_filling_again_with_the_same_goods_leaves_no_doubt(
     operator: Viewer, goods: tuple[Lot, Lot]
 ) -> None:
