@@ -31,6 +31,7 @@ from orders.model import (
     YieldEntry,
 )
 from orders.payments.actions import refund_line
+from orders.payments.dues import lock_payments
 from orders.queries.harvest import WAITING, lines_for
 from sellers.model import Lot
 from sellers.supply import lock
@@ -219,6 +220,7 @@ def _divide(session: Session, lines: list[OrderLine], units: list[int], run: All
         session.add(
             OrderEvent(order_id=line.order_id, kind="allocated", facts=line.allocation_facts)
         )
+    lock_payments(session, [line.order_id for line, _ in short])
     for line, missing in short:
         refund_line(line, missing, Money(line.price_fen) * missing, f"short:{run.public_id}")
     # Stock is locked after orders and payments, everywhere, and all of it in one fixed order.

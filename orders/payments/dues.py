@@ -5,7 +5,7 @@ Whoever changes an order and its payment locks the order first, then the payment
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import select
@@ -72,6 +72,17 @@ def lock_payment(session: Session, payment_id: int) -> Payment:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
+
+
+def lock_payments(session: Session, order_ids: Collection[int]) -> None:
+    """Lock every payment of these orders by id, whose orders the caller has locked.
+
+    Who changes several calls this first: two whose orders share payments of units would else
+    wait for each other in a circle.
+    """
+    theirs = select(PaymentShare.payment_id).where(PaymentShare.order_id.in_(order_ids))
+    query = select(Payment.id).where(Payment.id.in_(theirs)).order_by(Payment.id)
+    session.scalars(query.with_for_update()).all()
 
 
 def lock_live_payment(session: Session, order_id: int) -> Payment | None:

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -14,14 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from kernel import clock
 from kernel.db import db
 from kernel.errors import Conflict, Invalid
-from kernel.identity import Account
+from kernel.identity import Account, Role
 from kernel.ledger import AccountKind, balance
 from kernel.money import Money
 from kernel.quantity import parse_jin
 from orders import books
 from orders.actions import yields
 from orders.actions.closing import close_due_rounds
-from orders.actions.group_orders import set_needs
+from orders.actions.group_orders import open_group_order, set_needs
 from orders.actions.harvest import answer, propose, split
 from orders.actions.rounds import set_leg
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
@@ -43,11 +44,14 @@ from orders.model import (
     YieldEntry,
 )
 from orders.payments.captures import Captured, record_capture
+from orders.payments.refunds import refund_line
 from orders.queries.harvest import item_view, preview
 from sellers.model import Lot, Offer
+from tests import builders
 from tests.at_once import PATIENCE_S, at_once
 from tests.laws import assert_laws_hold
-from tests.orders.fairs import fair
+from tests.locks import start_and_wait
+from tests.orders.fairs import fair, official
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
 from tests.visitors import Visitor
 
@@ -278,6 +282,49 @@ def test_without_the_lock_two_allocations_collide_in_the_database(app: Flask) ->
         pytest.RaisesGroup(IntegrityError),
     ):
         at_once(app, *[lambda: allocate(item_id, "pro_rata", account_id=None)] * 2)
+
+
+def test_two_sellers_who_allocate_at_once_wait_for_units_payments_in_one_order(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = fair(PayMode.UNIT)
+    unit = builders.buying_unit()
+    leader = builders.account(Role.COORDINATOR, unit.organisation)
+    second = open_group_order(leader.id, unit.id, at.round.id, PayMode.UNIT)
+    others = [official(unit) for _ in range(2)]
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 60})
+    set_needs(second.id, others[0].id, {at.eggs.id: 60})
+    # Of the ginger the other unit is the first: one seller would begin with what the other ends.
+    set_needs(second.id, others[1].id, {at.ginger.id: 10})
+    set_needs(at.group.id, at.members[1].id, {at.ginger.id: 10})
+    close_due_rounds(at.closes_at)
+    items = {one.lot_id: one.id for one in db.session.scalars(select(NoticeItem))}
+    eggs, ginger = items[at.eggs.lot_id], items[at.ginger.lot_id]
+    enter_yield(eggs, None, Harvested(60), account_id=None)
+    enter_yield(ginger, None, Harvested(10), account_id=None)
+    raised = list[Exception]()
+
+    def allocate_ginger() -> None:
+        with app.app_context():
+            try:
+                allocate(ginger, "pro_rata", account_id=None)
+            except Exception as error:  # what it was is for the test to judge
+                raised.append(error)
+
+    other = threading.Thread(target=allocate_ginger, daemon=True)
+
+    def refund(*asked: Any) -> Any:
+        done = refund_line(*asked)
+        if threading.current_thread() is threading.main_thread() and other.ident is None:
+            start_and_wait(other)
+        return done
+
+    monkeypatch.setattr(yields, "refund_line", refund)
+    allocate(eggs, "pro_rata", account_id=None)
+    other.join(PATIENCE_S)
+    assert raised == []
+    assert allocated() == [30, 30, 5, 5]
+    assert_laws_hold()
 
 
 def test_who_comes_first_keeps_the_time_of_the_units_that_are_still_needed() -> None:
