@@ -146,7 +146,7 @@ def save_needs(public_id: str) -> ResponseReturnValue:
     ids = {item.offer.public_id: item.offer.id for item in queries.items_of(group.round_id)}
     try:
         wanted = {
-            found(ids.get(offer)): units_typed(text)
+            found(ids.get(offer)): units_typed(text, offer_id=offer)
             for offer, text in _typed().items()
             if text.strip()
         }

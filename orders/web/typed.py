@@ -8,9 +8,10 @@ from kernel.errors import Invalid
 from kernel.quantity import parse_units
 
 
-def units_typed(text: str) -> int:
-    """Return whole units, none included. Raises Invalid (quantity_invalid)."""
+def units_typed(text: str, offer_id: str = "") -> int:
+    """Return whole units, none included. Raises Invalid (quantity_invalid), naming the offer."""
     try:
         return parse_units(text, least=0)
     except ValueError as problem:
-        raise Invalid(_("数量填 0 到 10,000,000 的整数。"), code="quantity_invalid") from problem
+        said = _("数量填 0 到 10,000,000 的整数。")
+        raise Invalid(said, code="quantity_invalid", offer_id=offer_id) from problem

@@ -148,7 +148,12 @@ def test_a_member_joins_registers_and_changes(app: Flask) -> None:
     assert promised(at.eggs) == (30, 30)
     refused = member.send(needs, **{f"n-{at.eggs.public_id}": "601", "idempotency_key": "k2"})
     assert refused.status_code == 409
+    assert "<b>土鸡蛋</b>剩下的不够了" in refused.text
     assert "现在最多 600" in refused.text
+    unread = member.send(needs, **{f"n-{at.ginger.public_id}": "-1", "idempotency_key": "k3"})
+    assert unread.status_code == 422
+    assert "<b>天堂姜</b>数量填 0 到" in unread.text
+    assert "data-focus" in unread.text, "whoever cannot see the page is taken to the reason"
     assert promised(at.eggs) == (30, 30)
 
 
