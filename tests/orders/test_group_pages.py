@@ -165,7 +165,7 @@ def test_a_coordinator_sees_how_far_it_is_and_closes(app: Flask) -> None:
                 unit_id=at.unit.id, year=clock.today().year, budget_fen=9_600_000, basis_points=1500
             )
         )
-    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 35})
+    placed = set_needs(at.group.id, at.members[0].id, {at.eggs.id: 35})
     leader = browser(app, at.coordinator)
     page = text(leader, "/unit")
     assert "再订 25 个就满" in page.replace("\n", "")
@@ -180,6 +180,8 @@ def test_a_coordinator_sees_how_far_it_is_and_closes(app: Flask) -> None:
     assert "已关单" in text(leader, "/unit/orders")
     member = browser(app, at.members[0])
     assert "单位统一付款" in text(member, f"/needs/{at.group.public_id}")
+    order = text(member, f"/orders/{placed.number}")
+    assert "/cart/again/" not in order, "what only a round sells does not go into a cart"
 
 
 def test_the_live_part_is_sent_only_when_something_changed(app: Flask) -> None:
