@@ -205,13 +205,30 @@ def test_an_offer_says_only_what_is_known(visitor: Visitor) -> None:
         assert absent not in page
 
 
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("/offers?q=橙&category=fruit", "/offers?q=橙&amp;category=fruit"),
+        ("/", "/"),
+        ("/cart/lines", "/offers"),
+        (None, "/offers"),
+    ],
+)
+def test_the_arrow_goes_back_to_the_shelf_as_it_was_searched(
+    visitor: Visitor, referrer: str | None, back: str
+) -> None:
+    headers = {"Referer": f"http://localhost{referrer}"} if referrer else {}
+    page = visitor.get(f"/offers/{builders.offer().public_id}", headers=headers).text
+    assert f'<a class="icon-link" href="{back}" aria-label="返回">' in page
+
+
 def test_an_offer_from_the_field_shows_its_way_its_growers_and_the_plan(visitor: Visitor) -> None:
     seller = builders.seller(households_count=517, registered_count=6)
     builders.household(seller, status=HouseholdStatus.REGISTERED)
     plan(seller, "second", 500)
     lot = builders.lot(builders.product(seller), 4000, LotMode.IN_FIELD)
     page = visitor.page(f"/offers/{builders.offer(lot).public_id}")
-    assert "采收称重" in page
+    assert page.index("采收称重") < page.index("采收后") < page.index("发货")
     assert "517 户，其中脱贫户 6 户" in page
     assert "货款的 5%，再分给脱贫户一次" in page
     assert "自动退款" in page
