@@ -109,6 +109,19 @@ def test_the_page_of_a_live_broadcast_sells_nothing_that_its_seller_withdrew(app
     assert page.count("现在不卖。") == 1
 
 
+def test_a_broadcast_that_ended_leads_on_to_its_sellers_in_the_shop(app: Flask) -> None:
+    viewer = host()
+    code = planned(viewer).code
+    offer = pinned(viewer, code)
+    actions.start(viewer, code)
+    visitor = Visitor(app, app.response_class)
+    shelf = f"/offers?seller={offer.seller.organisation.public_id}"
+    assert shelf not in visitor.get(f"/live/{code}").text
+    actions.end(viewer, code)
+    assert shelf in visitor.get(f"/live/{code}").text
+    assert "去看看有什么" in visitor.get(f"/offers/{offer.public_id}").text
+
+
 def test_a_host_pins_no_lot_below_what_its_seller_says_the_sellers_own_host_included() -> None:
     offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
     own = builders.account(Role.HOST, offer.seller.organisation)

@@ -210,6 +210,7 @@ def test_an_offer_says_only_what_is_known(visitor: Visitor) -> None:
     [
         ("/offers?q=橙&category=fruit", "/offers?q=橙&amp;category=fruit"),
         ("/", "/"),
+        ("/live/abc", "/live/abc"),
         ("/cart/lines", "/offers"),
         (None, "/offers"),
     ],

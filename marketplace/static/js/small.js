@@ -1,7 +1,7 @@
 /* Small things of every page: toasts go after six seconds, print and share buttons, menus that close. */
 (() => {
   document.querySelectorAll("[data-toast]").forEach((one) => setTimeout(() => one.remove(), 6000));
-  (document.querySelector("[data-focus]") ?? document.querySelector("main [aria-invalid]"))?.focus();
+  (document.querySelector("[data-focus]") ?? document.querySelector('main [aria-invalid="true"]'))?.focus();
   // The chip of this page may lie beyond the edge of a phone.
   document.querySelectorAll(".chips [aria-current]").forEach((one) => {
     one.parentElement.scrollLeft = one.offsetLeft - (one.parentElement.clientWidth - one.offsetWidth) / 2;
