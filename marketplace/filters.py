@@ -32,7 +32,7 @@ MONTHS_EN = (
 
 WORD_JOINER = "\N{WORD JOINER}"
 """Has no width and lets no line end where it stands."""
-_BREAKS = re.compile(r"(?<=\d)(?=[年月日–])|(?<=[年月–])(?=\d)")
+_BREAKS = re.compile(rf"(?<=\d)(?=[年月日–])|(?<=[年月–])(?=\d)|(?<=周)(?=[{WEEKDAYS_ZH}])")
 _WITHIN = re.compile(r"(?<=\d) (?=[A-Z])|(?<=[a-z]) (?=\d{4})")
 
 UNITS_OF_WEIGHT = frozenset({"斤", "公斤"})
@@ -223,7 +223,7 @@ def _plain_place(name: str) -> str:
 
 
 def whole(date_words: str) -> str:
-    """Return a date that stays in one line: between its figures and 月 or 日 no line ends."""
+    """Return a date that stays in one line: no line ends within a figure's 月日 or 周日."""
     joined = _BREAKS.sub(WORD_JOINER, date_words)
     return _WITHIN.sub("\N{NO-BREAK SPACE}", joined)
 
