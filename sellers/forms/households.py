@@ -8,7 +8,7 @@ from wtforms.validators import InputRequired, Optional
 
 from kernel.forms import Form
 from sellers.actions import HouseholdFacts
-from sellers.forms.inputs import WholeField, YuanField, pick, text
+from sellers.forms.inputs import PercentField, WholeField, pick, text
 from sellers.model import HouseholdStatus
 from sellers.words import HOUSEHOLD_STATUSES, PLAN_KINDS
 
@@ -48,10 +48,10 @@ class RevealForm(Form):
 
 
 class PlanForm(Form):
-    """How income reaches households. A percent has two places, as yuan have: 1% is 100."""
+    """How income reaches households."""
 
     kind = pick(_l("方式"), PLAN_KINDS, validators=[InputRequired()])
-    basis_points = YuanField(
+    basis_points = PercentField(
         _l("比例（百分之）"), validators=[InputRequired(_l("写百分之几，如 80。"))]
     )
     note_zh = text(_l("说明"), 200)

@@ -39,6 +39,7 @@ class YuanField(StringField):
     """An amount typed in yuan; `data` is whole fen or None."""
 
     data: Any
+    wrong = _l("金额写成 59 或 59.50，最多两位小数。")
 
     def _value(self) -> str:
         if self.raw_data:
@@ -52,7 +53,13 @@ class YuanField(StringField):
             try:
                 self.data = parse_yuan(valuelist[0]).fen
             except ValueError as problem:
-                raise ValueError(self.gettext(str(_WRONG_YUAN))) from problem
+                raise ValueError(str(self.wrong)) from problem
+
+
+class PercentField(YuanField):
+    """A percent of two places, as yuan have them: `data` is basis points or None, 1% is 100."""
+
+    wrong = _l("比例写 0.01 到 100 之间。")
 
 
 class WholeField(StringField):
@@ -81,7 +88,6 @@ class WholeField(StringField):
                 ) from problem
 
 
-_WRONG_YUAN = _l("金额写成 59 或 59.50，最多两位小数。")
 _WRONG_WHOLE = _l("填 %(least)s 到 %(most)s 的整数。")
 
 

@@ -130,6 +130,17 @@ def test_a_steward_sees_the_households_in_their_care_only() -> None:
         workspace.households()
 
 
+@pytest.mark.parametrize("typed", ["-5", "甲乙", "80.123", "9" * 25, "100.01", "0"])
+def test_a_percent_that_cannot_be_is_told_as_a_percent(app: Flask, typed: str) -> None:
+    seller = builders.seller()
+    clerk = Visitor(app, app.response_class)
+    clerk.enter(builders.account(Role.CLERK, seller.organisation).login)
+    page = clerk.send("/seller/plan", kind="delivery", basis_points=typed).get_data(as_text=True)
+    assert "比例写 0.01 到 100 之间。" in page
+    assert "金额写成" not in page
+    assert f'value="{typed}"' in page
+
+
 def test_a_benefit_plan_beyond_the_whole_is_refused() -> None:
     seller = builders.seller()
     with pytest.raises(Invalid):
