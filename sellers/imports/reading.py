@@ -225,11 +225,10 @@ def _fault(line: int, key: str | None, cell: Any, what: str, /, **with_: Any) ->
     }
 
 
-def grouped(faults: Iterable[Fault]) -> list[tuple[str, str, int]]:
-    """Return (column, fault, how many) of `faults`, the most frequent first."""
-    counted: dict[tuple[str, str], int] = {}
+def grouped(faults: Iterable[Fault]) -> list[tuple[Fault, int]]:
+    """Return (the first, how many) of each kind of fault in a column, the most frequent first."""
+    kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
-        key = (fault["column"], fault["fault"])
-        counted[key] = counted.get(key, 0) + 1
-    ordered = sorted(counted.items(), key=lambda item: -item[1])
-    return [(column, what, count) for (column, what), count in ordered]
+        kinds.setdefault((fault["column"], fault["fault"]), []).append(fault)
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    return [(alike[0], len(alike)) for alike in ordered]

@@ -330,6 +330,7 @@ def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: 
     shown = client.get(at).get_data(as_text=True)
     assert "300" in shown
     assert shown.count("许多") == 50
+    assert shown.count("的整数，不带单位") == 51  # the kind says once what the rows say
     assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
     assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
 
