@@ -12,24 +12,14 @@ from kernel.text import PHONE
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.model import (
     Category,
-    Certificate,
     CertificateState,
     ImportState,
     LotMode,
     Place,
-    Product,
     SellerKind,
     SellerState,
 )
 from sellers.words import CERTIFICATES
-
-
-def _file_path(paper: Certificate) -> str | None:
-    return f"/files/{paper.file.public_id}" if paper.file else None
-
-
-def _photo_path(product: Product) -> str | None:
-    return f"/photos/{product.photo.public_id}" if product.photo else None
 
 
 def _units(*, needed: bool = False) -> fields.Integer:

@@ -201,10 +201,6 @@ class SandboxServer:
         """Move the sandbox's clock on; what falls due happens before this returns."""
         self.control("POST", "/clock", {"advance_s": seconds})
 
-    def set_clock(self, at: float) -> None:
-        """Set the sandbox's clock to seconds since 1970; from there it goes on."""
-        self.control("POST", "/clock", {"at": at})
-
     def change(self, **settings: Any) -> None:
         """Change webhook_url or refund_delay_s."""
         self.control("POST", "/settings", settings)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from kernel import clock
 from kernel.db import db
@@ -162,16 +161,6 @@ def fair_days(today: date) -> list[FairDay]:
 def round_of(offer_id: int) -> Round | None:
     """Return the round in which an offer stands, None for any other offer."""
     return db.session.scalar(select(Round).join(RoundOffer).where(RoundOffer.offer_id == offer_id))
-
-
-def broadcast_of(offer_id: int) -> Broadcast | None:
-    """Return the broadcast in which an offer is pinned, None for any other offer."""
-    return db.session.scalar(
-        select(Broadcast)
-        .join(BroadcastOffer)
-        .where(BroadcastOffer.offer_id == offer_id)
-        .options(joinedload(Broadcast.credit))
-    )
 
 
 def _span(first: datetime, last: datetime) -> list[date]:

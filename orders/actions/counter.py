@@ -50,11 +50,6 @@ class CounterSale:
         return self.offer_id, self.units, self.credit_source_id
 
 
-def record_sale(sale: CounterSale) -> int:
-    """Record one sale and return its order's id, as `record_sales` does it."""
-    return record_sales([sale])[sale.reference]
-
-
 def record_sales(sales: Iterable[CounterSale]) -> dict[str, int]:
     """Record sales that have happened, at their offers' prices of now; return reference → order.
 

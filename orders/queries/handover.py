@@ -154,12 +154,6 @@ def of_order(order_id: int) -> list[ConsignmentView]:
     return _views(select(Consignment).where(Consignment.order_id == order_id))
 
 
-def of_group_order(group_order_id: int) -> list[ConsignmentView]:
-    """Return a group order's consignments, newest first."""
-    where = Consignment.group_order_id == group_order_id
-    return _views(select(Consignment).where(where).limit(50))
-
-
 def of_units(unit_ids: list[int], most: int = 50) -> list[ConsignmentView]:
     """Return what goes to these buying units, newest first."""
     return _views(_of_units(unit_ids).limit(most))

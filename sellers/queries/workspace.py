@@ -68,14 +68,6 @@ def products(seller_id: int, cursor: str | None = None) -> Page[Product]:
     return page_of(query.options(joinedload(Product.photo)), Product, cursor)
 
 
-def product_choices(seller_id: int) -> list[Product]:
-    """Return the seller's newest products to pick from, at most 500, by name."""
-    newest = select(Product.id).where(Product.seller_id == seller_id)
-    newest = newest.order_by(Product.id.desc()).limit(500)
-    query = select(Product).where(Product.id.in_(newest)).order_by(Product.name_zh, Product.id)
-    return list(db.session.scalars(query))
-
-
 def lots(seller_id: int, cursor: str | None = None) -> Page[Lot]:
     """Return a page of the seller's lots with their products, newest first."""
     query = select(Lot).join(Lot.product).where(Lot.seller_id == seller_id)

@@ -156,18 +156,6 @@ def desktop(visit: Callable[[str], Page]) -> Page:
 
 
 @pytest.fixture
-def page_phone(phone: Page) -> Page:
-    """The same as `phone`."""
-    return phone
-
-
-@pytest.fixture
-def page_desktop(desktop: Page) -> Page:
-    """The same as `desktop`."""
-    return desktop
-
-
-@pytest.fixture
 def sign_in() -> Callable[..., None]:
     """sign_in(page, login, password): sign in through the page."""
     return browsing.sign_in

@@ -31,9 +31,6 @@ QUIET = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-wrong_cells = st.sampled_from(sorted(WRONG)).flatmap(
-    lambda key: st.tuples(st.just(key), st.sampled_from(WRONG[key]))
-)
 odd_cells = st.sampled_from(sorted(RIGHTLY_READ)).flatmap(
     lambda key: st.tuples(st.just(key), st.sampled_from(RIGHTLY_READ[key]))
 )

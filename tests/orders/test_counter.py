@@ -12,7 +12,7 @@ from kernel import ledger
 from kernel.db import db, transaction
 from kernel.errors import KeyReused, NotFound
 from kernel.ledger import AccountKind
-from orders.actions.counter import CounterSale, record_sale, record_sales
+from orders.actions.counter import CounterSale, record_sales
 from orders.books import BOOK
 from orders.model import CreditKind, Order, OrderState, Payment, PaymentMethod, PaymentState
 from sellers.model import Lot, Offer, Place
@@ -37,6 +37,11 @@ def sale_of(offer: Offer, units: int = 2, reference: str = "cabinet:one:1") -> C
     """A sale from a cabinet."""
     source = builders.credit_source(CreditKind.CABINET, "one")
     return CounterSale(reference, offer.id, units, source.id, "重庆市")
+
+
+def record_sale(sale: CounterSale) -> int:
+    """Record one sale; return its order's id."""
+    return record_sales([sale])[sale.reference]
 
 
 def count(table: type) -> int:

@@ -14,8 +14,6 @@ from tests import builders
 
 numbers = itertools.count(1)
 
-JSON_METHODS = frozenset({"POST", "PUT"})
-
 
 @dataclass(frozen=True)
 class Move:

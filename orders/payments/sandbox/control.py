@@ -178,17 +178,11 @@ def clear_faults() -> Body:
 
 @control.post("/clock")
 def move_clock() -> Body:
-    """Move the sandbox's clock by `advance_s` seconds, or to `at` (seconds since 1970)."""
+    """Move the sandbox's clock by `advance_s` seconds."""
     sandbox = the_sandbox()
-    by: float | None = _asked("advance_s", (int, float), None)
-    at: float | None = _asked("at", (int, float), None)
-    if (by is None) == (at is None):
-        raise invalid_param("advance_s", "Give either advance_s or at.")
+    by: float = _asked("advance_s", (int, float))
     with sandbox.transaction():
-        offset_s = sandbox.now() - time.time() + by if by is not None else 0.0
-        if at is not None:
-            offset_s = at - time.time()
-        sandbox.store.set("clock_offset_s", offset_s)
+        sandbox.store.set("clock_offset_s", sandbox.now() - time.time() + by)
         sweep(sandbox)
         return {"now": int(sandbox.now())}
 
