@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from jinja2 import Environment, nodes
 from sqlalchemy import Enum, PrimaryKeyConstraint, String, Text, UniqueConstraint, text
 
 from kernel.crypt import EncryptedText
@@ -104,8 +105,28 @@ def test_nothing_in_the_code_calls_text_safe() -> None:
     assert found == []
 
 
+def every_template() -> list[Path]:
+    return [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
+
+
+def test_a_template_imports_nothing_that_it_does_not_use() -> None:
+    pages = [
+        (page, Environment(autoescape=True).parse(page.read_text(encoding="utf-8")))
+        for page in every_template()
+    ]
+    unused = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page, tree in pages
+        for imports in tree.find_all(nodes.FromImport)
+        for name in (one if isinstance(one, str) else one[1] for one in imports.names)
+        if name not in {one.name for one in tree.find_all(nodes.Name)}
+    ]
+    assert pages
+    assert unused == []
+
+
 def test_no_line_of_a_template_is_too_long_to_read_in_a_diff() -> None:
-    pages = [page for one in PACKAGES for page in (ROOT / one).glob("**/templates/**/*.html")]
+    pages = every_template()
     long = [
         f"{page.relative_to(ROOT)}:{number}"
         for page in pages
