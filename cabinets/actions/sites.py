@@ -151,27 +151,13 @@ def new_device_key(viewer: Viewer, code: str) -> str:
         return cabinet.device_key
 
 
-def set_offer(viewer: Viewer, code: str, number: int, lot: str, price_fen: int) -> Offer:
-    """Let a slot sell a lot (by public id) at a price, and return its offer.
+def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) -> Offer:
+    """Let a slot, whose cabinet the caller has locked, sell a lot at a price; return its offer.
 
     The same lot only gets the new price. Raises NotFound, Invalid for a price out of bounds or
     below the seller's floor, and Conflict: slot_not_empty while the slot holds units
     of another lot, lot_in_field, or seller_not_verified.
     """
-    with transaction() as session:
-        cabinet = operated(viewer, code, lock=True)
-        slot = found(
-            session.scalar(
-                select(Slot)
-                .where(Slot.cabinet_id == cabinet.id, Slot.number == number)
-                .execution_options(populate_existing=True)
-            )
-        )
-        return put_offer(session, slot, lot, price_fen)
-
-
-def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) -> Offer:
-    """Do what `set_offer` says to a slot whose cabinet the caller has locked."""
     lot = found(session.scalar(select(Lot).where(Lot.public_id == lot_public_id)))
     if too_low := below_floor(lot.id, price_fen, clock.now()):
         raise Invalid(too_low, code="price_too_low", slot=slot.number)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from PIL import Image
 from sqlalchemy import select
 
-from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site, set_offer
+from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site
 from cabinets.actions.trips import CountLine, TripLine, restock, take_stock
 from cabinets.model import Cabinet, StockDifference
 from kernel import clock
@@ -38,6 +38,7 @@ from sellers import jobs
 from sellers.actions import Upload, add_certificate, set_photo
 from sellers.model import LotMode, Offer, SellerState
 from tests import builders
+from tests.cabinets.cabinet_builders import set_offer
 from tests.orders.fairs import plan
 from tests.orders.harvest_builders import Closed, closed_round
 from tests.sellers.test_imports import RIGHT, workbook

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sqlalchemy import select
+
 from cabinets.actions.reports import Report
-from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site, set_offer
+from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site
 from cabinets.actions.trips import TripLine, restock
 from cabinets.device import sign
-from cabinets.model import Cabinet
+from cabinets.model import Cabinet, Slot
 from kernel.access import Viewer, viewer_of
 from kernel.db import db
 from kernel.identity import Account, OrganisationKind, Role
-from sellers.model import Lot
+from sellers.model import Lot, Offer
 from tests import builders
 
 
@@ -43,6 +45,17 @@ def cabinet(of: Viewer, code: str = "one-1", slots: int = 3, capacity: int = 10)
 def lot(offered: int = 100, **product: Any) -> Lot:
     """A lot in hand of a new seller."""
     return builders.lot(builders.product(builders.seller(), **product), offered=offered)
+
+
+def set_offer(of: Viewer, code: str, number: int, lot: str, price_fen: int) -> Offer:
+    """A slot that sells a lot (by public id) from now on, set on a trip that fills nothing."""
+    restock(of, code, [TripLine(number, 0, lot, price_fen)])
+    return db.session.scalars(
+        select(Offer)
+        .join(Slot, Slot.offer_id == Offer.id)
+        .join(Cabinet)
+        .where(Cabinet.code == code, Slot.number == number)
+    ).one()
 
 
 def stocked(of: Viewer, units: int = 5, *, code: str = "one-1", slots: int = 3) -> Cabinet:

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import BigInteger, cast, func, select
 
 from cabinets.actions.reports import Report, explain, receive
-from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import CountLine, ReturnLine, TripLine, give_back, restock, take_stock
 from cabinets.cli import _events
 from cabinets.fills import fills_of
@@ -19,7 +18,7 @@ from kernel.db import db, transaction
 from orders.model import Order, OrderLine
 from sellers.actions import withdraw_offer
 from sellers.model import Lot
-from tests.cabinets.cabinet_builders import cabinet, lot, sale
+from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer
 from tests.laws import assert_laws_hold
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import event, select
 
 from cabinets import lots
 from cabinets.actions.reports import receive
-from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import TripLine, restock
 from cabinets.model import Cabinet, Site, StockDifference
 from cabinets.stock import expected_of
@@ -20,7 +19,7 @@ from kernel.access import Viewer
 from kernel.db import db, transaction
 from sellers.model import Lot, Offer
 from tests.cabinets import cabinet_builders
-from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
+from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer, stocked
 from tests.laws import assert_laws_hold
 from tests.visitors import Visitor
 

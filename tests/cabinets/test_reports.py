@@ -16,7 +16,6 @@ from sqlalchemy import event, func, select, text
 
 from cabinets.actions import reports
 from cabinets.actions.reports import Report, explain, receive
-from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import TripLine, restock
 from cabinets.model import Cabinet, DeviceReport, Slot, SlotEvent, StockDifference
 from cabinets.queries import Gap, gaps_of, state_of
@@ -29,7 +28,7 @@ from kernel.ledger import AccountKind
 from orders.books import BOOK
 from orders.model import Order, OrderLine
 from tests.at_once import PATIENCE_S, at_once
-from tests.cabinets.cabinet_builders import cabinet, lot, sale, stocked
+from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer, stocked
 from tests.cabinets.cabinet_builders import operator as another_operator
 from tests.laws import assert_laws_hold
 

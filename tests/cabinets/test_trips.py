@@ -12,7 +12,6 @@ from cabinets.actions.sites import (
     create_cabinet,
     create_site,
     new_device_key,
-    set_offer,
 )
 from cabinets.actions.trips import CountLine, ReturnLine, TripLine, give_back, restock, take_stock
 from cabinets.model import Cabinet, Slot, SlotEvent, SlotEventKind, StockDifference
@@ -24,7 +23,7 @@ from orders.model import CreditKind
 from sellers.actions import withdraw_offer
 from sellers.model import Lot, LotMode, Offer, Place
 from tests import builders
-from tests.cabinets.cabinet_builders import cabinet, lot, staff, stocked
+from tests.cabinets.cabinet_builders import cabinet, lot, set_offer, staff, stocked
 from tests.cabinets.cabinet_builders import operator as another_operator
 from tests.laws import assert_laws_hold
 

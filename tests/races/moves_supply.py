@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from cabinets.actions.sites import set_offer
 from cabinets.actions.trips import TripLine, restock
 from kernel import clock
 from kernel.access import viewer_of
@@ -227,7 +226,7 @@ def cabinet(units: int = 5) -> tuple[Account, str]:
     code = f"one-{next(numbers)}"
     operator = cabinet_builders.operator(f"operator-{code}")
     cabinet_builders.cabinet(operator, code, 2)
-    set_offer(operator, code, 1, cabinet_builders.lot().public_id, 500)
+    cabinet_builders.set_offer(operator, code, 1, cabinet_builders.lot().public_id, 500)
     if units:
         restock(operator, code, [TripLine(1, units)])
     return db.session.get_one(Account, operator.account_id), code

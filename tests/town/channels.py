@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from cabinets.actions.reports import Report, receive
-from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site, set_offer
+from cabinets.actions.sites import CabinetFacts, SiteFacts, create_cabinet, create_site
 from cabinets.actions.trips import TripLine, restock
 from kernel import clock
 from kernel.access import Viewer, viewer_of
@@ -18,6 +18,7 @@ from livestream.model import Broadcast, BroadcastKind, BroadcastOffer, ShareLink
 from orders.model import PaymentMethod
 from orders.placing import Buyer, Credited, place
 from sellers.model import Lot, Offer
+from tests.cabinets.cabinet_builders import set_offer
 from tests.town.people import People
 from tests.town.trade import pay
 
