@@ -26,6 +26,7 @@ from livestream.model import (
 )
 from orders.model import CreditKind, CreditSource
 from sellers.actions import (
+    OfferTerms,
     list_offer,
     open_offers,
     raise_quota,
@@ -168,14 +169,13 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
-        offer = list_offer(
-            lot_id,
-            Place.BROADCAST,
-            pin.price_fen,
-            pin.quota,
-            pin.limit_per_buyer,
+        terms = OfferTerms(
+            price_fen=pin.price_fen,
+            quota=pin.quota,
+            limit_per_buyer=pin.limit_per_buyer,
             opens_at=None if broadcast.is_live else NOT_BEFORE_IT_IS_LIVE,
         )
+        offer = list_offer(lot_id, Place.BROADCAST, terms)
         last = session.scalar(
             select(func.max(BroadcastOffer.position)).where(
                 BroadcastOffer.broadcast_id == broadcast.id

@@ -162,8 +162,9 @@ def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) 
     if too_low := below_floor(lot.id, price_fen, clock.now()):
         raise Invalid(too_low, code="price_too_low", slot=slot.number)
     old = slot.offer
+    terms = OfferTerms(price_fen=price_fen)
     if old is not None and old.lot_id == lot.id and old.withdrawn_at is None:
-        return change_offer(old.id, OfferTerms(price_fen=price_fen))
+        return change_offer(old.id, terms)
     if old is not None and old.lot_id != lot.id and expected_of([slot.id])[slot.id] != 0:
         raise Conflict(
             _l("货道里还有别的批次。先退回或盘点到 0，再换货。"),
@@ -174,6 +175,6 @@ def put_offer(session: Session, slot: Slot, lot_public_id: str, price_fen: int) 
         raise Conflict(_l("还在地里的货不能上柜。换一批在手的。"), code="lot_in_field")
     if old is not None:
         withdraw_offer(old.id)
-    slot.offer = list_offer(lot.id, Place.SLOT, price_fen)
+    slot.offer = list_offer(lot.id, Place.SLOT, terms)
     note_offer(session, slot, old, slot.offer)
     return slot.offer

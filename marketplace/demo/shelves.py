@@ -13,7 +13,14 @@ from kernel.identity import Account, Role, grant
 from marketplace.demo import facts
 from marketplace.demo.world import World
 from sellers import actions
-from sellers.actions import HouseholdFacts, LotFacts, ProductFacts, SellerFacts, Upload
+from sellers.actions import (
+    HouseholdFacts,
+    LotFacts,
+    OfferTerms,
+    ProductFacts,
+    SellerFacts,
+    Upload,
+)
 from sellers.model import Category, HouseholdStatus, LotMode, Place, Product, Seller, SellerKind
 
 CLERKS = {"lc-platform": "clerk", "yb-qinglong": "clerk-qinglong"}
@@ -145,10 +152,9 @@ def _listing(world: World, row: dict[str, str]) -> None:
         ),
     )
     world.lots[code] = lot.public_id
-    offer = actions.list_offer(
-        lot.id,
-        Place.SHOP,
-        int(row["price_fen"]),
+    terms = OfferTerms(
+        price_fen=int(row["price_fen"]),
         broadcast_floor_fen=int(row["broadcast_floor_fen"] or 0) or None,
     )
+    offer = actions.list_offer(lot.id, Place.SHOP, terms)
     world.offers[code] = offer.public_id

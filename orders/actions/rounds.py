@@ -15,7 +15,7 @@ from kernel.access import found
 from kernel.db import public_code, transaction
 from kernel.errors import Conflict, Invalid, Text
 from orders.model import CreditKind, CreditSource, Round, RoundLeg, RoundOffer
-from sellers.actions import list_offer, set_windows, withdraw_offer
+from sellers.actions import OfferTerms, list_offer, set_windows, withdraw_offer
 from sellers.model import Lot, Offer, Place, Seller, SellerState
 
 MAX_PAY_WITHIN_H = 30 * 24
@@ -154,9 +154,14 @@ def add_offer(
                 RoundLeg.round_id == kept.id, RoundLeg.seller_id == lot.seller_id
             )
         ) or set_leg(kept.id, lot.seller_id)
-        offer = list_offer(
-            lot.id, Place.ROUND, price_fen, quota, limit_per_buyer, kept.opens_at, leg.cutoff_at
+        terms = OfferTerms(
+            price_fen=price_fen,
+            quota=quota,
+            limit_per_buyer=limit_per_buyer,
+            opens_at=kept.opens_at,
+            closes_at=leg.cutoff_at,
         )
+        offer = list_offer(lot.id, Place.ROUND, terms)
         session.add(RoundOffer(round_id=kept.id, leg_id=leg.id, offer_id=offer.id))
         session.flush()
     return offer

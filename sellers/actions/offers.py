@@ -6,7 +6,7 @@ Whatever room an offer stands in, its terms, its window and its withdrawal chang
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
@@ -92,47 +92,26 @@ def _check_lot(session: Session, lot: Lot, place: Place) -> None:
         )
 
 
-def list_offer(
-    lot_id: int,
-    place: Place,
-    price_fen: int,
-    quota: int | None = None,
-    limit_per_buyer: int | None = None,
-    opens_at: datetime | None = None,
-    closes_at: datetime | None = None,
-    broadcast_floor_fen: int | None = None,
-) -> Offer:
+def list_offer(lot_id: int, place: Place, terms: OfferTerms) -> Offer:
     """Put a lot on sale in one kind of place and return the offer; it opens now unless told.
 
     Raises NotFound, Invalid, and Conflict while the seller is not verified, or for a lot from the
     field that is harvested: only a cabinet, which holds the goods themselves, still sells it.
     In a broadcast also what `sellers.floors.check_floor` raises.
     """
-    terms = OfferTerms(
-        price_fen=price_fen,
-        quota=quota,
-        limit_per_buyer=limit_per_buyer,
-        broadcast_floor_fen=broadcast_floor_fen,
-        closes_at=closes_at,
-    )
-    opens_at = opens_at or clock.now()
+    opens_at = terms.opens_at or clock.now()
     _check_terms(place, terms, opens_at)
     with transaction() as session:
         lot = found(session.get(Lot, lot_id))
         _check_lot(session, lot, place)
         if place is Place.BROADCAST:
-            check_floor(lot.id, price_fen, clock.now())
+            check_floor(lot.id, terms.price_fen, clock.now())
         offer = Offer(
             lot=lot,
             seller_id=lot.seller_id,
             product_id=lot.product_id,
             place=place,
-            price_fen=price_fen,
-            quota=quota,
-            limit_per_buyer=limit_per_buyer,
-            broadcast_floor_fen=broadcast_floor_fen,
-            opens_at=opens_at,
-            closes_at=closes_at,
+            **asdict(replace(terms, opens_at=opens_at)),
         )
         session.add(offer)
         session.flush()

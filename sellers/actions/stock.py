@@ -283,4 +283,4 @@ def list_stock(
             if isinstance(product, int)
             else add_product(seller_id, product, photo=photo, account_id=account_id).id
         )
-        return list_offer(add_lot(product_id, lot).id, Place.SHOP, **dataclasses.asdict(terms))
+        return list_offer(add_lot(product_id, lot).id, Place.SHOP, terms)

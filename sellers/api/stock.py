@@ -138,9 +138,9 @@ def offers(query: dict[str, Any]) -> Page[Offer]:
 @blueprint.response(201, schemas.OwnOfferOut)
 def add_offer(payload: dict[str, Any]) -> Offer:
     """Put a lot on sale in the shop."""
-    terms = {name: value for name, value in payload.items() if name != "lot_id"}
+    terms = actions.OfferTerms(**{k: v for k, v in payload.items() if k != "lot_id"})
     own = workspace.own_lot(my_seller(), payload["lot_id"])
-    made = made_once(payload, lambda: actions.list_offer(own.id, Place.SHOP, **terms).public_id)
+    made = made_once(payload, lambda: actions.list_offer(own.id, Place.SHOP, terms).public_id)
     return workspace.own_offer(my_seller(), made)
 
 

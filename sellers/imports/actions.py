@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,7 +127,7 @@ def _load(taken: OfferImport) -> None:
             broadcast_floor_fen=row.get("broadcast_floor_fen"),
             closes_at=_end_of(row["closes_on"]),
         )
-        list_offer(add_lot(product_id, lot).id, Place.SHOP, **asdict(terms))
+        list_offer(add_lot(product_id, lot).id, Place.SHOP, terms)
         if done % TELL_EVERY_ROWS == 0:
             _tell(import_id, done)
 

@@ -175,8 +175,7 @@ def offer_new(public_id: str) -> ResponseReturnValue:
     form = OfferForm()
 
     def work() -> str:
-        terms = dataclasses.asdict(form.terms())
-        return actions.list_offer(shown.id, Place.SHOP, **terms).public_id
+        return actions.list_offer(shown.id, Place.SHOP, form.terms()).public_id
 
     if form.validate_on_submit() and attempt(form, lambda: once_for_form(work)):
         flash(_("已上架，商城里马上能买到。"), "done")

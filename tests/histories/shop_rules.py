@@ -76,18 +76,21 @@ class ShopRules(RuleBasedStateMachine):
         self, seller: int, offered: int, price: int, quota: int | None, limit: int | None
     ) -> None:
         lot = builders.lot(builders.product(some(self.world.sellers, seller)), offered)
-        self.world.tried(
-            lambda: selling.list_offer(
-                lot.id, Place.SHOP, price, quota, limit, broadcast_floor_fen=min(price, 450)
-            )
+        terms = OfferTerms(
+            price_fen=price,
+            quota=quota,
+            limit_per_buyer=limit,
+            broadcast_floor_fen=min(price, 450),
         )
+        self.world.tried(lambda: selling.list_offer(lot.id, Place.SHOP, terms))
 
     @rule(lot=PICK, price=st.sampled_from([400, 990]), quota=st.none() | st.integers(1, 6))
     def list_the_same_lot_again(self, lot: int, price: int, quota: int | None) -> None:
         lots = self.rows(Lot, Lot.mode == LotMode.IN_HAND)
         if lots:
             chosen = some(lots, lot)
-            self.world.tried(lambda: selling.list_offer(chosen, Place.SHOP, price, quota))
+            terms = OfferTerms(price_fen=price, quota=quota)
+            self.world.tried(lambda: selling.list_offer(chosen, Place.SHOP, terms))
 
     @rule(offer=PICK, price=st.sampled_from([400, 700]), quota=st.none() | st.integers(1, 6),
           limit=st.none() | FEW)  # fmt: skip

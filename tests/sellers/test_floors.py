@@ -46,7 +46,7 @@ def window(state: str) -> dict[str, Any]:
 def pinned(lot: Lot, price_fen: int) -> bool:
     """Whether the lot can be put into a broadcast at this price."""
     try:
-        actions.list_offer(lot.id, Place.BROADCAST, price_fen)
+        actions.list_offer(lot.id, Place.BROADCAST, actions.OfferTerms(price_fen=price_fen))
     except Refusal:
         return False
     return True
@@ -71,7 +71,7 @@ def test_a_broadcast_sells_what_is_on_sale_in_the_shop_and_never_below_its_lowes
 def test_a_price_below_the_floor_is_refused_with_the_floor() -> None:
     lot = builders.offer(price_fen=5900, broadcast_floor_fen=5000).lot
     with pytest.raises(Invalid) as refusal:
-        actions.list_offer(lot.id, Place.BROADCAST, 4999)
+        actions.list_offer(lot.id, Place.BROADCAST, actions.OfferTerms(price_fen=4999))
     assert set(refusal.value.fields) == {"price_fen"}
     assert "¥50.00" in str(refusal.value.fields["price_fen"])
     assert refusal.value.extra == {"floor_fen": 5000}
@@ -81,13 +81,13 @@ def test_a_price_below_the_floor_is_refused_with_the_floor() -> None:
 def test_what_is_on_sale_in_another_place_only_is_in_no_broadcast() -> None:
     lot = builders.offer(price_fen=100, place=Place.ROUND).lot
     with pytest.raises(Conflict) as refusal:
-        actions.list_offer(lot.id, Place.BROADCAST, 5900)
+        actions.list_offer(lot.id, Place.BROADCAST, actions.OfferTerms(price_fen=5900))
     assert refusal.value.code == "not_in_shop"
 
 
 def test_another_floor_is_for_later_pins_and_leaves_earlier_ones_as_they_are() -> None:
     offer = builders.offer(price_fen=5900, broadcast_floor_fen=5000)
-    early = actions.list_offer(offer.lot_id, Place.BROADCAST, 5000)
+    early = actions.list_offer(offer.lot_id, Place.BROADCAST, actions.OfferTerms(price_fen=5000))
     actions.change_offer(offer.id, actions.OfferTerms(price_fen=5900))
     assert not pinned(offer.lot, 5899)
     assert pinned(offer.lot, 5900)
@@ -120,7 +120,9 @@ def test_a_price_never_falls_below_its_floor(terms: dict[str, int]) -> None:
 def test_only_a_shop_offer_has_a_floor() -> None:
     lot = builders.offer(price_fen=5900).lot
     with pytest.raises(Invalid) as refusal:
-        actions.list_offer(lot.id, Place.ROUND, 5900, broadcast_floor_fen=5000)
+        actions.list_offer(
+            lot.id, Place.ROUND, actions.OfferTerms(price_fen=5900, broadcast_floor_fen=5000)
+        )
     assert set(refusal.value.fields) == {"broadcast_floor_fen"}
 
 

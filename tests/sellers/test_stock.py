@@ -149,7 +149,8 @@ def test_what_another_seller_has_does_not_exist() -> None:
 
 def test_an_offer_for_another_place_is_not_in_the_shop() -> None:
     lot = builders.lot(builders.product(builders.seller()))
-    assert actions.list_offer(lot.id, Place.ROUND, 4900).place is Place.ROUND
+    offer = actions.list_offer(lot.id, Place.ROUND, actions.OfferTerms(price_fen=4900))
+    assert offer.place is Place.ROUND
     assert shelf().items == []
 
 
@@ -171,7 +172,7 @@ def test_what_is_harvested_is_no_pre_order_any_more() -> None:
     with pytest.raises(OfferClosed):
         promise({offer.id: 1}, buyer="v:one", at=when)
     with pytest.raises(Conflict) as refusal:
-        actions.list_offer(lot.id, Place.SHOP, 4900)
+        actions.list_offer(lot.id, Place.SHOP, actions.OfferTerms(price_fen=4900))
     assert refusal.value.code == "lot_harvested"
     figures = workspace.stock_figures(lot.seller_id)
     assert (figures.lots_in_field, figures.units[0].left_in_field) == (0, 0)
@@ -186,7 +187,7 @@ def test_a_lot_is_sold_to_the_end_of_the_last_day_of_its_harvest() -> None:
         harvest_to=clock.today(),
         harvest_from=clock.today(),
     )
-    offer = actions.list_offer(lot.id, Place.SHOP, 4900)
+    offer = actions.list_offer(lot.id, Place.SHOP, actions.OfferTerms(price_fen=4900))
     assert [card.public_id for card in shelf().items] == [offer.public_id]
     assert promise({offer.id: 1}, buyer="v:one", at=clock.now())
 

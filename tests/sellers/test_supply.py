@@ -13,7 +13,7 @@ from kernel import clock
 from kernel.audit import AuditEntry
 from kernel.db import db, transaction
 from kernel.errors import LimitReached, NotFound, OfferClosed, OutOfStock
-from sellers.actions import list_offer
+from sellers.actions import OfferTerms, list_offer
 from sellers.model import Certificate, CertificateState, Lot, Offer, Place, SellerState
 from sellers.queries import offer_by_public_id
 from sellers.supply import (
@@ -138,7 +138,7 @@ def test_whoever_only_names_a_lot_holds_up_nobody_who_moves_its_units(
 
     mover = threading.Thread(target=move, daemon=True)
     with transaction():
-        list_offer(offer.lot_id, Place.SLOT, 500)
+        list_offer(offer.lot_id, Place.SLOT, OfferTerms(price_fen=500))
         mover.start()
         while mover.is_alive():
             assert not waiting_for_locks()
