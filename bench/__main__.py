@@ -71,9 +71,7 @@ def main() -> int:
     _say(figures.table(names, told))
     if found:
         _say("\n" + figures.aims(found, single))
-    path = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_kept(size, seconds, measured, told, found, single), indent=1))
+    path = _write_down(_kept(size, seconds, measured, told, found, single))
     _say(f"\n{time.monotonic() - begun:.0f} s in all; written to {path}")
     return 0
 
@@ -154,6 +152,13 @@ def _kept(size: Size, seconds: float, measured: Any, told: Any, found: Any, sing
         "single": single,
         "rounds": measured,
     }
+
+
+def _write_down(kept: Any) -> Path:
+    path = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(kept, indent=1))
+    return path
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from kernel import clock
 from kernel.db import Base, SmallKey, choice, transaction
@@ -213,27 +213,10 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
     if not movements:
         return {}
     with transaction() as session:
-        at = clock.now()
         accounts = _accounts(
             book, {(entry.kind, entry.owner) for some in kept.values() for entry in some}
         )
-        rows = session.execute(
-            insert(LedgerTransaction)
-            .on_conflict_do_nothing()
-            .returning(LedgerTransaction.reference, LedgerTransaction.id),
-            [
-                {
-                    "book_id": accounts.book_id,
-                    "kind": kind,
-                    "reference": one.reference,
-                    "facts": dict(one.facts),
-                    "posted_at": at,
-                }
-                # Two who post the same ones wait for each other in one order.
-                for one in sorted(movements, key=lambda one: one.reference)
-            ],
-        )
-        posted = {row.reference: row.id for row in rows}
+        posted = _write(session, accounts.book_id, kind, movements)
         postings = [
             {
                 "transaction_id": posted[reference],
@@ -255,6 +238,28 @@ def _balanced(kind: str, movements: Sequence[Movement]) -> dict[str, list[Entry]
         if sum(entry.amount.fen for entry in entries) != 0 or not entries:
             raise LedgerError(f"{kind} {reference}: the entries do not balance")
     return kept
+
+
+def _write(session: Session, book: int, kind: str, movements: Sequence[Movement]) -> dict[str, int]:
+    """Write transactions, without postings, and return reference → id of those that are new."""
+    at = clock.now()
+    rows = session.execute(
+        insert(LedgerTransaction)
+        .on_conflict_do_nothing()
+        .returning(LedgerTransaction.reference, LedgerTransaction.id),
+        [
+            {
+                "book_id": book,
+                "kind": kind,
+                "reference": one.reference,
+                "facts": dict(one.facts),
+                "posted_at": at,
+            }
+            # Two who post the same ones wait for each other in one order.
+            for one in sorted(movements, key=lambda one: one.reference)
+        ],
+    )
+    return {row.reference: row.id for row in rows}
 
 
 def balance(book: str, kind: AccountKind, owner: str | None = None) -> Money:

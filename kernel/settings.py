@@ -109,21 +109,25 @@ class Settings:
         Outside production, secrets that are not set are drawn once and kept under VAR_DIR.
         """
         reader = _Reader(environ)
+        settings = cls._read(reader)
+        reader.check_data_key(settings.data_key)
+        if reader.problems:
+            raise SettingsInvalid(reader.problems)
+        return settings
+
+    @classmethod
+    def _read(cls, reader: "_Reader") -> "Settings":
         environment = reader.environment()
+        in_production = environment is Environment.PRODUCTION
         var_dir = Path(reader.text("VAR_DIR") or "var").absolute()
         host = reader.text("HOST") or "127.0.0.1"
-        port = reader.whole("PORT", 8000, low=1, high=65535)
-        sandbox_port = reader.whole("SANDBOX_PORT", port + 1, low=1, high=65535)
-        if port == sandbox_port:
-            reader.problems.append("SANDBOX_PORT must differ from PORT")
-        stripe_key = reader.text("STRIPE_SECRET_KEY")
+        port, sandbox_port = reader.ports()
+        stripe_key = reader.stripe_key()
         sandbox_base = None if stripe_key else f"http://127.0.0.1:{sandbox_port}"
-        secret = _Secrets(reader, None if environment is Environment.PRODUCTION else var_dir)
-        if environment is Environment.PRODUCTION:
+        secret = _Secrets(reader, None if in_production else var_dir)
+        if in_production:
             reader.check_production(stripe_key)
-        if stripe_key and not reader.text("STRIPE_WEBHOOK_SECRET"):
-            reader.problems.append("STRIPE_WEBHOOK_SECRET is needed beside STRIPE_SECRET_KEY")
-        settings = cls(
+        return cls(
             environment=environment,
             host=host,
             port=port,
@@ -140,7 +144,7 @@ class Settings:
             redis_url=reader.text("REDIS_URL"),
             trusted_proxies=reader.whole("TRUSTED_PROXIES", 0, low=0, high=5),
             transfer_account=reader.account("TRANSFER_ACCOUNT")
-            or (None if environment is Environment.PRODUCTION else DEMO_ACCOUNT),
+            or (None if in_production else DEMO_ACCOUNT),
             limits=SignInLimits(
                 reader.hours("SESSION_IDLE_HOURS", 7 * 24), reader.hours("SESSION_HOURS", 30 * 24)
             ),
@@ -151,10 +155,6 @@ class Settings:
             secret_key=secret("SECRET_KEY", secrets.token_hex(32)),
             data_key=secret("DATA_KEY", Fernet.generate_key().decode()),
         )
-        reader.check_data_key(settings.data_key)
-        if reader.problems:
-            raise SettingsInvalid(reader.problems)
-        return settings
 
 
 class _Reader:
@@ -181,6 +181,14 @@ class _Reader:
     def hours(self, name: str, default: int) -> timedelta:
         """A whole number of hours, up to a year's."""
         return timedelta(hours=self.whole(name, default, low=1, high=366 * 24))
+
+    def ports(self) -> tuple[int, int]:
+        """The shop's port and the sandbox's, which is the next one unless it is told."""
+        port = self.whole("PORT", 8000, low=1, high=65535)
+        sandbox_port = self.whole("SANDBOX_PORT", port + 1, low=1, high=65535)
+        if port == sandbox_port:
+            self.problems.append("SANDBOX_PORT must differ from PORT")
+        return port, sandbox_port
 
     def web_address(self, name: str) -> str | None:
         """An http or https address, without a slash at its end."""
@@ -213,6 +221,13 @@ class _Reader:
             return Environment(value)
         self.problems.append(f"ENVIRONMENT must be one of {', '.join(Environment)}, not {value!r}")
         return Environment.DEVELOPMENT
+
+    def stripe_key(self) -> str | None:
+        """Stripe's key, which goes with a secret for webhooks; None: the sandbox is asked."""
+        key = self.text("STRIPE_SECRET_KEY")
+        if key and not self.text("STRIPE_WEBHOOK_SECRET"):
+            self.problems.append("STRIPE_WEBHOOK_SECRET is needed beside STRIPE_SECRET_KEY")
+        return key
 
     def check_production(self, stripe_key: str | None) -> None:
         """Refuse what must never face real buyers."""

@@ -25,6 +25,7 @@ from orders.model import (
     GroupOrderState,
     Order,
     OrderEvent,
+    OrderLine,
     OrderState,
     PaymentMethod,
     PayMode,
@@ -273,12 +274,7 @@ def _replace(
         )
     new = _successor(session, group, buyer, fresh, returning, keep=bool(carried))
     if new is not None:
-        for line in new.lines:
-            if line.offer_id in needed:
-                line.needed = allocation.kept(needed[line.offer_id], line.quantity, new.placed_at)
-        for line in carried:
-            line.order_id, line.needed = new.id, needed[line.offer_id]
-        new.total_fen += sum(line.amount_fen for line in carried)
+        _carry(carried, needed, new)
     if old:
         for line in given_back:
             line.released = line.quantity
@@ -286,6 +282,18 @@ def _replace(
     session.flush()
     session.expire_all()
     return new
+
+
+def _carry(
+    carried: Collection[OrderLine], needed: Mapping[int, Sequence[allocation.Needed]], new: Order
+) -> None:
+    """Move lines over to `new`; its lines are needed since when their offers were `needed`."""
+    for line in new.lines:
+        if line.offer_id in needed:
+            line.needed = allocation.kept(needed[line.offer_id], line.quantity, new.placed_at)
+    for line in carried:
+        line.order_id, line.needed = new.id, needed[line.offer_id]
+    new.total_fen += sum(line.amount_fen for line in carried)
 
 
 def _successor(

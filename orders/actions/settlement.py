@@ -55,17 +55,7 @@ def state_settlement(
         )
         if seller is None:
             raise NotFound()
-        where = RoundOffer.round_id == round_id if round_id else RoundOffer.id.is_(None)
-        delivered = unsettled(OrderLine.seller_id == seller_id).where(where)
-        lines = session.scalars(delivered.where(Order.paid_at.is_not(None))).all()
-        if not lines and session.scalar(delivered.limit(1)):
-            raise Conflict(
-                _l("货交了，单位的转账还没到。到账确认之后再结算。"), code="money_not_arrived"
-            )
-        if not lines:
-            raise Conflict(
-                _l("没有可以结算的货：还没交货，或者已经结过了。"), code="nothing_to_settle"
-            )
+        lines = _lines_to_settle(session, seller_id, round_id)
         made = Settlement(
             seller_id=seller_id,
             round_id=round_id,
@@ -82,6 +72,20 @@ def state_settlement(
         books.settled(made, owner)
         _share(session, made, lines, owner)
     return made
+
+
+def _lines_to_settle(session: Session, seller_id: int, round_id: int | None) -> Sequence[OrderLine]:
+    """Return the delivered lines whose money has arrived. Raises Conflict when there is none."""
+    where = RoundOffer.round_id == round_id if round_id else RoundOffer.id.is_(None)
+    delivered = unsettled(OrderLine.seller_id == seller_id).where(where)
+    lines = session.scalars(delivered.where(Order.paid_at.is_not(None))).all()
+    if not lines and session.scalar(delivered.limit(1)):
+        raise Conflict(
+            _l("货交了，单位的转账还没到。到账确认之后再结算。"), code="money_not_arrived"
+        )
+    if not lines:
+        raise Conflict(_l("没有可以结算的货：还没交货，或者已经结过了。"), code="nothing_to_settle")
+    return lines
 
 
 def _public_id(session: Session, organisation_id: int) -> str:

@@ -104,7 +104,27 @@ class PastGroupOrder:
 
 def progress(group: GroupOrder) -> Progress:
     """Return how far `group` is, in eight statements whatever its size."""
-    items = items_of(group.round_id)
+    needs = _needs(group)
+    people, unpaid = db.session.execute(
+        select(
+            func.count(func.distinct(Order.account_id)),
+            func.count().filter(Order.state == OrderState.DUE),
+        ).where(Order.group_order_id == group.id, Order.state.in_(STANDING))
+    ).one()
+    return Progress(
+        group=group,
+        needs=needs,
+        people=people,
+        total=Money(sum(need.total.fen for need in needs)),
+        latest=tuple(_latest(group)),
+        departments=tuple(_departments(group)),
+        waiting=waiting(group.unit_id),
+        unpaid=unpaid,
+    )
+
+
+def _needs(group: GroupOrder) -> tuple[Need, ...]:
+    """Return what was asked for of each offer of the round, also where nobody asked."""
     by_offer = {
         row.offer_id: row
         for row in db.session.execute(
@@ -121,29 +141,14 @@ def progress(group: GroupOrder) -> Progress:
         )
     }
     needs = []
-    for item in items:
+    for item in items_of(group.round_id):
         row = by_offer.get(item.offer.id)
         needs.append(
             Need(item, int(row.units), row.people, Money(int(row.fen)), row.came)
             if row
             else Need(item, 0, 0, Money(0))
         )
-    people, unpaid = db.session.execute(
-        select(
-            func.count(func.distinct(Order.account_id)),
-            func.count().filter(Order.state == OrderState.DUE),
-        ).where(Order.group_order_id == group.id, Order.state.in_(STANDING))
-    ).one()
-    return Progress(
-        group=group,
-        needs=tuple(needs),
-        people=people,
-        total=Money(sum(need.total.fen for need in needs)),
-        latest=tuple(_latest(group)),
-        departments=tuple(_departments(group)),
-        waiting=waiting(group.unit_id),
-        unpaid=unpaid,
-    )
+    return tuple(needs)
 
 
 def _latest(group: GroupOrder) -> list[Latest]:

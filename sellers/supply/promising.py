@@ -230,15 +230,10 @@ def promise(
     buyer. Raises NotFound, OfferClosed, LimitReached, OutOfStock (with offer_id and left) or
     PriceChanged.
     """
-    if not wanted or any(units <= 0 for units in wanted.values()):
-        raise ValueError("units are whole and at least one")
-    asked: dict[str, Any] = {}
-    for n, (offer_id, units) in enumerate(wanted.items()):
-        price = prices[offer_id] if prices is not None else None
-        asked |= {f"offer_{n}": offer_id, f"units_{n}": units, f"price_{n}": price}
+    _check_units(wanted)
     try:
         rows = _promise_of(len(wanted), then).rows(
-            **asked,
+            **_asked(wanted, prices),
             **(values or {}),
             count=len(wanted),
             buyer=buyer,
@@ -251,6 +246,20 @@ def promise(
     if not done:
         raise _why_not(wanted, buyer, at, prices or {}, returning or {})
     return done
+
+
+def _check_units(wanted: Mapping[int, int]) -> None:
+    if not wanted or any(units <= 0 for units in wanted.values()):
+        raise ValueError("units are whole and at least one")
+
+
+def _asked(wanted: Mapping[int, int], prices: Mapping[int, int] | None) -> dict[str, Any]:
+    """Return the parameters of each offer, as `_promise_of` numbers them."""
+    asked: dict[str, Any] = {}
+    for n, (offer_id, units) in enumerate(wanted.items()):
+        price = prices[offer_id] if prices is not None else None
+        asked |= {f"offer_{n}": offer_id, f"units_{n}": units, f"price_{n}": price}
+    return asked
 
 
 def _promised(row: Row[Any]) -> Promised:
@@ -314,8 +323,7 @@ def promise_lots(wanted: Mapping[int, int]) -> None:
     A cabinet's slots are filled so: the lot's promise is made when they are, and a sale from
     a slot promises nothing again. Raises OutOfStock (with lot_id and left).
     """
-    if not wanted or any(units <= 0 for units in wanted.values()):
-        raise ValueError("units are whole and at least one")
+    _check_units(wanted)
     with transaction() as session:
         done = set(
             session.scalars(
