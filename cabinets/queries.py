@@ -67,7 +67,11 @@ class SlotStock:
 
 @dataclass(frozen=True, slots=True)
 class CabinetState:
-    """How a cabinet stands: its stock, when it was last heard, and what waits for somebody."""
+    """How a cabinet stands: its stock, when it was last heard, and what waits for somebody.
+
+    What waits is counted where it was asked for, and 0 elsewhere. The temperature is in tenths of
+    a degree Celsius, None before the first one was reported.
+    """
 
     code: str
     slots: Sequence[SlotStock]
@@ -79,7 +83,7 @@ class CabinetState:
 
     @property
     def expected(self) -> int:
-        """Units in all slots."""
+        """Units that a person standing there can expect to find in all slots."""
         return sum(slot.left for slot in self.slots)
 
     @property
@@ -184,13 +188,19 @@ def _mine(viewer: Viewer) -> Select[Site]:
 
 
 def public_sites(cursor: str | None) -> Page[SiteState]:
-    """Return a page of all sites that have a cabinet, by code."""
+    """Return a page of all sites that have a cabinet, by code.
+
+    Raises Invalid for a cursor that no page gave.
+    """
     has_cabinet = select(Cabinet.id).where(Cabinet.site_id == Site.id).exists()
     return _sites(select(Site).where(has_cabinet), cursor)
 
 
 def operated_sites(viewer: Viewer, cursor: str | None) -> Page[SiteState]:
-    """Return a page of the sites that the viewer runs, by code, with what waits in each."""
+    """Return a page of the sites that the viewer runs, by code, with what waits in each.
+
+    Staff see every site. Raises Invalid for a cursor that no page gave.
+    """
     return _sites(_mine(viewer), cursor, waiting=True)
 
 
@@ -281,7 +291,10 @@ def state_of(cabinet: Cabinet) -> CabinetState:
 
 
 def differences_of(cabinet_id: int) -> Sequence[StockDifference]:
-    """Return a cabinet's differences with slots and reports: open ones first, then the newest."""
+    """Return a cabinet's differences with slots and reports: open ones first, then the newest.
+
+    At most DIFFERENCES_SHOWN.
+    """
     return db.session.scalars(
         select(StockDifference)
         .where(StockDifference.cabinet_id == cabinet_id)
@@ -315,7 +328,7 @@ class ToRestock:
 
 
 def to_restock(viewer: Viewer) -> list[ToRestock]:
-    """Return the viewer's cabinets that have room, the emptiest first."""
+    """Return the viewer's cabinets that have room, the emptiest first, at most TO_RESTOCK."""
     slots = select(
         Slot.cabinet_id,
         Slot.capacity,

@@ -1,4 +1,4 @@
-"""The JSON API: flask-smorest, OpenAPI 3.1, bearer tokens and health."""
+"""The JSON API under /api/v1: every room's calls, described in one OpenAPI 3.1 document."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _give_back_all(lines: Sequence[OrderLine]) -> None:
 
 
 def lapse_due(at: datetime, most: int = LAPSED_AT_ONCE) -> int:
-    """Let up to `most` orders lapse whose payment was due before `at`; return how many did.
+    """Let up to `most` orders lapse whose payment was due by `at`; return how many did.
 
     Their stock is promised to nobody from then on, and their payments expire. Orders that
     somebody else is busy with are left for the next time. One that cannot lapse is said in the
@@ -156,8 +156,9 @@ def _lapse(due: Select[Order]) -> int:
 def honour_late(order: Order) -> bool:
     """Promise a lapsed order's stock again, because its money came after all; tell whether.
 
-    The caller has locked the order and its payment. Nothing is promised of a round's harvest
-    that is already divided among other lines, or that nobody was asked to bring in.
+    True: the order is confirmed; False: nothing has changed. The caller has locked the order and
+    its payment. Nothing is promised of a round's harvest that is already divided among other
+    lines, or that nobody was asked to bring in.
     """
     with transaction() as session:
         if _missed_its_harvest(session, order):
@@ -246,9 +247,10 @@ def can_cancel(order: Order, at: datetime) -> bool:
     """Tell whether `order` may still be cancelled at `at`.
 
     A member's needs until the cut-off; its unpaid order until the round closed, for then its
-    goods were asked for and it can only lapse. Another order always before it is paid; after
-    that until its harvest began, its round closed or its goods were packed. It only reads,
-    and leaves the caller's transaction open.
+    goods were asked for and it can only lapse; once confirmed, never. Another order always before
+    it is paid; after that until its harvest began, its round closed or its goods were packed.
+    What lapsed, was cancelled or was handed over cannot be. It only reads, and leaves the
+    caller's transaction open.
     """
     if order.state is OrderState.DUE:
         return order.group_order_id is None or not _round_is_over(db.session(), order, at)

@@ -72,7 +72,7 @@ class PreOrder:
 
 @dataclass(frozen=True, slots=True)
 class OpenRound:
-    """The round that closes next, and its first pre-orders."""
+    """The round that closes next, and its first pre-orders, at most PREORDERS_SHOWN."""
 
     round: Round
     preorders: Sequence[PreOrder]
@@ -87,7 +87,10 @@ class FairDay:
 
 
 def on_air() -> OnAir | None:
-    """Return the broadcast that began last and goes on, if it shows an offer. Two statements."""
+    """Return the live broadcast that began last, of those with an offer that was not withdrawn.
+
+    None when there is none. Two statements.
+    """
     row = db.session.execute(
         select(Broadcast, Offer.public_id, Offer.sold)
         .join(BroadcastOffer, BroadcastOffer.broadcast_id == Broadcast.id)
@@ -111,7 +114,10 @@ def on_air() -> OnAir | None:
 
 
 def open_round(at: datetime) -> OpenRound | None:
-    """Return the round that closes next and its pre-orders. Two statements."""
+    """Return the open round that closes next, of those with an offer, and its first pre-orders.
+
+    None when there is none. Two statements.
+    """
     rows = db.session.execute(
         select(Round, Offer.public_id, Offer.sold)
         .join(RoundOffer, RoundOffer.round_id == Round.id)
