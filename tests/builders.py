@@ -70,6 +70,16 @@ def account(role: Role | None = None, of: Organisation | None = None, **values: 
     return made
 
 
+def of_every_role() -> Account:
+    """Somebody who holds every role that a person can hold, all of them with one seller."""
+    made, of = account(), seller().organisation
+    with transaction() as session:
+        for role in Role:
+            if role not in (Role.VISITOR, Role.CONSUMER, Role.DEVICE):
+                session.add(Membership(account_id=made.id, role=role, organisation_id=of.id))
+    return made
+
+
 def seller(state: SellerState = SellerState.VERIFIED, **values: Any) -> Seller:
     """A cooperative, verified unless said otherwise."""
     base = organisation(OrganisationKind.SELLER, values.pop("name_zh", "某村合作社"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from cabinets import lots
 from cabinets.actions.reports import receive
@@ -21,6 +19,7 @@ from sellers.model import Lot, Offer
 from tests.cabinets import cabinet_builders
 from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer, stocked
 from tests.laws import assert_laws_hold
+from tests.statements import counting
 from tests.visitors import Visitor
 
 _KEY = re.compile(r'name="idempotency_key" value="([^"]+)"')
@@ -265,21 +264,6 @@ def test_a_new_key_is_shown_once(operator: Viewer, at_work: Visitor) -> None:
     assert new not in at_work.page("/operator/cabinets/one-1")
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that the body sends."""
-    sent: list[str] = []
-
-    def remember(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", remember)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", remember)
-
-
 def fill(who: Viewer, code: str, slots: int) -> None:
     """A cabinet whose slots all sell something of their own seller and hold a unit."""
     cabinet(who, code, slots)
@@ -303,7 +287,7 @@ def test_a_page_asks_as_often_for_thirty_slots_as_for_one(
     ):
         asked = []
         for code in ("small", "small", "large"):
-            with statements() as sent:
+            with counting() as sent:
                 assert at_work.get(path.format(code)).status_code == 200, path
             asked.append(len(sent))
         assert asked[1] == asked[2] > 0, path
@@ -316,12 +300,12 @@ def test_the_lists_ask_as_often_for_many_cabinets_as_for_one(
     asked: dict[str, int] = {}
     for path in ("/cabinets", "/operator", "/operator/restock", "/api/v1/cabinets"):
         at_work.get(path)
-        with statements() as sent:
+        with counting() as sent:
             assert at_work.get(path).status_code == 200
         asked[path] = len(sent)
     for n in range(4):
         fill(operator, f"more-{n}", 3)
     for path, before in asked.items():
-        with statements() as sent:
+        with counting() as sent:
             assert at_work.get(path).status_code == 200
         assert len(sent) == before, path

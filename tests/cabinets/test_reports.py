@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from cabinets.actions import reports
 from cabinets.actions.reports import Report, explain, receive
@@ -31,6 +30,7 @@ from tests.at_once import PATIENCE_S, at_once
 from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer, stocked
 from tests.cabinets.cabinet_builders import operator as another_operator
 from tests.laws import assert_laws_hold
+from tests.statements import counting
 
 
 def count(table: type) -> int:
@@ -343,29 +343,14 @@ def test_taking_numbers_out_of_spans_leaves_the_others(
     assert sorted(inside - numbers) == [n for a, b in left for n in range(a, b + 1)]
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that the block sends."""
-    sent: list[str] = []
-
-    def note(*told: Any) -> None:
-        sent.append(told[2])
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
 def test_a_batch_of_a_hundred_sales_takes_as_many_statements_as_one_of_two(
     operator: Viewer,
 ) -> None:
     stocked(operator, 0)
     receive("one-1", [sale(1, 2)])
-    with statements() as few:
+    with counting() as few:
         receive("one-1", [sale(n) for n in (2, 3)])
-    with statements() as many:
+    with counting() as many:
         receive("one-1", [sale(n) for n in range(4, 104)])
     assert len(many) == len(few) <= 20
     assert (count(Order), takings()) == (103, 500 * 104)
@@ -375,7 +360,7 @@ def test_a_batch_of_a_hundred_sales_takes_as_many_statements_as_one_of_two(
 def test_a_sale_that_comes_alone_and_in_turn_asks_for_nothing_else(operator: Viewer) -> None:
     stocked(operator, 5, slots=8)
     receive("one-1", [sale(1)])
-    with statements() as sent:
+    with counting() as sent:
         receive("one-1", [sale(2)])
     assert len(sent) == 17
     assert sum("UPDATE cabinet " in one for one in sent) == 1

@@ -12,9 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kernel.db import transaction
 from kernel.errors import Invalid
-from kernel.identity import Membership, Role
 from kernel.paging import decode, encode
 from kernel.tokens import issue_token
 from orders.actions.rounds import create_round
@@ -30,13 +28,7 @@ SPOILT = ["xx", "é", "1", "a" * 300, encode(0), encode(-5), encode(2**63), enco
 def headers(app: Flask) -> dict[str, str]:
     """Somebody who holds every role and so reads every list."""
     with app.app_context():
-        person = builders.account()
-        of = builders.seller().organisation
-        with transaction() as session:
-            for role in Role:
-                if role not in (Role.VISITOR, Role.CONSUMER, Role.DEVICE):
-                    session.add(Membership(account_id=person.id, role=role, organisation_id=of.id))
-        return {"Authorization": f"Bearer {issue_token(person)}"}
+        return {"Authorization": f"Bearer {issue_token(builders.of_every_role())}"}
 
 
 def test_every_list_of_the_api_refuses_a_cursor_that_no_list_gave(

@@ -9,9 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from kernel.db import transaction
 from kernel.idempotency import HEADER, is_keyed
-from kernel.identity import Membership, Role
 from kernel.tokens import issue_token
 from tests import builders
 
@@ -85,13 +83,7 @@ def path_of(rule: Rule) -> str:
 def headers(app: Flask) -> dict[str, str]:
     """Somebody who holds every role and so passes every rule."""
     with app.app_context():
-        person = builders.account()
-        of = builders.seller().organisation
-        with transaction() as session:
-            for role in Role:
-                if role not in (Role.VISITOR, Role.CONSUMER, Role.DEVICE):
-                    session.add(Membership(account_id=person.id, role=role, organisation_id=of.id))
-        return {"Authorization": f"Bearer {issue_token(person, factor=True)}"}
+        return {"Authorization": f"Bearer {issue_token(builders.of_every_role(), factor=True)}"}
 
 
 def test_every_write_is_keyed_or_known_to_move_neither_money_nor_stock(app: Flask) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from threading import Thread
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 
 from kernel import clock
 from kernel.db import db, transaction
@@ -29,6 +27,7 @@ from orders.queries.sales import paid_lines, paid_lines_between
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
+from tests.statements import counting
 
 MOST_STATEMENTS = 14
 """Viewer and roles (3), one moment, orders, figures, assists, ledger, two samples with postings."""
@@ -48,22 +47,6 @@ def test_the_share_of_refunds_is_of_what_was_paid_and_nothing_of_nothing() -> No
 def bearer(app: Flask, role: Role) -> dict[str, str]:
     with app.app_context():
         return {"Authorization": f"Bearer {issue_token(builders.account(role))}"}
-
-
-@contextmanager
-def counted(app: Flask) -> Iterator[list[str]]:
-    statements: list[str] = []
-    with app.app_context():
-        engine = db.engine
-
-    def note(*values: Any) -> None:
-        statements.append(values[2])
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_channels_sum_to_the_total_and_agree_with_the_ledger(app: Flask, traded: None) -> None:
@@ -206,7 +189,7 @@ def test_the_page_shows_the_figures_and_the_tag_only_when_they_agree(
     app: Flask, client: FlaskClient, traded: None
 ) -> None:
     staff = bearer(app, Role.STAFF)
-    with counted(app) as statements:
+    with app.app_context(), counting() as statements:
         page = client.get("/report/channels", headers=staff)
     assert page.status_code == 200
     assert len(statements) <= MOST_STATEMENTS, statements

@@ -18,7 +18,7 @@ from orders.payments.sandbox.courier import signature
 from tests import builders
 from tests.races import moves_orders
 from tests.races.moves import MOVES
-from tests.town.visits import counting
+from tests.statements import counting
 from tests.visitors import Visitor
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from kernel import clock
-from kernel.db import db, transaction
+from kernel.db import transaction
 from kernel.tokens import issue_token
 from livestream.model import Broadcast, BroadcastKind, BroadcastOffer
 from marketplace.storefront.picture import PER_ROW, SIDE, houses
@@ -25,20 +21,8 @@ from orders.placing import Buyer, place
 from sellers import actions
 from sellers.model import Category, HouseholdStatus, LotMode, Offer, Place, Seller
 from tests import builders
+from tests.statements import counting
 from tests.visitors import Visitor
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that are sent meanwhile."""
-    seen: list[str] = []
-
-    def remember(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        seen.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", remember)
-    yield seen
-    event.remove(db.engine, "before_cursor_execute", remember)
 
 
 def shelf_of(number: int) -> list[Offer]:
@@ -350,7 +334,7 @@ def test_the_page_of_the_api_shows_every_path_and_code(visitor: Visitor) -> None
 
 
 def counted(shop: Flask, visitor: Visitor, path: str) -> int:
-    with statements() as seen:
+    with counting() as seen:
         assert visitor.get(path).status_code == 200
     return len(seen)
 
@@ -379,7 +363,7 @@ def test_an_order_through_the_api_asks_three_times(shop: Flask, visitor: Visitor
         recipient = {"name": "某人", "phone": "13800000000", "city": "某市", "address": "某路"}
         body = {"lines": lines, "recipient": recipient, "payment": "stripe"}
         headers["Idempotency-Key"] = str(len(lines))
-        with statements() as seen:
+        with counting() as seen:
             answer = visitor.post("/api/v1/orders", json=body, headers=headers)
         assert answer.status_code == 201
         # Who asks, what is bought, and the order: each by itself, without BEGIN and COMMIT.

@@ -23,7 +23,7 @@ from orders.model import Consignment
 from orders.queries import handover as queries
 from tests import builders
 from tests.orders.harvest_builders import closed_round
-from tests.town.visits import counting
+from tests.statements import counting
 from tests.visitors import Visitor
 
 ROOT = Path(__file__).parents[2]

@@ -1,13 +1,11 @@
 """The storefront's list and the facts of one offer."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from kernel import clock
 from kernel.db import db, transaction
@@ -24,27 +22,13 @@ from sellers.model import (
 )
 from sellers.queries import ShelfFilters, cards, offer_by_public_id, shelf
 from tests import builders
+from tests.statements import counting
 
 
 @pytest.fixture(autouse=True)
 def _context(app: Flask) -> Iterator[None]:
     with app.app_context():
         yield
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """Collect the statements that are sent meanwhile."""
-    sent: list[str] = []
-
-    def note(*arguments: object) -> None:
-        sent.append(str(arguments[2]))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def offered(name_zh: str, village: str = "", **values: Any) -> Offer:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 
 from flask import Flask
-from sqlalchemy import event
 from werkzeug.routing import Rule
 
 from kernel.access import rule_of
 from kernel.db import db
 from kernel.identity import Account, Role
 from kernel.tokens import issue_token
+from tests.statements import counting
 from tests.town.addresses import names, path_of
 from tests.town.people import People
 
@@ -30,21 +28,6 @@ READERS = (
     Role.ADMIN,
 )
 """Who opens what several may open: whoever it was made for, first."""
-
-
-@contextmanager
-def counting() -> Iterator[list[str]]:
-    """Collect the statements that are sent meanwhile."""
-    sent: list[str] = []
-
-    def note(*arguments: object) -> None:
-        sent.append(str(arguments[2]))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 @dataclass(frozen=True)
