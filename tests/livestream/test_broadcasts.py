@@ -1,4 +1,4 @@
-"""Broadcasts: planned, pinned, live, ended, and what the board shows of them."""
+"""Broadcasts: planned, pinned, live, ended, and their pages."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,23 +7,20 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from kernel import clock
-from kernel.access import Viewer, viewer_of
-from kernel.db import db, transaction
+from kernel.access import viewer_of
+from kernel.db import db
 from kernel.errors import Conflict, Invalid, NotFound, OfferClosed
-from kernel.identity import Account, OrganisationKind, Role
+from kernel.identity import Account, Role
 from livestream import actions, queries
 from livestream.actions import Pin, Plan
-from livestream.board import FLOW_STEP_MIN, board_of
 from livestream.model import Broadcast, BroadcastKind, OutsideRoom, Touch
-from orders.model import Order, PaymentMethod
-from orders.placing import Credited, place
 from sellers.actions import close_lot, withdraw_offer
 from sellers.model import LotMode, Offer
 from tests import builders
-from tests.town.visits import counting
+from tests.livestream.hosting import host, pinned, planned, sell
 from tests.visitors import Visitor
 
 
@@ -32,39 +29,6 @@ def _context(app: Flask) -> Iterator[None]:
     with app.app_context():
         builders.credit_source()
         yield
-
-
-def host() -> Viewer:
-    account = builders.account(
-        Role.HOST, builders.organisation(OrganisationKind.PLATFORM, "某平台")
-    )
-    return viewer_of(db.session.get_one(Account, account.id), "")
-
-
-def planned(viewer: Viewer) -> Broadcast:
-    now = clock.now()
-    return actions.plan_broadcast(
-        viewer,
-        Plan("春橙直播", "", BroadcastKind.LIVESTREAM, "", "", now, now + timedelta(hours=2)),
-    )
-
-
-def pinned(viewer: Viewer, code: str, quota: int = 10, price_fen: int = 5900) -> Offer:
-    lot = builders.offer(price_fen=price_fen).lot
-    pin = actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota))
-    return db.session.get_one(Offer, pin.offer_id)
-
-
-def sell(broadcast: Broadcast, offer: Offer, units: int, *, paid: bool = True) -> None:
-    placed = place(
-        builders.buyer(),
-        {offer.id: units},
-        {offer.id: Credited(broadcast.credit_source_id)},
-        PaymentMethod.STRIPE,
-    )
-    if paid:
-        with transaction() as session:
-            session.get_one(Order, placed.order_id).paid_at = clock.now()
 
 
 def test_what_is_pinned_is_on_sale_only_while_the_host_is_live() -> None:
@@ -241,94 +205,6 @@ def test_terms_out_of_bounds_pin_nothing(
         actions.pin_offer(viewer, code, Pin(lot.public_id, price_fen, quota, limit))
     assert set(refusal.value.fields) == {field}
     assert db.session.scalar(select(func.count(Offer.id))) == 0
-
-
-def test_the_board_counts_what_was_paid_and_nothing_else() -> None:
-    viewer = host()
-    broadcast = planned(viewer)
-    offer, other = pinned(viewer, broadcast.code), pinned(viewer, broadcast.code, price_fen=1000)
-    actions.start(viewer, broadcast.code)
-    sell(broadcast, offer, 2)
-    sell(broadcast, other, 3)
-    sell(broadcast, offer, 1, paid=False)
-    board = board_of(broadcast)
-    assert (board.paid_fen, board.refunded_fen, board.net_fen) == (14800, 0, 14800)
-    assert (board.created_orders, board.orders, board.lines, board.units) == (3, 2, 2, 5)
-    assert (board.buyers, board.first_time_buyers) == (2, 2)
-    assert [(pin.paid_fen, pin.sold, pin.left) for pin in board.pins] == [
-        (11800, 3, 7),
-        (3000, 3, 7),
-    ]
-    assert sum(count for _at, count in board.flow) == 2
-    assert sum(pin.paid_fen for pin in board.pins) == board.paid_fen
-
-
-def test_a_buyer_who_bought_before_is_not_a_first_time_buyer() -> None:
-    viewer = host()
-    broadcast = planned(viewer)
-    offer = pinned(viewer, broadcast.code)
-    actions.start(viewer, broadcast.code)
-    buyer = builders.buyer()
-    for hours_ago in (2, 1):
-        placed = place(
-            buyer,
-            {offer.id: 1},
-            {offer.id: Credited(broadcast.credit_source_id)},
-            PaymentMethod.STRIPE,
-        )
-        with transaction() as session:
-            kept = session.get_one(Order, placed.order_id)
-            kept.paid_at = clock.now() - timedelta(hours=hours_ago)
-    board = board_of(broadcast)
-    assert (board.orders, board.buyers) == (2, 1)
-    # The first of both orders was a first one, so the buyer counts as new in this broadcast.
-    assert board.first_time_buyers == 1
-
-
-def test_the_tag_of_a_board_changes_only_when_a_figure_does() -> None:
-    viewer = host()
-    broadcast = planned(viewer)
-    offer = pinned(viewer, broadcast.code)
-    actions.start(viewer, broadcast.code)
-    with clock.frozen(clock.now()):
-        before = board_of(broadcast).etag
-        assert board_of(broadcast).etag == before
-        sell(broadcast, offer, 1)
-        assert board_of(broadcast).etag != before
-
-
-def test_figures_are_read_again_only_after_something_was_committed() -> None:
-    viewer = host()
-    broadcast = planned(viewer)
-    offer = pinned(viewer, broadcast.code)
-    actions.start(viewer, broadcast.code)
-    at = clock.now()
-    with clock.frozen(at):
-        first = board_of(broadcast)
-    with clock.frozen(at + timedelta(milliseconds=1)), counting() as sent:
-        again = board_of(broadcast)
-    assert len(sent) == 1
-    assert again.as_of > first.as_of
-    assert replace(again, as_of=first.as_of) == first
-    with db.engine.connect() as other:
-        # Somebody else's change, which this session knows nothing of.
-        other.execution_options(isolation_level="READ COMMITTED")
-        other.execute(update(Offer).where(Offer.id == offer.id).values(sold=4))
-        assert board_of(broadcast).etag == first.etag
-        other.commit()
-    db.session.expire_all()  # as for another request
-    assert [pin.sold for pin in board_of(broadcast).pins] == [4]
-
-
-def test_the_flow_moves_on_while_nothing_is_committed() -> None:
-    viewer = host()
-    broadcast = planned(viewer)
-    actions.start(viewer, broadcast.code)
-    steps = []
-    for minutes in (0, FLOW_STEP_MIN):
-        with clock.moved(timedelta(minutes=minutes)):
-            steps.append(len(board_of(broadcast).flow))
-    assert steps[1] == steps[0] + 1
 
 
 def test_the_next_offer_comes_round_and_round() -> None:
