@@ -108,6 +108,14 @@ def viewer() -> Viewer:
     return current
 
 
+def my_account() -> int:
+    """Return the key of the account that is signed in; what asks lets nobody else in."""
+    account_id = viewer().account_id
+    if account_id is None:
+        raise TypeError("what is for signed-in accounts was opened without one")
+    return account_id
+
+
 def visitor_key(sent: str = "") -> str:
     """Return this browser's visitor key, made and kept in the session when first needed.
 

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_smorest import Blueprint
 from marshmallow import RAISE, Schema, fields, validate
 
-from kernel.access import allow, found, viewer
+from kernel.access import allow, found, my_account, viewer
 from kernel.errors import Invalid
 from kernel.fields import In
 from kernel.idempotency import keyed, once_for_program
@@ -175,9 +175,7 @@ def send_proof(public_id: str) -> dict[str, Any]:
 @blueprint.response(200, PaymentOut)
 def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
     """Record a transfer that is on the bank statement."""
-    who = viewer()
-    account_id = who.account_id
-    assert account_id is not None
+    account_id = my_account()
 
     def act() -> dict[str, Any]:
         return _json(confirm_transfer(public_id, account_id, payload["received_fen"]))
@@ -193,8 +191,7 @@ def confirm_payment(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
 @blueprint.response(200, OwedOut)
 def record_again(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
     """Record one more transfer for what was paid already; all of it is owed back."""
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
 
     def act() -> dict[str, Any]:
         owed = record_transfer_again(public_id, account_id, **payload)
@@ -210,9 +207,7 @@ def record_again(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
 @blueprint.response(200, RepaidOut)
 def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
     """Record that a debt was paid to the buyer by transfer."""
-    who = viewer()
-    account_id = who.account_id
-    assert account_id is not None
+    account_id = my_account()
 
     def act() -> dict[str, Any]:
         repaid = repay_debt(public_id, account_id, payload["reference"])

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import RAISE
 
 from kernel import clock
-from kernel.access import allow, found, viewer
+from kernel.access import allow, found, my_account, viewer
 from kernel.errors import Invalid, NotFound
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Membership, Role
@@ -109,12 +109,6 @@ def _member(one: Membership) -> dict[str, Any]:
     }
 
 
-def _account() -> int:
-    account_id = viewer().account_id
-    assert account_id is not None  # the rules let only accounts in
-    return account_id
-
-
 @blueprint.route("/rounds")
 @allow.everyone
 @blueprint.arguments(PageIn, location="query", unknown=RAISE)
@@ -149,7 +143,7 @@ def open_(body: dict[str, Any], round_id: str) -> dict[str, Any]:
     unit = _unit(body["unit_id"])
 
     def act() -> dict[str, Any]:
-        made = open_group_order(_account(), unit, planned.id, body["pay_mode"])
+        made = open_group_order(my_account(), unit, planned.id, body["pay_mode"])
         return {"id": made.public_id}
 
     answer = once_for_program("group_orders.open", {"round": round_id, **body}, act)
@@ -199,7 +193,7 @@ def put_needs(body: dict[str, Any], group_id: str) -> dict[str, Any]:
         wanted[offer_id] = need["quantity"]
 
     def act() -> dict[str, Any]:
-        needs = set_needs(group.id, _account(), wanted)
+        needs = set_needs(group.id, my_account(), wanted)
         kept = [{"offer_id": names[key], "quantity": n} for key, n in needs.units.items()]
         return {"number": needs.number, "total_fen": needs.total.fen, "needs": kept}
 
@@ -228,7 +222,7 @@ def close(group_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.MemberOut)
 def join(body: dict[str, Any], code: str) -> dict[str, Any]:
     """Join the unit to which a code leads: active by its staff list, else pending."""
-    return _member(member_actions.join(_account(), code, **body))
+    return _member(member_actions.join(my_account(), code, **body))
 
 
 @blueprint.route("/group-orders/<group_id>/members")
@@ -265,7 +259,7 @@ def decline(group_id: str, membership_id: int) -> dict[str, Any]:
 def end(group_id: str, membership_id: int) -> dict[str, Any]:
     """End the membership of somebody who left: what it needs in open group orders is withdrawn."""
     group = queries.group_order_for(group_id, viewer(), Role.COORDINATOR)
-    leader = _account()
+    leader = my_account()
     return once_for_program(
         "group_orders.end_member",
         {"group": group_id, "member": membership_id},

@@ -8,7 +8,7 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import RAISE
 
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account, viewer
 from kernel.idempotency import keyed
 from kernel.identity import Role
 from kernel.second_person import Proposal
@@ -216,8 +216,7 @@ def _payout(
 ) -> dict[str, Any]:
     """Do `act` once with the settlement's and the viewer's ids, and show the settlement."""
     row_id = settlements.settlement(settlement_id, viewer()).settlement.id
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
 
     def once_done() -> dict[str, Any]:
         act(row_id, account_id)

@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow, found, viewer
+from kernel.access import allow, found, my_account, viewer
 from kernel.db import public_code
 from kernel.errors import Refusal
 from kernel.idempotency import once_for_form
@@ -66,8 +66,7 @@ def _join_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseRet
 def join_unit(code: str) -> ResponseReturnValue:
     """Ask to belong to the unit; a number on its staff list is answered at once."""
     group = queries.group_order_by_join_code(code)
-    account_id = viewer().account_id
-    assert account_id is not None  # the rule above lets nobody else in
+    account_id = my_account()
     try:
         made = join(
             account_id,
@@ -105,8 +104,7 @@ def needs(public_id: str) -> ResponseReturnValue:
 
 
 def _needs_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseReturnValue:
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     at = clock.now()
     order = queries.order_of_member(group.id, account_id)
     held = {line.offer_id: line.quantity for line in order.lines} if order else {}
@@ -141,8 +139,7 @@ def _typed() -> dict[str, str]:
 def save_needs(public_id: str) -> ResponseReturnValue:
     """Keep what this member needs now, in place of what it needed before."""
     group = queries.group_order_for(public_id, viewer(), Role.OFFICIAL)
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     ids = {item.offer.public_id: item.offer.id for item in queries.items_of(group.round_id)}
     try:
         wanted = {

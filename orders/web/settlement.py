@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account, viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, NotFound, Refusal, SecondPersonNeeded
 from kernel.idempotency import once_for_form
@@ -149,8 +149,7 @@ def turn_down_return(public_id: str) -> ResponseReturnValue:
 def _payout(public_id: str, act: Callable[[int, int], None], done: str) -> ResponseReturnValue:
     """Do `act` once with the settlement's and the viewer's ids, and say what was done."""
     settlement_id = queries.settlement(public_id, viewer()).settlement.id
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     try:
         once_for_form(lambda: act(settlement_id, account_id))
     except (Conflict, Invalid, NotFound, SecondPersonNeeded) as refusal:

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account
 from kernel.db import public_code
 from kernel.errors import Invalid, Refusal
 from kernel.idempotency import once_for_form
@@ -63,8 +63,7 @@ def confirm(public_id: str) -> ResponseReturnValue:
     """Compare the amount with what is due, ask for a second look, then record the transfer."""
     payment = queries.transfer(public_id)
     typed = request.form.get("received", "")
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     try:
         amount = _received(typed)
         check_received(payment, amount.fen)
@@ -92,8 +91,7 @@ def again(public_id: str) -> ResponseReturnValue:
     """Record one more transfer for what was paid already; it is owed back."""
     payment = queries.transfer(public_id)
     typed, reference = request.form.get("received", ""), request.form.get("reference", "")
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     try:
         amount = _received(typed)
         once_for_form(
@@ -130,8 +128,7 @@ def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
 @allow(Role.STAFF, factor=True)
 def repay(public_id: str) -> ResponseReturnValue:
     """Record that a debt was paid by transfer."""
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     reference = request.form.get("reference", "")
     try:
         once_for_form(lambda: repay_debt(public_id, account_id, reference))

@@ -10,7 +10,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow, found, viewer
+from kernel.access import allow, found, my_account, viewer
 from kernel.db import public_code
 from kernel.errors import Conflict, Invalid, Refusal
 from kernel.idempotency import once_for_form
@@ -85,8 +85,7 @@ def opening() -> ResponseReturnValue:
 def open_() -> ResponseReturnValue:
     """Open the unit's group order in a round."""
     chosen = round_by_public_id(request.form.get("round", ""))
-    account_id = viewer().account_id
-    assert account_id is not None
+    account_id = my_account()
     try:
         pay_mode = PayMode(request.form.get("pay_mode", ""))
     except ValueError:

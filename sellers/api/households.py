@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account, viewer
 from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, household_schemas, schemas
 from sellers.api.room import blueprint
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import BenefitPlan, Household
 from sellers.queries import workspace
 from sellers.web.households import in_my_care, known_household

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import request
 
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.identity import Role
 from sellers import actions, schemas
 from sellers.api.room import as_upload, blueprint
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import Certificate, Seller
 from sellers.queries import workspace
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.idempotency import keyed
 from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, schemas
 from sellers.api.room import as_upload, blueprint, made_once
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import Lot, Offer, Place, Product
 from sellers.queries import workspace
 

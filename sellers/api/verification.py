@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.identity import Role
 from kernel.paging import Page
 from sellers import actions, schemas
 from sellers.api.room import blueprint
-from sellers.me import my_account
 from sellers.model import Certificate, Seller
 from sellers.queries import staff
 

@@ -6,12 +6,12 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account, viewer
 from kernel.crypt import mask, mask_phone
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import HouseholdForm, PlanForm, RevealForm
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import Household, Seller
 from sellers.queries import workspace
 from sellers.web.room import attempt, blueprint, cursor, form_page

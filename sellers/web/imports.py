@@ -9,7 +9,7 @@ from flask import Response, make_response, redirect, render_template, request, s
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.db import public_code
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
@@ -20,7 +20,7 @@ from sellers.forms.inputs import upload_of
 from sellers.forms.stock import SpreadsheetForm
 from sellers.imports.reading import grouped
 from sellers.imports.words import MAX_ROWS, say
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import ImportState, OfferImport
 from sellers.queries import workspace
 from sellers.web.room import attempt, blueprint, cursor, form_page

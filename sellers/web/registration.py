@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow, viewer
+from kernel.access import allow, my_account, viewer
 from kernel.crypt import mask, mask_phone
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.inputs import upload_of
 from sellers.forms.registration import CertificateForm, SellerForm
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import SellerState
 from sellers.queries import workspace
 from sellers.web.room import attempt, blueprint, form_page

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.errors import Conflict
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
@@ -23,7 +23,7 @@ from sellers.forms.stock import (
     StockForm,
     last_day,
 )
-from sellers.me import my_account, my_seller
+from sellers.me import my_seller
 from sellers.model import Place
 from sellers.queries import workspace
 from sellers.web.room import attempt, blueprint, cursor, form_page

@@ -9,14 +9,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow
+from kernel.access import allow, my_account
 from kernel.crypt import mask
 from kernel.errors import Conflict, SecondPersonNeeded
 from kernel.identity import Role
 from sellers import actions
 from sellers.forms.households import RevealForm
 from sellers.forms.registration import ReturnForm
-from sellers.me import my_account
 from sellers.model import CertificateState, SellerState
 from sellers.queries import staff
 from sellers.web.room import attempt, cursor, form_page
