@@ -65,14 +65,8 @@ def closed_round(
     needs = needs or (50, 30, 20)
     seller = builders.seller()
     steward = builders.account(Role.STEWARD, seller.organisation)
-    households = [
-        builders.household(seller, share_weight=weight, steward_id=steward.id)
-        for weight in (3, 2, 1)
-    ]
+    households = _households(seller, steward)
     lot = builders.lot(builders.product(seller), offered=1000, mode=LotMode.IN_FIELD)
-    with transaction() as session:
-        session.add(BenefitPlan(seller_id=seller.id, kind="delivery", basis_points=8000))
-        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
     unit = builders.buying_unit()
     coordinator = builders.account(Role.COORDINATOR, unit.organisation)
     with clock.moved(-CLOSED_AGO - timedelta(hours=1)):
@@ -83,11 +77,8 @@ def closed_round(
             _register(group_order, f"{number:04d}", {offer.id: units})
     with clock.frozen(the_round.closes_at):
         assert close_due_rounds(clock.now()) == 1
-    orders = list(
-        db.session.scalars(
-            select(Order).where(Order.group_order_id == group_order.id).order_by(Order.id)
-        )
-    )
+    placed = select(Order).where(Order.group_order_id == group_order.id).order_by(Order.id)
+    orders = list(db.session.scalars(placed))
     if pay_mode is PayMode.MEMBERS:
         for order in orders[:paid]:
             pay(order)
@@ -110,6 +101,17 @@ def closed_round(
         notice,
         notice.items[0],
     )
+
+
+def _households(seller: Seller, steward: Account) -> list[Household]:
+    """Three of unequal shares, paid by what they deliver and by what is left over."""
+    with transaction() as session:
+        session.add(BenefitPlan(seller_id=seller.id, kind="delivery", basis_points=8000))
+        session.add(BenefitPlan(seller_id=seller.id, kind="second", basis_points=500))
+    return [
+        builders.household(seller, share_weight=weight, steward_id=steward.id)
+        for weight in (3, 2, 1)
+    ]
 
 
 def _register(group_order: GroupOrder, staff_number: str, wanted: dict[int, int]) -> None:
