@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 import zlib
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flask_babel import lazy_gettext as _l
@@ -14,8 +15,10 @@ from kernel.errors import Invalid, Text
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell
+    from openpyxl.worksheet.worksheet import Worksheet
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MONEY_FORMAT = '"¥"#,##0.00'
 
 MAX_PARTS = 500
 MAX_UNPACKED_BYTES = 24 * 1024 * 1024
@@ -39,6 +42,11 @@ def write_text(cell: Cell, words: str) -> Cell:
     # Else it is a formula again as soon as somebody edits the cell.
     cell.quotePrefix = words.startswith(_FORMULA_STARTS)
     return cell
+
+
+def write_money(sheet: Worksheet, row: int, column: int, fen: int) -> None:
+    """Write an amount that a spreadsheet program shows in yuan and adds up exactly."""
+    sheet.cell(row, column, Decimal(fen).scaleb(-2)).number_format = MONEY_FORMAT
 
 
 def _refusal(code: str, message: Text, field: str) -> Invalid:

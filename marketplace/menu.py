@@ -77,6 +77,7 @@ RAILS: dict[Role, tuple[Item, ...]] = {
             ("units.desk", "units.group_order", "units.open", "units.share"),
         ),
         Item("units.history", _l("往期订单"), "history"),
+        Item("purchases.index", _l("采购台账"), "file-spreadsheet"),
         Item("handover.arrivals", _l("验收"), "file-check", ("handover.",)),
         Item("units.staff", _l("员工"), "users"),
         Item("units.payments", _l("付款"), "credit-card"),

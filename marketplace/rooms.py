@@ -48,6 +48,7 @@ from orders.web import harvest as harvest_web
 from orders.web import orders as orders_web
 from orders.web import pay as pay_web
 from orders.web import planning as planning_web
+from orders.web import purchases as purchases_web
 from orders.web import rounds as rounds_web
 from orders.web import settlement as settlement_web
 from orders.web import transfers as transfers_web
@@ -84,6 +85,7 @@ def page_blueprints() -> list[PageBlueprint]:
         rounds_web.blueprint,
         groups_web.blueprint,
         units_web.blueprint,
+        purchases_web.blueprint,
         planning_web.blueprint,
         handover_web.blueprint,
         settlement_web.blueprint,

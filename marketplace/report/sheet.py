@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 from flask_babel import gettext as _
 from flask_babel import pgettext
@@ -13,12 +12,11 @@ from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
 
 from kernel.language import local
-from kernel.sheets import write_text
+from kernel.sheets import write_money, write_text
 from marketplace.report.periods import Period
 from marketplace.report.queries import ChannelReport, Figures, Sold, by_day
 from marketplace.report.words import channel_name
 
-MONEY_FORMAT = '"¥"#,##0.00'
 NAME_WIDTH, FIGURE_WIDTH = 34, 16
 
 
@@ -73,6 +71,6 @@ def _sheet(
         sheet.cell(row, 2, one.orders)
         amounts = (one.paid_fen, -one.refunded_fen, one.net_fen, one.settled_fen)
         for at, fen in enumerate(amounts, 3):
-            sheet.cell(row, at, Decimal(fen).scaleb(-2)).number_format = MONEY_FORMAT
+            write_money(sheet, row, at, fen)
         if assists is not None and name in assists:
             sheet.cell(row, len(heads), assists[name])

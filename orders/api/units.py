@@ -1,18 +1,21 @@
-"""JSON of a buying unit, for its coordinator: which units, and their staff lists."""
+"""JSON of a buying unit, for its coordinator: which units, staff lists, a year's purchases."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields, validate
+from marshmallow import RAISE, Schema, fields, validate
 
+from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.fields import In
 from kernel.identity import Role
+from kernel.quantity import UNITS_TOGETHER
 from orders.actions.members import set_staff_list
 from orders.model import BuyingUnit
 from orders.queries import members as people
+from orders.queries import targets
 
 MAX_STAFF = 10_000
 
@@ -64,6 +67,41 @@ class StaffListOut(Schema):
     staff = fields.List(fields.Nested(StaffOut))
 
 
+class YearIn(In):
+    """Which year; this one otherwise."""
+
+    year = fields.Integer(load_default=None, validate=validate.Range(2000, 2999))
+
+
+class PurchaseOut(Schema):
+    """What was bought of one product at one price in one round."""
+
+    group_order_id = fields.String(attribute="group_order")
+    round_title_zh = fields.String()
+    round_title_en = fields.String()
+    seller_name_zh = fields.String()
+    seller_name_en = fields.String()
+    places = fields.List(fields.String())
+    certificate_number = fields.String()
+    name_zh = fields.String()
+    name_en = fields.String()
+    unit_name = fields.String()
+    price_fen = fields.Integer(attribute="price.fen")
+    units = fields.Integer(metadata=UNITS_TOGETHER)
+    total_fen = fields.Integer(attribute="total.fen")
+    received_on = fields.Date(allow_none=True)
+
+
+class YearOut(Schema):
+    """A year's purchases beside the goal, which is null where there is none."""
+
+    year = fields.Integer()
+    goal_fen = fields.Integer(attribute="goal.fen", allow_none=True)
+    committed_fen = fields.Integer(attribute="committed.fen")
+    completed_fen = fields.Integer(attribute="completed.fen")
+    items = fields.List(fields.Nested(PurchaseOut), attribute="purchases")
+
+
 def _unit(public_id: str) -> BuyingUnit:
     """Return a unit that the viewer coordinates. Raises NotFound."""
     led = people.units_of(viewer().organisations(Role.COORDINATOR))
@@ -97,3 +135,13 @@ def keep_staff(body: dict[str, Any], unit_id: str) -> dict[str, Any]:
     lines = (f"{one['staff_number']} {one['department']}" for one in body["staff"])
     set_staff_list(unit.id, "\n".join(lines), sure=len(body["staff"]))
     return {"staff": people.staff_list(unit.id)}
+
+
+@blueprint.route("/<unit_id>/purchases")
+@allow(Role.COORDINATOR)
+@blueprint.arguments(YearIn, location="query", unknown=RAISE)
+@blueprint.response(200, YearOut)
+def purchases(asked: dict[str, Any], unit_id: str) -> targets.Year:
+    """Show what the unit bought in a year: what it signed for, and what is on its way to it."""
+    year = asked["year"] or clock.today().year
+    return targets.of_year(_unit(unit_id).id, year)

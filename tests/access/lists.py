@@ -51,6 +51,7 @@ LISTS = {
     "GET /unit/arrivals": "consignment",
     "GET /unit/members": "staff number",
     "GET /unit/orders": "group",
+    "GET /unit/purchases": "group",
 }
 
 LOTS_TO_CHOOSE = frozenset(
