@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from kernel.text import cleaned, plain
+from kernel.text import BANK_ACCOUNT, PHONE, cleaned, plain
 
 MAYBE_TEXT = {"type": ["string", "null"]}
 """What the document says of a text that a function makes."""
@@ -41,3 +41,13 @@ def needed_text(most: int) -> Text:
 def maybe_text(most: int) -> Text:
     """Return text of at most `most` characters that may be empty or left out."""
     return Text(load_default="", validate=validate.Length(0, most))
+
+
+def maybe_phone() -> PlainText:
+    """Return a phone number that may be left out, and then is None."""
+    return PlainText(load_default=None, validate=validate.Regexp(PHONE))
+
+
+def maybe_bank_account() -> PlainText:
+    """Return a bank account's number that may be left out, and then is None."""
+    return PlainText(load_default=None, validate=validate.Regexp(BANK_ACCOUNT))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from kernel.crypt import mask, mask_phone
-from kernel.fields import MAYBE_TEXT, In, maybe_text, needed_text
+from kernel.fields import (
+    MAYBE_TEXT,
+    In,
+    maybe_bank_account,
+    maybe_phone,
+    maybe_text,
+    needed_text,
+)
 from sellers.actions.households import MAX_WEIGHT, PLAN_KINDS
 from sellers.model import HouseholdStatus
 
@@ -21,8 +28,8 @@ class HouseholdIn(In):
         load_default=1, strict=True, validate=validate.Range(1, MAX_WEIGHT)
     )
     name = fields.String(load_default=None, validate=validate.Length(1, 40))
-    phone = fields.String(load_default=None, validate=validate.Length(1, 20))
-    bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
+    phone = maybe_phone()
+    bank_account = maybe_bank_account()
     steward_login = maybe_text(80)
 
 

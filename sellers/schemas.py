@@ -5,10 +5,9 @@ from __future__ import annotations
 from flask_smorest.fields import Upload
 from marshmallow import Schema, fields, validate
 
-from kernel.fields import MAYBE_TEXT, In, maybe_text, needed_text
+from kernel.fields import MAYBE_TEXT, In, maybe_bank_account, maybe_phone, maybe_text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
-from kernel.text import PHONE
 from sellers.actions.stock import MAX_UNIT_G
 from sellers.model import (
     Category,
@@ -40,8 +39,8 @@ class OwnSellerIn(In):
     county = needed_text(20)
     township = maybe_text(20)
     village = maybe_text(20)
-    contact_phone = fields.String(load_default=None, validate=validate.Regexp(PHONE))
-    bank_account = fields.String(load_default=None, validate=validate.Length(1, 40))
+    contact_phone = maybe_phone()
+    bank_account = maybe_bank_account()
     households_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
     registered_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
     story_zh = maybe_text(600)

@@ -8,7 +8,14 @@ from wtforms.validators import InputRequired, Optional
 
 from kernel.forms import Form
 from sellers.actions import HouseholdFacts
-from sellers.forms.inputs import PercentField, WholeField, pick, text
+from sellers.forms.inputs import (
+    PercentField,
+    WholeField,
+    account_number,
+    phone_number,
+    pick,
+    text,
+)
 from sellers.model import HouseholdStatus
 from sellers.words import HOUSEHOLD_STATUSES, PLAN_KINDS
 
@@ -21,8 +28,8 @@ class HouseholdForm(Form):
     status_evidence = text(_l("认定依据"), 200)
     status_until = DateField(_l("有效期到"), validators=[Optional()])
     name = text(_l("户主姓名"), 40)
-    phone = text(_l("电话"), 20)
-    bank_account = text(_l("收款账号"), 40)
+    phone = phone_number(_l("电话"))
+    bank_account = account_number(_l("收款账号"))
     share_weight = WholeField(_l("份数"), validators=[Optional()], default=1)
     steward_login = text(_l("帮扶责任人的登录名"), 80)
 

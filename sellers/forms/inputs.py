@@ -11,13 +11,13 @@ from flask_babel.speaklater import LazyString
 from flask_wtf.file import FileField
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, Length, Optional
+from wtforms.validators import DataRequired, Length, Optional, Regexp
 
 from kernel.errors import Refusal
 from kernel.forms import Form
 from kernel.money import Money, parse_yuan
 from kernel.quantity import MAX_UNITS, parse_units
-from kernel.text import cleaned
+from kernel.text import BANK_ACCOUNT, PHONE, cleaned, plain
 from sellers.actions import Upload
 
 K = TypeVar("K", bound=enum.StrEnum)
@@ -99,6 +99,18 @@ def text(
     `anchor` is its id on a page where another form has a field of the same name.
     """
     return TextField(label, validators=_text_rules(most, needed), filters=[cleaned], id=anchor)
+
+
+def phone_number(label: LazyString) -> TextField:
+    """Return a phone number, or nothing."""
+    wrong = _l("电话不对。手机写 11 位，座机带区号，例如 13800000000 或 0751-8888888。")
+    return TextField(label, [Optional(), Regexp(PHONE, message=wrong)], filters=[plain])
+
+
+def account_number(label: LazyString) -> TextField:
+    """Return the number of a bank account, or nothing."""
+    wrong = _l("账号不对。只写数字，8 到 32 位，可以用空格隔开。")
+    return TextField(label, [Optional(), Regexp(BANK_ACCOUNT, message=wrong)], filters=[plain])
 
 
 def long_text(label: LazyString, most: int, *, needed: LazyString | None = None) -> LongTextField:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField
 from wtforms import DateField
-from wtforms.validators import InputRequired, Optional, Regexp
+from wtforms.validators import InputRequired, Optional
 
 from kernel.forms import Form
-from kernel.text import PHONE, cleaned
 from sellers.actions import SellerFacts
-from sellers.forms.inputs import TextField, WholeField, long_text, pick, text
+from sellers.forms.inputs import (
+    WholeField,
+    account_number,
+    long_text,
+    phone_number,
+    pick,
+    text,
+)
 from sellers.model import SellerKind
 from sellers.words import CERTIFICATES, SELLER_KINDS
-
-_WRONG_PHONE = _l("电话不对。手机写 11 位，座机带区号，例如 13800000000 或 0751-8888888。")
 
 
 class SellerForm(Form):
@@ -28,10 +32,8 @@ class SellerForm(Form):
     county = text(_l("区县"), 20, needed=_l("写区县名，如 开州区。"))
     township = text(_l("乡镇"), 20)
     village = text(_l("村"), 20)
-    contact_phone = TextField(
-        _l("联系电话"), [Optional(), Regexp(PHONE, message=_WRONG_PHONE)], filters=[cleaned]
-    )
-    bank_account = text(_l("收款账号"), 40)
+    contact_phone = phone_number(_l("联系电话"))
+    bank_account = account_number(_l("收款账号"))
     households_count = WholeField(_l("带动农户"), least=0, validators=[Optional()])
     registered_count = WholeField(_l("其中脱贫户"), least=0, validators=[Optional()])
     story_zh = long_text(_l("介绍"), 600)

@@ -197,6 +197,9 @@ def test_households_are_kept_masked_and_revealed_with_a_reason(client: FlaskClie
     clerk, seller = clerk_at(client)
     person = builders.account(Role.STEWARD, seller.organisation)
     steward, login = Caller(client, person), person.login
+    for wrong in ({"phone": "甲乙abc"}, {"bank_account": "某某银行"}):
+        refused = clerk("POST", "/households", json={**HOUSEHOLD, **wrong})
+        assert (refused.status_code, set(refused.json["fields"]["json"])) == (422, set(wrong))
     unproven = clerk("POST", "/households", json={**HOUSEHOLD, "status_evidence": ""})
     assert (unproven.status_code, set(unproven.json["fields"])) == (422, {"status_evidence"})
     made = clerk("POST", "/households", json={**HOUSEHOLD, "steward_login": login})

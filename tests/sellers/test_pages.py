@@ -21,7 +21,17 @@ from livestream import actions as live
 from livestream.model import Broadcast, BroadcastKind
 from sellers import jobs
 from sellers.actions import set_photo
-from sellers.model import Lot, LotMode, Offer, OfferImport, Place, Product, Seller, SellerState
+from sellers.model import (
+    Household,
+    Lot,
+    LotMode,
+    Offer,
+    OfferImport,
+    Place,
+    Product,
+    Seller,
+    SellerState,
+)
 from tests import builders
 from tests.conftest import FreshClient
 from tests.sellers.test_imports import RIGHT, workbook
@@ -279,6 +289,24 @@ def test_staff_see_a_sellers_phone_for_a_reason_that_the_auditor_reads(app: Flas
     assert "02312345678" not in acts
     clerk = signed_in(app, clerk_of(seller))
     assert send(clerk, "/seller", f"{at}/phone", reason="看看").status_code == 403
+
+
+def test_a_phone_or_an_account_that_is_none_is_refused_and_stays_in_the_form(app: Flask) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    facts = {"number": "017", "status": "ordinary", "share_weight": "1"}
+    for wrong, said in (
+        ({"phone": "甲乙abc"}, "电话不对。"),
+        ({"bank_account": "某某银行"}, "账号不对。"),
+    ):
+        refused = send(client, "/seller/households/new", **facts, **wrong)
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert next(iter(wrong.values())) in refused.text
+    assert db.session.scalar(select(func.count()).select_from(Household)) == 0
+    right = {"phone": "１３８０００００００１", "bank_account": "6222 0200 0000 0000"}
+    send(client, "/seller/households/new", **facts, **right)
+    kept = db.session.scalars(select(Household)).one()
+    assert (kept.phone, kept.bank_account) == ("13800000001", "6222 0200 0000 0000")
 
 
 def test_a_household_is_masked_until_a_reason_is_given(app: Flask) -> None:
