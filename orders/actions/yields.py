@@ -32,7 +32,7 @@ from orders.model import (
 )
 from orders.payments.actions import refund_line
 from orders.payments.dues import lock_payments
-from orders.queries.harvest import WAITING, lines_for
+from orders.queries.harvest import WAITING, code_of, lines_for
 from sellers.model import Lot
 from sellers.supply import lock
 
@@ -153,12 +153,16 @@ def _check_plausible(
     raise Conflict(message, code="looks_mistyped", fields={field: message}, expected=expected)
 
 
-def allocate(item_id: int, policy: str, *, account_id: int | None) -> AllocationRun:
+def allocate(
+    item_id: int, policy: str, *, account_id: int | None, shown: str | None = None
+) -> AllocationRun:
     """Divide an item's yield among its order lines by `policy`, exactly once.
 
     Every line gets its allocated units; what falls short is given back to the stock and
-    reduces what is unpaid, or refunds what was paid, once. Raises Invalid for an unknown
-    policy, Conflict when it was allocated already or no yield was entered.
+    reduces what is unpaid, or refunds what was paid, once. `shown` is the code of the
+    preview that somebody agreed to (None: nobody was shown one). Raises Invalid for an unknown
+    policy, Conflict when it was allocated already, no yield was entered, or the division is
+    another one by now (preview_changed).
     """
     if policy not in POLICIES:
         raise Invalid(fields={"policy": _l("没有这种分法。")}, code="unknown_policy")
@@ -172,6 +176,11 @@ def allocate(item_id: int, policy: str, *, account_id: int | None) -> Allocation
             raise Conflict(_l("还没有填实收。先填实收，再分配。"), code="no_yield")
         lines = _lines(session, item)
         units = divide(policy, int(yielded), [line.needed for line in lines])
+        if shown is not None and shown != code_of(int(yielded), lines, units):
+            raise Conflict(
+                _l("实收或者订单刚刚变了，还没有分配。看看新的分法，再点一次。"),
+                code="preview_changed",
+            )
         run = AllocationRun(
             item_id=item_id,
             policy=policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -294,6 +295,17 @@ class Preview:
     gets: int
     left_over: int
     short_amount: Money
+    code: str
+    """What stands for exactly this division: whoever was shown it, does this one or none."""
+
+
+def code_of(yielded: int, lines: Sequence[OrderLine], given: Sequence[int]) -> str:
+    """Return the code of the division that gives the `lines` so many units of a yield each."""
+    parts = [
+        (line.id, line.price_fen, line.quantity, units)
+        for line, units in zip(lines, given, strict=True)
+    ]
+    return hashlib.sha256(repr((yielded, parts)).encode()).hexdigest()[:20]
 
 
 def preview(view: ItemView, policy: str = "pro_rata") -> Preview:
@@ -324,6 +336,7 @@ def preview(view: ItemView, policy: str = "pro_rata") -> Preview:
         sum(given),
         (view.yielded or 0) - sum(given),
         Money(missing),
+        code_of(view.yielded or 0, lines, given),
     )
 
 

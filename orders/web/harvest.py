@@ -143,11 +143,12 @@ def withdraw(item_id: str) -> ResponseReturnValue:
 @blueprint.post("/seller/harvest/items/<item_id>/allocation")
 @allow(Role.CLERK, Role.STAFF, factor=True)
 def allocation(item_id: str) -> ResponseReturnValue:
-    """Divide the yield among the orders, exactly once."""
+    """Divide the yield among the orders, exactly once, and only as the page showed it."""
 
     def act(view: ItemView) -> None:
+        shown = request.form.get("shown", "")
         once_for_form(
-            lambda: allocate(view.item.id, "pro_rata", account_id=viewer().account_id),
+            lambda: allocate(view.item.id, "pro_rata", account_id=viewer().account_id, shown=shown),
         )
 
     return _act(item_id, act, _("分好了。少的部分会自动退给买家。下一步：装货。"))

@@ -10,6 +10,7 @@ from orders.actions.yields import Harvested
 from orders.model import Consignment, HouseholdQuota, PaymentMethod, Settlement
 from orders.payments.captures import Captured, record_capture
 from orders.placing import Buyer, Placed, place
+from orders.queries.harvest import item_view, preview
 from orders.queries.tasks import token_of
 from tests import builders
 from tests.orders.harvest_builders import Closed, closed_round
@@ -83,7 +84,8 @@ def allocate() -> Move:
 def allocate_on_the_page() -> Move:
     """The same on the page."""
     at = harvested()
-    return Move(at.clerk, f"/seller/harvest/items/{at.item.public_id}/allocation", {})
+    path = f"/seller/harvest/items/{at.item.public_id}/allocation"
+    return Move(at.clerk, path, {"shown": preview(item_view(at.item)).code})
 
 
 def allocated() -> Closed:
