@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from flask import request
-from flask_babel import lazy_gettext as _l
 from flask_smorest import Blueprint
 from sqlalchemy import select
 
@@ -31,7 +30,6 @@ from cabinets.schemas import (
 )
 from kernel.access import allow, signed, viewer
 from kernel.db import db
-from kernel.errors import Refusal
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 
@@ -44,26 +42,21 @@ OPERATORS = (Role.OPERATOR, Role.STAFF)
 NOBODY = "no cabinet has this key"
 
 
-class SignatureWrong(Refusal):
-    """The body was not signed with the key of this cabinet."""
-
-    status = 401
-    code = "signature_invalid"
-    message = _l("签名不对。用这个柜子自己的密钥对原文签名。")
-
-
 def by_device(view: View) -> View:
-    """Let in only a body that the cabinet in the path signed; an unknown one looks the same."""
+    """Let in only a body that the cabinet in the path signed, and tell the view with which key.
+
+    An unknown cabinet looks the same.
+    """
 
     @wraps(view)
     def checked(*args: Any, code: str, **kwargs: Any) -> Any:
         key = db.session.scalar(select(Cabinet.device_key).where(Cabinet.code == code))
         header = request.headers.get("Signature", "")
         if not is_signed(key or NOBODY, header, request.get_data()) or key is None:
-            raise SignatureWrong()
-        return view(*args, code=code, **kwargs)
+            raise reports.SignatureWrong()
+        return view(*args, code=code, key=key, **kwargs)
 
-    return checked  # type: ignore[return-value]  # it takes what the view takes
+    return checked  # type: ignore[return-value]  # it takes what the view takes, but the key
 
 
 @blueprint.route("/<code>/events", methods=["POST"])
@@ -72,12 +65,13 @@ def by_device(view: View) -> View:
 @by_device
 @blueprint.arguments(ReportsIn)
 @blueprint.response(200, ReportsOut)
-def events(body: dict[str, Any], code: str) -> dict[str, Any]:
+def events(body: dict[str, Any], code: str, key: str) -> dict[str, Any]:
     """Take a device's signed reports: any order, any number of repeats, one effect.
 
-    `Signature: t=…,v1=HMAC-SHA256(key, t + "." + body)` in hex.
+    `Signature: t=…,v1=HMAC-SHA256(key, t + "." + body)` in hex. With a new key `sequence` begins
+    with 1 again.
     """
-    receipt = reports.receive(code, [_report(one) for one in body["events"]])
+    receipt = reports.receive(code, [_report(one) for one in body["events"]], key)
     return {
         "accepted": receipt.accepted,
         "repeated": receipt.repeated,

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from cabinets.actions.reports import MAX_REPORTS
 from cabinets.device import sign
-from cabinets.model import Cabinet, DeviceReport, Slot, SlotFill
+from cabinets.model import Cabinet, Slot, SlotFill
 from cabinets.queries import slots_of
 from kernel import clock
 from kernel.db import db, end_read
@@ -49,9 +49,6 @@ def simulate(code: str, url: str, sales: int, shuffle: bool, repeat: bool) -> No
 
 def _events(cabinet_id: int, sales: int) -> list[dict[str, Any]]:
     """Return what a device would report next: what it saw filled, then sales of one unit each."""
-    last = db.session.scalar(
-        select(func.max(DeviceReport.sequence)).where(DeviceReport.cabinet_id == cabinet_id)
-    )
     numbers = [slot.number for slot in slots_of([cabinet_id])[cabinet_id] if slot.offer]
     if not numbers:
         raise click.ClickException("no slot of this cabinet sells anything: restock it first")
@@ -66,7 +63,8 @@ def _events(cabinet_id: int, sales: int) -> list[dict[str, Any]]:
     for _ in range(sales):
         slot = random.choice(numbers)  # noqa: S311 - which slot sells is no secret
         told.append({"kind": "sale", "slot": slot, "units": 1})
-    first, at = (last or 0) + 1, clock.now().isoformat()
+    made = db.session.get_one(Cabinet, cabinet_id)
+    first, at = made.last_sequence - made.counted_from + 1, clock.now().isoformat()
     return [{"sequence": first + n, **one, "at": at} for n, one in enumerate(told)]
 
 

@@ -46,6 +46,9 @@ class Cabinet(Keyed, Base):
     temperature_tenths: Mapped[int | None]
     # The highest sequence number that came; those below it that did not are its gaps.
     last_sequence: Mapped[int] = mapped_column(default=0)
+    # A device counts from one with each new key. Its numbers are kept on top of this one, so that
+    # whatever a cabinet was told under all of its keys stands in one row of numbers.
+    counted_from: Mapped[int] = mapped_column(default=0)
 
     site: Mapped[Site] = relationship(back_populates="cabinets")
     credit: Mapped[CreditSource] = relationship()

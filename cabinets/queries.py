@@ -306,8 +306,10 @@ def differences_of(cabinet_id: int) -> Sequence[StockDifference]:
 
 def gaps_of(cabinet_id: int, most: int = GAPS_SHOWN) -> list[Gap]:
     """Return the first `most` gaps in what a device reported; its numbers begin with one."""
+    before = Cabinet.counted_from
     rows = db.session.execute(
-        select(ReportGap.first, ReportGap.last)
+        select((ReportGap.first - before).label("first"), (ReportGap.last - before).label("last"))
+        .join(Cabinet, ReportGap.cabinet_id == Cabinet.id)
         .where(ReportGap.cabinet_id == cabinet_id)
         .order_by(ReportGap.first)
         .limit(most)

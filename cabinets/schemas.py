@@ -28,8 +28,8 @@ MAX_SEQUENCE = 2**53
 class ReportIn(In):
     """One event. `at` is the device's own time and is only kept, never believed.
 
-    A sale is of the goods whose `restock_seen` has the last number before its own. `tenths` is
-    a temperature in tenths of a degree Celsius.
+    `sequence` counts from 1 with each new key. A sale is of the goods whose `restock_seen` has
+    the last number before its own. `tenths` is a temperature in tenths of a degree Celsius.
     """
 
     sequence = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_SEQUENCE))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -21,7 +21,7 @@ from kernel import audit, clock
 from kernel.access import Viewer, found
 from kernel.audit import Act
 from kernel.db import transaction
-from kernel.errors import Invalid
+from kernel.errors import Invalid, Refusal
 
 MAX_REPORTS = 1000
 """How many reports come in one batch, which is one transaction."""
@@ -30,9 +30,20 @@ CONFLICT = "sequence_conflict"
 """Name of the difference that a second report under one number is."""
 
 
+class SignatureWrong(Refusal):
+    """The body was not signed with the key of this cabinet."""
+
+    status = 401
+    code = "signature_invalid"
+    message = _l("签名不对。用这个柜子自己的密钥对原文签名。")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One event of a device. `facts` is all of it but the number and the device's own time."""
+    """One event of a device. `facts` is all of it but the number and the device's own time.
+
+    The device counts from one with each key; what is kept goes on from what its cabinet had.
+    """
 
     sequence: int
     kind: str
@@ -48,7 +59,7 @@ class Report:
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a cabinet's batch, by sequence number."""
+    """What became of a cabinet's batch, by the device's own numbers."""
 
     cabinet_id: int
     accepted: list[int] = field(default_factory=list)
@@ -69,17 +80,22 @@ def lock_cabinet(session: Session, code: str) -> Cabinet:
     )
 
 
-def receive(code: str, reports: Iterable[Report]) -> Receipt:
+def receive(code: str, reports: Iterable[Report], key: str | None = None) -> Receipt:
     """Take a batch of reports from the device of cabinet `code`, and say what became of each.
 
     A report that is known changes nothing; one whose number is known with other content is
     kept beside the first and named. A sale has happened and is never refused: what we did
-    not expect, or cannot tell the goods of, becomes a difference with a name. Raises NotFound.
+    not expect, or cannot tell the goods of, becomes a difference with a name. `key` is what
+    signed the batch (None: nobody looked). Raises NotFound, and SignatureWrong when the cabinet
+    has another key by now: the numbers belong to the count of the old one.
     """
     with transaction() as session:
         cabinet = lock_cabinet(session, code)
+        if key is not None and key != cabinet.device_key:
+            raise SignatureWrong()
         receipt = Receipt(cabinet.id)
-        in_order = sorted(reports, key=lambda one: one.sequence)
+        counted = [replace(one, sequence=cabinet.counted_from + one.sequence) for one in reports]
+        in_order = sorted(counted, key=lambda one: one.sequence)
         fresh, conflicts = _sort_out(session, cabinet, in_order, receipt)
         kept = [_kept(cabinet, one) for one in fresh]
         beside = [_kept(cabinet, one, conflicting=True) for one in conflicts]
@@ -106,14 +122,15 @@ def _sort_out(
     seen = {(row.sequence, row.body_hash) for row in rows}
     fresh, conflicts = [], []
     for one in reports:
+        own = one.sequence - cabinet.counted_from
         if one.sequence not in first:
             first[one.sequence] = one.hash
             fresh.append(one)
-            receipt.accepted.append(one.sequence)
+            receipt.accepted.append(own)
         elif first[one.sequence] == one.hash:
-            receipt.repeated.append(one.sequence)
+            receipt.repeated.append(own)
         else:
-            receipt.conflicting.append(one.sequence)
+            receipt.conflicting.append(own)
             if (one.sequence, one.hash) not in seen:
                 conflicts.append(one)
         seen.add((one.sequence, one.hash))

@@ -6,13 +6,14 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from cabinets.actions import operated
 from cabinets.fills import note_offer
-from cabinets.model import Cabinet, Site, Slot
+from cabinets.model import Cabinet, ReportGap, Site, Slot
 from cabinets.stock import expected_of
 from kernel import audit, clock
 from kernel.access import Viewer, found
@@ -143,11 +144,23 @@ def create_cabinet(viewer: Viewer, site_code: str, facts: CabinetFacts) -> Cabin
 
 
 def new_device_key(viewer: Viewer, code: str) -> str:
-    """Give a cabinet a new key and return it; the old one signs nothing from now on."""
-    with transaction():
+    """Give a cabinet a new key and return it; the old one signs nothing from now on.
+
+    A new count begins with it. What is missing of the old one cannot come any more: the act
+    remembers how many reports that were.
+    """
+    with transaction() as session:
         cabinet = operated(viewer, code, lock=True)
         cabinet.device_key = secrets.token_urlsafe(32)
-        audit.note(Act.DEVICE_KEY_RENEWED, f"cabinet:{code}", account_id=viewer.account_id)
+        cabinet.counted_from = cabinet.last_sequence
+        gaps = delete(ReportGap).where(ReportGap.cabinet_id == cabinet.id)
+        lost = session.scalars(gaps.returning(ReportGap.last - ReportGap.first + 1)).all()
+        audit.note(
+            Act.DEVICE_KEY_RENEWED,
+            f"cabinet:{code}",
+            account_id=viewer.account_id,
+            reason=_("没到的上报 %(n)s 条，不再等", n=sum(lost)) if lost else "",
+        )
         return cabinet.device_key
 
 

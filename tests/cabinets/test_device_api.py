@@ -12,11 +12,14 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
-from cabinets.actions.reports import MAX_REPORTS
+from cabinets.actions.reports import MAX_REPORTS, SignatureWrong, receive
+from cabinets.actions.sites import new_device_key
+from cabinets.cli import _events
 from cabinets.device import is_signed, sign
 from cabinets.model import Cabinet, DeviceReport, Slot
 from cabinets.stock import expected_of
 from kernel.access import Viewer
+from kernel.audit import Act, AuditEntry
 from kernel.db import db
 from kernel.identity import Account
 from kernel.tokens import issue_token
@@ -25,6 +28,7 @@ from sellers.model import Lot
 from tests.cabinets.cabinet_builders import (
     cabinet,
     lot,
+    sale,
     sale_event,
     signed_body,
     stocked,
@@ -232,3 +236,28 @@ def test_the_simulator_refuses_what_it_cannot_send(app: Flask, operator: Viewer)
     assert "there is no cabinet" in runner.invoke(args=["cabinet", "simulate", "x"]).output
     assert "restock it first" in runner.invoke(args=["cabinet", "simulate", "one-1"]).output
     assert orders() == 0
+
+
+def test_a_device_counts_from_one_again_with_a_new_key(operator: Viewer, visitor: Visitor) -> None:
+    made = stocked(operator, 9)
+    old = made.device_key
+    visitor.post(EVENTS, **signed_body(old, sale_event(1), sale_event(4)))
+    new = new_device_key(operator, "one-1")
+    told = signed_body(new, sale_event(1, 2), sale_event(3))
+    once, again = visitor.post(EVENTS, **told), visitor.post(EVENTS, **told)
+    gap, lists = [{"first": 2, "last": 2}], ("accepted", "repeated", "conflicting", "missing")
+    assert once.json == dict(zip(lists, ([1, 3], [], [], gap), strict=True))
+    assert again.json == dict(zip(lists, ([], [1, 3], [], gap), strict=True))
+    assert (expected(), orders()) == (4, 4)
+    assert _events(made.id, 1)[0]["sequence"] == 4
+    acts = db.session.scalars(select(AuditEntry).where(AuditEntry.act == Act.DEVICE_KEY_RENEWED))
+    assert ["2 条" in one.reason for one in acts] == [True]
+    assert_laws_hold()
+
+
+def test_what_an_old_key_signed_does_not_count_once_there_is_a_new_one(operator: Viewer) -> None:
+    old = stocked(operator, 9).device_key
+    new_device_key(operator, "one-1")
+    with pytest.raises(SignatureWrong):
+        receive("one-1", [sale(1)], old)
+    assert (expected(), orders()) == (9, 0)
