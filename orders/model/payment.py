@@ -96,7 +96,7 @@ class PaymentShare(SmallKey, Base):
 
 
 class RefundState(enum.StrEnum):
-    """Pending until the provider says; one that failed or is past its window is a debt."""
+    """Pending until the provider says; one that failed, is lost or past its window is a debt."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"

@@ -34,6 +34,8 @@ CALLS_AT_ONCE = 4
 """Half of a worker's threads: while Stripe hangs, pages that do not need it are still answered."""
 KEYS_KEPT = timedelta(hours=23)
 """Stripe forgets an idempotency key after a day; then a repeat has to look first."""
+UNKNOWN = "resource_missing"
+"""Stripe's word for what it does not know, or not by this key."""
 CURRENCY = "cny"
 PAYMENT_KEY = "payment"
 REFUND_KEY = "refund"

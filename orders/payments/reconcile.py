@@ -19,7 +19,7 @@ from orders import books
 from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
 from orders.payments import checkout, gateway
 from orders.payments.dues import lock_payment
-from orders.payments.refunds import record_failed, record_sent, record_succeeded
+from orders.payments.refunds import LOST, record_failed, record_sent, record_succeeded
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ AGAIN_AFTER = timedelta(minutes=1)
 """The shortest pause between two questions about one row; it grows with the row's age."""
 AGE_SHARE = 10
 AT_ONCE = 20
+
+LOST_AFTER = timedelta(days=30)
+"""A refund on its way takes Stripe ten working days at most; what it does not know then is lost."""
 
 ENDED_BADLY = frozenset({"failed", "canceled"})
 
@@ -64,18 +67,23 @@ def _send_refund(public_id: str) -> None:
         .where(Refund.public_id == public_id)
     ).one()
     end_read()
-    # Who is only asked how it stands, and does not say, has not refused to give money back.
-    if row.provider_id is not None:
-        told = gateway.refund_now(row.provider_id)
-    else:
-        try:
+    try:
+        if row.provider_id is not None:
+            told = gateway.refund_now(row.provider_id)
+        else:
             told = _made_before(row.intent_id, public_id, row.created_at) or gateway.refund(
                 row.intent_id, row.amount_fen, public_id
             )
-        except gateway.StripeRefused as refusal:
+    except gateway.StripeRefused as refusal:
+        # Who is only asked how it stands, and does not say, has not refused to give money back.
+        if row.provider_id is None:
             record_failed(public_id, None, refusal.code)
-            return
-    record_refund(public_id, told)
+        elif refusal.code == gateway.UNKNOWN and clock.now() - row.created_at >= LOST_AFTER:
+            record_failed(public_id, None, LOST)
+        else:
+            raise
+    else:
+        record_refund(public_id, told)
 
 
 def _made_before(

@@ -33,6 +33,8 @@ from orders.payments.terms import REFUND_WINDOW
 LONGEST_REFERENCE = 34
 """Characters of a bank's number that fit into a refund's cause."""
 BY_TRANSFER = "by_transfer"
+LOST = "lost"
+"""Why a refund is a debt that the provider does not know any more. What it says later counts."""
 
 
 def cause_again(which: str) -> str:
@@ -179,9 +181,9 @@ def record_succeeded(public_id: str, provider_id: str) -> None:
     """The provider gave the money back. Repeats, and news older than a failure, change nothing."""
     with transaction() as session:
         refund = _locked(session, public_id)
-        if refund.state is not RefundState.PENDING:
+        if refund.state is not RefundState.PENDING and not _is_lost(refund):
             return
-        refund.state = RefundState.SUCCEEDED
+        refund.state, refund.failure = RefundState.SUCCEEDED, ""
         refund.provider_id = provider_id
         refund.settled_at = clock.now()
         books.refund_paid(refund, PaymentMethod.STRIPE)
@@ -192,7 +194,8 @@ def record_failed(public_id: str, provider_id: str | None, why: str) -> None:
     """The money could not go back, or came back to us: from now on it is a debt to the buyer."""
     with transaction() as session:
         refund = _locked(session, public_id)
-        if refund.state not in (RefundState.PENDING, RefundState.SUCCEEDED):
+        open_ = (RefundState.PENDING, RefundState.SUCCEEDED)
+        if refund.state not in open_ and not _is_lost(refund):
             return
         if refund.state is RefundState.SUCCEEDED:
             books.refund_bounced(refund)
@@ -203,6 +206,10 @@ def record_failed(public_id: str, provider_id: str | None, why: str) -> None:
         session.add(
             OrderEvent(order_id=refund.order_id, kind="refund_failed", facts=_amount(refund))
         )
+
+
+def _is_lost(refund: Refund) -> bool:
+    return refund.state is RefundState.DEBT and refund.failure == LOST
 
 
 def repay_debt(public_id: str, account_id: int, reference: str) -> Refund:

@@ -25,6 +25,7 @@ from orders.payments.actions import (
     refund_line,
     repay_debt,
 )
+from orders.payments.refunds import LOST
 from orders.placing import Placed
 from tests import builders
 from tests.at_once import at_once
@@ -170,6 +171,44 @@ def test_a_refund_on_its_way_is_no_debt_because_stripe_cannot_tell_of_it(
     reconcile.send_refunds(clock.now() + timedelta(hours=2))
     assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
     check_laws()
+
+
+def lost_refund(shop: SandboxServer) -> Placed:
+    """A cancelled order whose refund was sent, and of which Stripe knows nothing since."""
+    placed = paid_order(shop, "refund_pending")
+    lifecycle.cancel(order_of(placed))
+    reconcile.send_refunds(clock.now())
+    [refund] = refunds_of(placed)
+    reconcile.record_refund(refund.public_id, gateway.ProviderRefund("re_unknown", "pending", ""))
+    for days, state in ((29, RefundState.PENDING), (33, RefundState.DEBT)):
+        with clock.moved(timedelta(days=days)):
+            reconcile.send_refunds(clock.now())
+        assert refunds_of(placed)[0].state is state
+    assert refunds_of(placed)[0].failure == LOST
+    check_laws()
+    return placed
+
+
+def test_a_refund_that_stripe_does_not_know_after_a_month_is_repaid_by_transfer(
+    shop: SandboxServer,
+) -> None:
+    placed = lost_refund(shop)
+    repay_debt(refunds_of(placed)[0].public_id, builders.account().id, "BANK-1")
+    assert refunds_of(placed)[0].state is RefundState.REPAID
+    assert balance(AccountKind.REFUNDS_OWED) == 0
+    assert balance(AccountKind.TRANSFER_CLEARING) == -2 * 5900
+    check_laws()
+
+
+def test_a_refund_that_was_lost_and_went_back_after_all_is_no_debt(shop: SandboxServer) -> None:
+    placed = lost_refund(shop)
+    [refund] = refunds_of(placed)
+    reconcile.record_refund(refund.public_id, gateway.ProviderRefund("re_9", "succeeded", ""))
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    assert balance(AccountKind.REFUNDS_OWED) == 0
+    check_laws()
+    with pytest.raises(Conflict):
+        repay_debt(refund.public_id, builders.account().id, "BANK-1")
 
 
 def test_a_refund_waits_while_stripe_is_away(shop: SandboxServer) -> None:
