@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import total_ordering
 
 from kernel.text import plain
@@ -86,6 +88,40 @@ def apportion(whole: int, weights: Sequence[int]) -> list[int]:
     by_remainder = sorted(range(len(weights)), key=lambda i: (-(whole * weights[i] % base), i))
     for i in by_remainder[: whole - sum(parts)]:
         parts[i] += 1
+    return parts
+
+
+def apportion_next(before: int, whole: int, weights: Sequence[int]) -> list[int]:
+    """Divide `whole` by `weights` after `before` was, so that both together are divided evenly.
+
+    What is divided in many small parts comes out as if it had been divided at once; by largest
+    remainder each part alone would favour the same ones. The parts are not negative and sum to
+    `whole`. Raises ValueError as `apportion`, and for a negative amount.
+    """
+    if before < 0 or whole < 0:
+        raise ValueError("amounts must not be negative")
+    if any(weight < 0 for weight in weights) or sum(weights) == 0:
+        raise ValueError("weights must not be negative, nor all zero")
+    had, get = _by_odd_divisors(before, weights), _by_odd_divisors(before + whole, weights)
+    return [after - earlier for earlier, after in zip(had, get, strict=True)]
+
+
+def _by_odd_divisors(whole: int, weights: Sequence[int]) -> list[int]:
+    """Divide `whole` by the method of Sainte-Laguë: of more to divide, nobody ever gets less."""
+    base = sum(weights)
+    # So much less than the whole that rounding comes to no more than it.
+    first = max(0, whole - len(weights))
+    parts = [(2 * first * weight + base) // (2 * base) for weight in weights]
+
+    def claim(i: int) -> tuple[Fraction, int]:
+        return -Fraction(weights[i], 2 * parts[i] + 1), i
+
+    claims = [claim(i) for i in range(len(parts))]
+    heapq.heapify(claims)
+    for _ in range(whole - sum(parts)):
+        i = claims[0][1]
+        parts[i] += 1
+        heapq.heapreplace(claims, claim(i))
     return parts
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kernel.money import Money, apportion
+from kernel.money import Money, apportion_next, total
 
 WHOLE = 10_000
 """All of an income, in basis points."""
+NOTHING = Money(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class Member:
 class Sold:
     """What one lot brought: units and income, and who delivered how much of it.
 
-    Units that the seller entered as a whole are under the key None.
+    Units that the seller entered as a whole are under the key None. `units_before` and
+    `income_before` are what was shared out of the lot earlier.
     """
 
     units: int
     income: Money
     delivered: Mapping[int | None, int] = field(default_factory=dict)
+    units_before: int = 0
+    income_before: Money = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +57,23 @@ def shares(
 
     The income is divided once, into a pool for each plan and what the seller keeps, so that the
     pools never come to more than it. Every pool is divided to the last fen among those whom its
-    plan reaches; a plan that reaches nobody leaves it with the seller. Raises PlansExceedIncome.
+    plan reaches, evenly with what was shared earlier, so that many small settlements favour
+    nobody; a plan that reaches nobody leaves it with the seller. Raises PlansExceedIncome.
     """
     kinds = sorted(plans)
     kept = WHOLE - sum(plans.values())
     if kept < 0:
         raise PlansExceedIncome
-    income = Money(sum(one.income.fen for one in sold))
+    income = total(one.income for one in sold)
+    income_before = total(one.income_before for one in sold)
     pools = income.split([*(plans[kind] for kind in kinds), kept])
     made: list[Share] = []
     for kind, pool in zip(kinds, pools, strict=False):
         if kind == "delivery":
-            made += _by_delivery(sold, pool)
-        elif kind == "second":
-            made += _by_weight(kind, pool, [one for one in members if one.is_registered])
-        elif kind == "shares":
-            made += _by_weight(kind, pool, members)
+            made += _by_delivery(sold, pool, plans[kind])
+        elif kind in ("second", "shares"):
+            reached = [one for one in members if one.is_registered or kind == "shares"]
+            made += _by_weight(kind, pool, income_before.percent(plans[kind]), reached)
     return [share for share in made if share.amount]
 
 
@@ -82,7 +87,7 @@ def per_unit(plans: Mapping[str, int], price: Money) -> Money:
     return price.percent(plans.get("delivery", 0))
 
 
-def _by_delivery(sold: Sequence[Sold], pool: Money) -> list[Share]:
+def _by_delivery(sold: Sequence[Sold], pool: Money, basis_points: int) -> list[Share]:
     """Divide the pool among the lots by what each brought, and each part by who delivered."""
     units: dict[int, int] = {}
     amounts: dict[int, Money] = {}
@@ -92,20 +97,22 @@ def _by_delivery(sold: Sequence[Sold], pool: Money) -> list[Share]:
         who, weights = list(one.delivered), list(one.delivered.values())
         if not sum(weights):
             continue
-        counted = apportion(one.units, weights)
-        paid = part.split(weights)
-        for household_id, number, amount in zip(who, counted, paid, strict=True):
+        part_before = one.income_before.percent(basis_points)
+        counted = apportion_next(one.units_before, one.units, weights)
+        paid = apportion_next(part_before.fen, part.fen, weights)
+        for household_id, number, fen in zip(who, counted, paid, strict=True):
             if household_id is not None:
                 units[household_id] = units.get(household_id, 0) + number
-                amounts[household_id] = amounts.get(household_id, Money(0)) + amount
+                amounts[household_id] = amounts.get(household_id, Money(0)) + Money(fen)
     return [Share(id_, "delivery", units[id_], amounts[id_]) for id_ in sorted(amounts)]
 
 
-def _by_weight(kind: str, pool: Money, reached: Sequence[Member]) -> list[Share]:
+def _by_weight(kind: str, pool: Money, before: Money, reached: Sequence[Member]) -> list[Share]:
     weights = [one.share_weight for one in reached]
     if not sum(weights):
         return []
-    parts = pool.split(weights)
+    parts = apportion_next(before.fen, pool.fen, weights)
     return [
-        Share(one.household_id, kind, 0, part) for one, part in zip(reached, parts, strict=True)
+        Share(one.household_id, kind, 0, Money(part))
+        for one, part in zip(reached, parts, strict=True)
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from kernel import clock, second_person
@@ -127,6 +127,27 @@ def _row(share: Share) -> HouseholdShare:
 
 
 def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) -> list[Sold]:
+    """Return what each lot brought, with what was settled of it earlier in the same place."""
+    delivered = _delivered(session, settlement)
+    before = _settled_before(session, settlement)
+    units: dict[int, int] = dict.fromkeys(before, 0)
+    income: dict[int, int] = dict.fromkeys(before, 0)
+    for line in lines:
+        units[line.lot_id] = units.get(line.lot_id, 0) + line.due_units
+        income[line.lot_id] = income.get(line.lot_id, 0) + line.price_fen * line.due_units
+    return [
+        Sold(
+            units[lot_id],
+            Money(income[lot_id]),
+            delivered.get(lot_id, {}),
+            *before.get(lot_id, (0, Money(0))),
+        )
+        for lot_id in sorted(units)
+    ]
+
+
+def _delivered(session: Session, settlement: Settlement) -> dict[int, dict[int | None, int]]:
+    """Return lot → household (None: the seller as a whole) → units harvested for the round."""
     delivered: dict[int, dict[int | None, int]] = {}
     if settlement.round_id is not None:
         entries = session.execute(
@@ -141,15 +162,27 @@ def _sold(session: Session, settlement: Settlement, lines: Sequence[OrderLine]) 
         )
         for lot_id, household_id, quantity in entries:
             delivered.setdefault(lot_id, {})[household_id] = quantity
-    units: dict[int, int] = {}
-    income: dict[int, int] = {}
-    for line in lines:
-        units[line.lot_id] = units.get(line.lot_id, 0) + line.due_units
-        income[line.lot_id] = income.get(line.lot_id, 0) + line.price_fen * line.due_units
-    return [
-        Sold(units[lot_id], Money(income[lot_id]), delivered.get(lot_id, {}))
-        for lot_id in sorted(units)
-    ]
+    return delivered
+
+
+def _settled_before(session: Session, settlement: Settlement) -> dict[int, tuple[int, Money]]:
+    """Return lot → units and income of the seller's earlier settlements of the same round."""
+    rows = session.execute(
+        select(
+            OrderLine.lot_id,
+            func.sum(SettlementLine.amount_fen // OrderLine.price_fen),
+            func.sum(SettlementLine.amount_fen),
+        )
+        .join(SettlementLine, SettlementLine.line_id == OrderLine.id)
+        .join(Settlement, SettlementLine.settlement_id == Settlement.id)
+        .where(
+            Settlement.seller_id == settlement.seller_id,
+            Settlement.round_id.is_not_distinct_from(settlement.round_id),
+            Settlement.id != settlement.id,
+        )
+        .group_by(OrderLine.lot_id)
+    )
+    return {lot_id: (int(units), Money(int(fen))) for lot_id, units, fen in rows}
 
 
 def propose_payout(

@@ -1,10 +1,12 @@
 """Money in whole fen."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.money import Money, apportion, parse_yuan, total
+from kernel.money import Money, apportion, apportion_next, parse_yuan, total
 
 weights = st.lists(st.integers(0, 10**6), min_size=1, max_size=40).filter(lambda w: sum(w) > 0)
 
@@ -23,6 +25,28 @@ def test_a_part_is_never_a_whole_unit_away_from_its_fair_share(
     base = sum(parts)
     for part, weight in zip(apportion(whole, parts), parts, strict=True):
         assert abs(part * base - whole * weight) < base
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), weights)
+def test_what_is_divided_in_parts_comes_out_as_what_is_divided_at_once(
+    wholes: list[int], parts: list[int]
+) -> None:
+    got = [0] * len(parts)
+    for n, whole in enumerate(wholes):
+        more = apportion_next(sum(wholes[:n]), whole, parts)
+        assert sum(more) == whole
+        assert min(more) >= 0
+        got = [earlier + part for earlier, part in zip(got, more, strict=True)]
+    assert got == apportion_next(0, sum(wholes), parts)
+
+
+@given(st.integers(0, 10**9), weights)
+def test_who_has_more_weight_gets_no_less_and_nothing_comes_of_no_weight(
+    whole: int, parts: list[int]
+) -> None:
+    pairs = sorted(zip(parts, apportion_next(0, whole, parts), strict=True))
+    assert all(got == 0 for weight, got in pairs if weight == 0)
+    assert all(less[1] <= more[1] for less, more in itertools.pairwise(pairs) if less[0] < more[0])
 
 
 @given(st.integers(-(10**12), 10**12))

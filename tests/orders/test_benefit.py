@@ -1,5 +1,7 @@
 """How an income reaches households."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +77,17 @@ def test_two_halves_of_an_odd_sum_are_no_fen_more_than_the_sum() -> None:
     sold = [Sold(1, Money(5_901), {1: 1})]
     assert sum(paid({"shares": 5_000, "second": 5_000}, sold).values()) == 5_901
     assert sum(paid({"delivery": 5_000}, [Sold(1, Money(1), {1: 1})] * 3).values()) <= 2
+
+
+@pytest.mark.parametrize("plan", ["delivery", "shares", "second"])
+def test_many_small_settlements_favour_nobody(plan: str) -> None:
+    members = [Member(number, 1, True) for number in (1, 2, 3)]
+    who: dict[int | None, int] = dict.fromkeys((1, 2, 3), 10)
+    units, fen = Counter[int](), Counter[int]()
+    for n in range(30):
+        sold = Sold(1, Money(100), who, units_before=n, income_before=Money(100 * n))
+        for one in shares({plan: 10_000}, [sold], members):
+            units[one.household_id] += one.units
+            fen[one.household_id] += one.amount.fen
+    assert fen == {1: 1_000, 2: 1_000, 3: 1_000}
+    assert units == (who if plan == "delivery" else {1: 0, 2: 0, 3: 0})
