@@ -133,8 +133,13 @@ def cabinets(world: World) -> None:
         if week in (7, 3):
             diary.at(diary.ago(week * 7, 7), partial(_fill, world, codes))
         for index, code in enumerate(codes):
-            at = diary.ago(week * 7, 12, 10 + index) if week else diary.now - timedelta(hours=1)
+            at = diary.ago(week * 7, 12, 10 + index) if week else diary.now - _silence(index)
             diary.at(at, partial(_report_sales, world, code, sequence, 1 + (11 - week) // 4))
+
+
+def _silence(index: int) -> timedelta:
+    """How long ago a cabinet was heard: all have just reported, and the first has lost touch."""
+    return timedelta(minutes=2 + index) if index else timedelta(hours=1)
 
 
 def _set_up(world: World, rows: list[dict[str, str]]) -> None:
