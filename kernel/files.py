@@ -78,7 +78,9 @@ def _drawn(data: bytes) -> bytes:
     gone. Raises Invalid for too many pixels; anything at all for what cannot be read.
     """
     with Image.open(io.BytesIO(data), formats=tuple(MAX_PIXELS)) as picture:
-        if picture.width * picture.height > MAX_PIXELS[str(picture.format)]:
+        # Phones put a second picture, such as a map of depths, behind a JPEG: Pillow calls it MPO.
+        kind = "JPEG" if picture.format == "MPO" else str(picture.format)
+        if picture.width * picture.height > MAX_PIXELS[kind]:
             raise Image.DecompressionBombError(picture.size)
         picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
         upright = ImageOps.exif_transpose(picture).convert("RGBA")

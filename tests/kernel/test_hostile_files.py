@@ -149,6 +149,14 @@ def test_a_large_photograph_from_a_phone_is_taken(uploads: Flask) -> None:
         assert kept.size == (1600, 1200)
 
 
+def test_a_photograph_with_another_picture_behind_it_is_taken(uploads: Flask) -> None:
+    """Phones write a map of depths or a small preview so; the file is a JPEG all the same."""
+    out, behind = io.BytesIO(), Image.new("RGB", (320, 240), "gray")
+    Image.new("RGB", (5200, 3900), "orange").save(out, "MPO", save_all=True, append_images=[behind])
+    with Image.open(path_of(keep(out.getvalue(), kind=files.PHOTO))) as kept:
+        assert (kept.format, kept.size) == ("WEBP", (1600, 1200))
+
+
 def with_secrets(kind: str) -> bytes:
     """A picture that says where it was taken, by whom, and hides a page at its end."""
     exif = Image.Exif()
