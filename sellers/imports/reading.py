@@ -163,7 +163,7 @@ def _day(text: str, cell: Any) -> tuple[Any, Problem | None]:
     try:
         year, month, day = (int(part) for part in parts)
         return _in_years(date(year, month, day))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None, ("date", {})
 
 
