@@ -175,7 +175,18 @@ def _gates(login: str, address: str, device: str | None) -> tuple[list[Gate], li
     return own, [Gate(f"address:{address}", TRIES_PER_ADDRESS)]
 
 
-def authenticate(login: str, password: str, address: str, device: str | None = None) -> Account:
+@dataclass(frozen=True)
+class Proven:
+    """An account whose password was right, and its `session_epoch` as that was looked at.
+
+    What is started on this word has that epoch: whoever changes the password meanwhile ends it.
+    """
+
+    account: Account
+    epoch: int
+
+
+def authenticate(login: str, password: str, address: str, device: str | None = None) -> Proven:
     """Return the account for a right login and password.
 
     `device` names a browser that has signed in to this login before. Raises Invalid for a
@@ -189,12 +200,16 @@ def authenticate(login: str, password: str, address: str, device: str | None = N
     # A hash is checked even for an unknown login, so that time tells nothing.
     right = _is_right(account.password_hash if account else _NOBODY, password)
     if not right or account is None or not account.active:
-        raise Invalid(
-            _l("登录名或密码不对。检查大小写，再试一次。"), code="wrong_password", fields={}
-        )
+        raise wrong_pair()
+    proven = Proven(account, account.session_epoch)
     throttle.forget(*opened)
     throttle.forgive(*passed)
-    return account
+    return proven
+
+
+def wrong_pair() -> Invalid:
+    """Return the refusal of a login and a password that do not belong together."""
+    return Invalid(_l("登录名或密码不对。检查大小写，再试一次。"), code="wrong_password", fields={})
 
 
 def _is_right(password_hash: str, password: str) -> bool:
@@ -302,7 +317,9 @@ def holder_of(rows: Sequence[Sequence[Any]]) -> Holder:
 def sign_out_everywhere(account: Account) -> None:
     """End every session and token of `account`."""
     with transaction() as session:
-        session.merge(account).session_epoch += 1
+        # Counted in the database: of two at once, the second ends what began after the first.
+        kept = session.merge(account)
+        kept.session_epoch = Account.session_epoch + 1
 
 
 def add_organisation(

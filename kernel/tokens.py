@@ -30,10 +30,13 @@ class ApiToken(Keyed, Base):
     expires_at: Mapped[datetime]
 
 
-def issue_token(account: Account, *, label: str = "", factor: bool = False) -> str:
+def issue_token(
+    account: Account, *, label: str = "", factor: bool = False, epoch: int | None = None
+) -> str:
     """Create a bearer token for `account` and return it; it is shown only this once.
 
-    With `factor`, its owner has just shown a second factor, and the token carries it.
+    With `factor`, its owner has just shown a second factor, and the token carries it. It is
+    over as soon as `epoch`, by default that of now, is.
     """
     token = "xj_" + secrets.token_urlsafe(32)
     at = clock.now()
@@ -42,7 +45,7 @@ def issue_token(account: Account, *, label: str = "", factor: bool = False) -> s
             ApiToken(
                 account_id=account.id,
                 token_hash=hash_key(token),
-                session_epoch=account.session_epoch,
+                session_epoch=account.session_epoch if epoch is None else epoch,
                 label=label,
                 factor_at=at if factor else None,
                 created_at=at,

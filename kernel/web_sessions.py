@@ -73,15 +73,18 @@ def seats_hash(seats: Collection[Seat]) -> str:
     return hashlib.sha256(held.encode()).hexdigest()[:16]
 
 
-def start(account: Account, agent: str) -> str:
-    """Start a session for `account` and return its key."""
+def start(account: Account, agent: str, epoch: int | None = None) -> str:
+    """Start a session for `account` and return its key.
+
+    It is over as soon as `epoch`, by default that of now, is.
+    """
     key = secrets.token_urlsafe(32)
     with transaction() as session:
         session.add(
             WebSession(
                 account_id=account.id,
                 key_hash=hash_key(key),
-                session_epoch=account.session_epoch,
+                session_epoch=account.session_epoch if epoch is None else epoch,
                 seats_hash=seats_hash(seats_of(account)),
                 agent=agent[:200],
             )

@@ -15,7 +15,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from kernel import access, clock, tokens, web_sessions
 from kernel.access import Viewer
 from kernel.db import db, transaction
-from kernel.identity import Account, Holder, hash_key
+from kernel.identity import Account, Holder, hash_key, wrong_pair
 from kernel.tokens import ApiToken
 from kernel.web_sessions import Kept, WebSession
 
@@ -152,15 +152,19 @@ def _send_device(answer: Response) -> Response:
     return answer
 
 
-def sign_in(account: Account) -> None:
-    """Start a fresh session for `account`; cart and visitor key come along."""
+def sign_in(account: Account, epoch: int | None = None) -> None:
+    """Start a fresh session for `account`; cart and visitor key come along.
+
+    Raises Invalid if everything of `epoch`, in which the password was right, has ended since.
+    """
     end_this()
     stays = {name: session[name] for name in ("visitor", "language", "cart") if name in session}
     session.clear()
     session.update(stays)
     session.permanent = True
-    kept = web_sessions.find(web_sessions.start(account, request.user_agent.string))
-    assert kept is not None
+    kept = web_sessions.find(web_sessions.start(account, request.user_agent.string, epoch))
+    if kept is None:
+        raise wrong_pair()
     login_user(SignedInHere(kept))
     g.pop("viewer", None)
     _remember_device(account.login)

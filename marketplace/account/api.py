@@ -26,11 +26,14 @@ def create_token(payload: dict[str, Any]) -> dict[str, str]:
 
     With the `code` of a second factor the token carries it, as staff need to move money.
     """
-    account = authenticate(payload["login"], payload["password"], request.remote_addr or "")
+    proven = authenticate(payload["login"], payload["password"], request.remote_addr or "")
     code = payload.get("code")
     if code is not None:
-        factor.check(account, code)
-    return {"token": issue_token(account, label=payload["label"], factor=code is not None)}
+        factor.check(proven.account, code)
+    token = issue_token(
+        proven.account, label=payload["label"], factor=code is not None, epoch=proven.epoch
+    )
+    return {"token": token}
 
 
 @blueprint.route("", methods=["GET"])

@@ -36,13 +36,13 @@ def sign_in() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("account/sign_in.html", form=form, wrong=None)
     try:
-        account = authenticate(
+        proven = authenticate(
             *form.pair(), request.remote_addr or "", sessions.known_device(form.pair()[0])
         )
+        sessions.sign_in(proven.account, proven.epoch)
     except (Invalid, TooMany) as refusal:
         page = render_template("account/sign_in.html", form=form, wrong=refusal.message)
         return page, refusal.status
-    sessions.sign_in(account)
     return redirect(after)
 
 

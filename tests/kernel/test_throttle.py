@@ -70,7 +70,7 @@ def test_the_right_password_opens_after_the_wait_and_forgets_what_was_tried() ->
         for _ in range(TRIES_PER_PAIR):
             fail("buyer-1")
     with clock.frozen(at + LONGEST):
-        assert authenticate("buyer-1", builders.PASSWORD, HERE).id == person.id
+        assert authenticate("buyer-1", builders.PASSWORD, HERE).account.id == person.id
         for _ in range(TRIES_PER_PAIR):
             fail("buyer-1")
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from kernel import clock, tokens, web_sessions
+from kernel import clock, identity, tokens, web_sessions
 from kernel.db import db, transaction
-from kernel.identity import Membership, MembershipState, Role, grant
+from kernel.identity import Account, Membership, MembershipState, Role, grant
 from kernel.settings import SignInLimits
 from kernel.tokens import issue_token
 from kernel.web_sessions import SEEN_EVERY, WebSession
@@ -94,6 +95,52 @@ def test_another_password_ends_every_other_session_and_token(shop: Flask, visito
     assert other(shop).get(JSON, headers={"Authorization": f"Bearer {token}"}).status_code == 401
     assert visitor.enter("buyer-1").status_code == 422
     assert visitor.send("/sign-in", login="buyer-1", password="another-one").status_code == 302
+
+
+def test_nobody_comes_in_by_a_password_that_changes_as_it_is_looked_at(
+    shop: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, thief = builders.account(login="buyer-1"), other(shop)
+    looked_at, times = identity._is_right, iter(range(2))
+
+    def slowly(password_hash: str, password: str) -> bool:
+        right = looked_at(password_hash, password)
+        owner = threading.Thread(target=change, args=[f"another-one-{next(times)}"])
+        owner.start()
+        owner.join(20)
+        return right
+
+    def change(password: str) -> None:
+        with shop.app_context():
+            identity.change_password(db.session.get_one(Account, account_id), password)
+            with transaction() as session:  # the old one again, for the program that comes next
+                session.get_one(Account, account_id).password_hash = old
+
+    account_id, old = person.id, person.password_hash
+    monkeypatch.setattr(identity, "_is_right", slowly)
+    answer = thief.enter("buyer-1")
+    assert (answer.status_code, "登录名或密码不对" in answer.text) == (422, True)
+    assert not is_in(thief)
+    token = other(shop).post(JSON, json=pair("buyer-1")).get_json()["token"]
+    assert other(shop).get(JSON, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_two_who_sign_out_everywhere_at_once_end_what_began_between_them(shop: Flask) -> None:
+    person = builders.account()
+    stale = person.session_epoch
+    between = threading.Thread(target=end_everything, args=[shop, person.id])
+    with transaction() as session:
+        assert session.get_one(Account, person.id).session_epoch == stale
+        between.start()
+        between.join(20)
+        identity.sign_out_everywhere(person)
+    db.session.refresh(person)
+    assert person.session_epoch == stale + 2
+
+
+def end_everything(shop: Flask, account_id: int) -> None:
+    with shop.app_context():
+        identity.sign_out_everywhere(db.session.get_one(Account, account_id))
 
 
 @pytest.mark.parametrize(("role", "kind"), [(None, "limits"), (Role.STAFF, "staff_limits")])
