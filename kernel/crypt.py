@@ -14,6 +14,7 @@ from sqlalchemy.types import TypeDecorator
 from kernel.db import metadata, transaction
 
 RENEWED_AT_ONCE = 500
+LEAST_HIDDEN = 4
 
 
 def _fernet() -> MultiFernet:
@@ -86,10 +87,10 @@ def mask(text: str | None, *, keep_start: int = 1, keep_end: int = 0) -> str:
     if not text:
         return ""
     keep = keep_start + keep_end
-    if len(text) <= keep:
-        return text[:1] + "*" * (len(text) - 1 or 1)
+    if len(text) < keep + LEAST_HIDDEN:  # a short number would be told by what is shown of it
+        return text[:1] + "*" * min(len(text) - 1 or 1, LEAST_HIDDEN)
     end = text[len(text) - keep_end :] if keep_end else ""
-    return text[:keep_start] + "*" * min(len(text) - keep, 4) + end
+    return text[:keep_start] + "*" * LEAST_HIDDEN + end
 
 
 def mask_phone(phone: str | None) -> str:

@@ -81,3 +81,24 @@ def test_a_new_key_takes_over_while_the_old_one_still_reads(app: Flask) -> None:
         finally:
             app.extensions["data_key"] = before
             db.session.rollback()
+
+
+@pytest.mark.parametrize(
+    ("phone", "shown"),
+    [
+        ("13900001234", "139****1234"),
+        ("+86 139 0000 1234", "+86****1234"),
+        ("57181234", "5****"),
+        ("0571818", "0****"),
+        ("1", "1*"),
+        ("", ""),
+    ],
+)
+def test_a_short_number_is_not_told_by_what_is_shown_of_it(phone: str, shown: str) -> None:
+    assert crypt.mask_phone(phone) == shown
+
+
+def test_a_name_keeps_its_first_character_alone() -> None:
+    assert [crypt.mask(one) for one in ("张", "张三", "欧阳娜娜", "阿卜杜拉·买买提")] == [
+        *("张*", "张*", "欧***", "阿****")
+    ]
