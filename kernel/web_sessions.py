@@ -131,15 +131,21 @@ def seen(kept: Kept) -> None:
 
 
 def renew(kept: Kept) -> Kept:
-    """Give the session another key and return it: the old one is over, and so is its factor."""
+    """Give the session another key and return it: the old one is over, and so is its factor.
+
+    Of two requests that a browser sends at once, the first gets the new key; the second is
+    answered with the one it came with, or the browser would be left with one of two.
+    """
     key, held = secrets.token_urlsafe(32), seats_hash(kept.holder.seats)
     with transaction() as session:
-        session.execute(
+        first = session.scalar(
             update(WebSession)
-            .where(WebSession.id == kept.session_id)
+            .where(WebSession.id == kept.session_id, WebSession.key_hash == hash_key(kept.key))
             .values(key_hash=hash_key(key), seats_hash=held, factor_at=None)
+            .returning(WebSession.id)
         )
-    return replace(kept, key=key, seats_hash=held, holder=replace(kept.holder, factor_at=None))
+    holder = replace(kept.holder, factor_at=None)
+    return replace(kept, key=key if first else kept.key, seats_hash=held, holder=holder)
 
 
 def end(account_id: int, public_id: str) -> None:

@@ -88,7 +88,8 @@ def _load(key: str) -> SignedIn | None:
         return None
     if kept.is_outdated:
         kept = web_sessions.renew(kept)
-        session["_user_id"] = kept.key
+        if kept.key != key:
+            session["_user_id"] = kept.key
     else:
         web_sessions.seen(kept)
     return SignedInHere(kept)

@@ -63,6 +63,20 @@ def test_another_role_renews_the_session_and_forgets_the_factor(
     assert db.session.scalars(select(WebSession.factor_at)).all() == [None]
 
 
+def test_two_requests_at_once_after_another_role_leave_one_key_that_opens() -> None:
+    person = builders.account()
+    key = web_sessions.start(person, "")
+    grant(person, Role.STAFF, None)
+    first, second = web_sessions.find(key), web_sessions.find(key)
+    assert first is not None
+    assert second is not None
+    renewed, late = web_sessions.renew(first), web_sessions.renew(second)
+    assert (renewed.key != key, late.key) == (True, key)
+    assert late.holder.factor_at is None
+    assert web_sessions.find(renewed.key) is not None
+    assert web_sessions.find(key) is None
+
+
 def test_a_role_that_ended_renews_the_session_too(visitor: Visitor) -> None:
     builders.account(Role.STAFF, login="staff-1")
     visitor.enter("staff-1")
