@@ -219,7 +219,7 @@ class RecipientOut(Schema):
 
 
 class AddressedOut(ConsignmentOut):
-    """A consignment with its address, null for a unit's and once it was received."""
+    """A consignment with its address: null for a unit's, once it was received, and for staff."""
 
     recipient = fields.Nested(RecipientOut, allow_none=True)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel.access import Viewer, found
 from kernel.db import db, rows_by_id
+from kernel.errors import Conflict
 from kernel.identity import Account, Membership, Role
 from kernel.paging import Page, decode, page_of
 from orders.model import (
@@ -30,12 +32,13 @@ from sellers.model import Seller
 
 @dataclass(frozen=True)
 class ConsignmentView:
-    """A consignment with what its pages show."""
+    """A consignment with what its pages show; `is_addressed`: also where one buyer lives."""
 
     consignment: Consignment
     seller: Seller
     group_order: GroupOrder | None
     order: Order | None
+    is_addressed: bool = True
 
     @property
     def round(self) -> Round | None:
@@ -50,7 +53,7 @@ class ConsignmentView:
     @property
     def recipient(self) -> Recipient | None:
         """Where one buyer's goods go; nobody needs it any more once they were received."""
-        if self.order is None or self.consignment.signed_at is not None:
+        if self.order is None or self.consignment.signed_at is not None or not self.is_addressed:
             return None
         return read_recipient(self.order.recipient)
 
@@ -78,6 +81,15 @@ def may_sign(view: ConsignmentView, who: Viewer) -> bool:
     return bought and view.order is not None and view.order.account_id == who.account_id
 
 
+def _hides_address(view: ConsignmentView, who: Viewer) -> bool:
+    """Tell whether it has an address on it that is kept from `who`: all but packers and the buyer.
+
+    Staff look at it on the order's page, for a reason that is remembered.
+    """
+    works_with_it = who.belongs(view.consignment.seller_id, Role.CLERK) or may_sign(view, who)
+    return view.order is not None and view.consignment.signed_at is None and not works_with_it
+
+
 def receivable(number: str, who: Viewer) -> Order:
     """Return an order whose arrival `who` may confirm: its buyer, or staff. Raises NotFound."""
     order = db.session.scalar(select(Order).where(Order.number == number))
@@ -96,16 +108,25 @@ _WITH_LINES = (
 
 def consignment(public_id: str, who: Viewer) -> ConsignmentView:
     """Return one consignment that `who` sends, signs or oversees. Raises NotFound."""
-    return _within_reach(packed(public_id), who)
+    view = _within_reach(packed(public_id), who)
+    return replace(view, is_addressed=not _hides_address(view, who))
 
 
 def heading(public_id: str, who: Viewer) -> ConsignmentView:
-    """Return the same as `consignment`, its lines unread: there may be thousands."""
+    """Return the same as `consignment`, its lines unread: there may be thousands.
+
+    Raises Conflict while an address stands on it that `who` sees only where it is remembered.
+    """
     row = found(db.session.scalar(select(Consignment).where(Consignment.public_id == public_id)))
     seller = db.session.get_one(Seller, row.seller_id)
     group = _groups([row.group_order_id]).get(row.group_order_id or 0)
     order = db.session.get(Order, row.order_id) if row.order_id else None
-    return _within_reach(ConsignmentView(row, seller, group, order), who)
+    view = _within_reach(ConsignmentView(row, seller, group, order), who)
+    if _hides_address(view, who):
+        raise Conflict(
+            _l("这张装箱单上有收货人和地址。到订单页写明原因再看。"), code="address_on_it"
+        )
+    return view
 
 
 def _within_reach(view: ConsignmentView, who: Viewer) -> ConsignmentView:

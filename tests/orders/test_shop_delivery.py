@@ -155,6 +155,29 @@ def test_a_shop_order_by_programs_from_paying_to_the_payout(shop: Flask) -> None
     assert_laws_hold()
 
 
+def test_staff_see_where_a_parcel_goes_only_where_that_is_remembered(shop: Flask) -> None:
+    offer = builders.offer()
+    buyer, person = Caller(shop, builders.account()), builders.account(Role.STAFF)
+    clerk, staff = Caller(shop, clerk_of(offer)), Caller(shop, person)
+    number = bought(buyer, offer)
+    paid(staff, number)
+    sent = packed_and_sent(clerk, number)
+    page, way = Visitor(shop, shop.response_class), f"/consignments/{sent}"
+    page.enter(person.login)
+    for asking in (clerk, buyer):
+        assert asking.ask("GET", way)[1]["recipient"] == ADDRESS
+    assert staff.ask("GET", way)[1]["recipient"] is None
+    shown = page.page(way)
+    assert "装箱单" in shown
+    for told in (ADDRESS["phone"], ADDRESS["address"]):
+        assert told not in shown
+    for refused in (page.get(f"{way}/pdf"), page.get(f"{way}.pdf"), page.send(f"{way}/pdf")):
+        assert refused.status_code == 409
+    page.enter(clerk_of(offer).login)
+    assert ADDRESS["phone"] in page.page(way)
+    assert page.get(f"{way}/pdf").status_code == 200
+
+
 def test_a_guest_confirms_and_a_stranger_cannot(shop: Flask) -> None:
     offer = builders.offer()
     guest, staff = Caller(shop), Caller(shop, builders.account(Role.STAFF))
