@@ -38,6 +38,11 @@ def needed_text(most: int) -> Text:
     return Text(required=True, validate=validate.Length(1, most), metadata={"pattern": r"\S"})
 
 
+def kept_text(most: int) -> Text:
+    """Return text that stays as it is where it is left out, and else has to say something."""
+    return Text(load_default=None, validate=validate.Length(1, most), metadata={"pattern": r"\S"})
+
+
 def maybe_text(most: int) -> Text:
     """Return text of at most `most` characters that may be empty or left out."""
     return Text(load_default="", validate=validate.Length(0, most))

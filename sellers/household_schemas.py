@@ -8,6 +8,7 @@ from kernel.crypt import mask, mask_phone
 from kernel.fields import (
     MAYBE_TEXT,
     In,
+    kept_text,
     maybe_bank_account,
     maybe_phone,
     maybe_text,
@@ -27,7 +28,7 @@ class HouseholdIn(In):
     share_weight = fields.Integer(
         load_default=1, strict=True, validate=validate.Range(1, MAX_WEIGHT)
     )
-    name = fields.String(load_default=None, validate=validate.Length(1, 40))
+    name = kept_text(40)
     phone = maybe_phone()
     bank_account = maybe_bank_account()
     steward_login = maybe_text(80)

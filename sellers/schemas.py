@@ -41,8 +41,12 @@ class OwnSellerIn(In):
     village = maybe_text(20)
     contact_phone = maybe_phone()
     bank_account = maybe_bank_account()
-    households_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
-    registered_count = fields.Integer(load_default=0, validate=validate.Range(0, MAX_UNITS))
+    households_count = fields.Integer(
+        load_default=0, strict=True, validate=validate.Range(0, MAX_UNITS)
+    )
+    registered_count = fields.Integer(
+        load_default=0, strict=True, validate=validate.Range(0, MAX_UNITS)
+    )
     story_zh = maybe_text(600)
     story_en = maybe_text(1200)
 

@@ -16,7 +16,7 @@ from kernel.tokens import issue_token
 from orders.model import PaymentMethod
 from orders.placing import place
 from sellers import jobs
-from sellers.model import Lot, Offer, OfferImport, Seller
+from sellers.model import Household, Lot, Offer, OfferImport, Seller
 from sellers.queries import ShelfFilters, shelf
 from tests import builders
 from tests.laws import assert_laws_hold
@@ -191,6 +191,24 @@ def test_a_form_with_a_part_that_has_no_name_is_refused_field_by_field(
     )
     assert answer.status_code == 422, answer.text
     assert "kind" in str(answer.json["fields"])
+
+
+def test_an_account_number_by_call_is_cleaned_as_one_that_is_typed(client: FlaskClient) -> None:
+    """A mark that turns the direction shows whoever pays another number than it is."""
+    clerk = Caller(client, builders.account())
+    sent = {**SELLER, "contact_phone": "０２３００００００００", "bank_account": " 6222\u202e0001 "}
+    assert clerk("POST", "", json=sent).status_code == 201
+    [seller] = db.session.scalars(select(Seller))
+    assert (seller.contact_phone, seller.bank_account) == ("02300000000", "62220001")
+    household = {**HOUSEHOLD, "name": "张\u202e某", "bank_account": "\u200b6222\u202e0001"}
+    made = clerk("POST", "/households", json=household)
+    assert made.status_code == 201
+    [kept] = db.session.scalars(select(Household))
+    assert (kept.name, kept.bank_account) == ("张某", "62220001")
+    for nothing in ({"bank_account": " \u200b "}, {"name": "  "}):
+        changed = clerk("PUT", f"/households/{made.json['id']}", json={**HOUSEHOLD, **nothing})
+        assert changed.status_code == 422
+    assert clerk("PUT", "/mine", json={**SELLER, "households_count": 1.5}).status_code == 422
 
 
 def test_households_are_kept_masked_and_revealed_with_a_reason(client: FlaskClient) -> None:
