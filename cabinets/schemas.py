@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from cabinets.actions.reports import MAX_REPORTS
 from cabinets.actions.sites import MAX_CAPACITY, MAX_SLOTS
 from cabinets.actions.trips import REASONS
-from kernel.fields import In
+from kernel.fields import In, needed_text
 from kernel.money import MAX_FEN
 
 KINDS = ("sale", "door", "heartbeat", "restock_seen", "temperature")
@@ -233,4 +233,4 @@ class OperatedOut(Schema):
 class ExplainIn(In):
     """Why a difference came about."""
 
-    explanation = fields.String(required=True, validate=validate.Length(1, 200))
+    explanation = needed_text(200)

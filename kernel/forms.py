@@ -5,9 +5,17 @@ A form derives from `Form`; where a field has no words of its own, WTForms' are 
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from wtforms import Field, PasswordField, StringField
+from wtforms.fields.core import UnboundField
+from wtforms.form import BaseForm
 from wtforms.validators import NumberRange
+
+from kernel.text import cleaned
 
 _NEEDED = _l("这一项要填。")
 _CHOOSE = _l("从列出的里选一个。")
@@ -38,11 +46,29 @@ class _Words:
         return self.gettext(one if number == 1 else many)
 
 
+def _clean(value: Any) -> Any:
+    """Return text without marks that nobody sees and without blanks around it."""
+    return cleaned(value) if isinstance(value, str) else value
+
+
 class Form(FlaskForm):
-    """A form of the site."""
+    """A form of the site: its text is cleaned before it is judged, its passwords are not."""
 
     class Meta(FlaskForm.Meta):
-        """How it is translated."""
+        """How its fields are made, and how it is translated."""
+
+        def bind_field(
+            self,
+            form: BaseForm,
+            unbound_field: UnboundField[Any],
+            options: MutableMapping[str, Any],
+        ) -> Field:
+            """Make a field; what is typed into one of text goes through `cleaned` first."""
+            kind = unbound_field.field_class
+            if issubclass(kind, StringField) and not issubclass(kind, PasswordField):
+                own = unbound_field.kwargs.get("filters", ())
+                options = {**options, "filters": [_clean, *own]}
+            return super().bind_field(form, unbound_field, options)
 
         def get_translations(self, form: FlaskForm) -> _Words:
             """Return our own words."""

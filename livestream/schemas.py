@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from kernel.fields import In
+from kernel.fields import In, maybe_text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS, UNITS_TOGETHER
 from livestream.actions import MAX_ROOM_LENGTH, MAX_ROOMS, MAX_VIEWS
@@ -14,11 +14,11 @@ from livestream.model import BroadcastKind
 class PlanIn(In):
     """A broadcast to plan; times are RFC 3339 with a zone."""
 
-    title_zh = fields.String(required=True, validate=validate.Length(1, 80))
-    title_en = fields.String(load_default="", validate=validate.Length(max=120))
+    title_zh = needed_text(80)
+    title_en = maybe_text(120)
     kind = fields.Enum(BroadcastKind, by_value=True, load_default=BroadcastKind.LIVESTREAM)
-    platform = fields.String(load_default="", validate=validate.Length(max=40))
-    place_zh = fields.String(load_default="", validate=validate.Length(max=80))
+    platform = maybe_text(40)
+    place_zh = maybe_text(80)
     planned_from = fields.AwareDateTime(required=True)
     planned_to = fields.AwareDateTime(required=True)
     outside_rooms = fields.List(
@@ -89,8 +89,8 @@ class NextOut(Schema):
 class ShareLinkIn(In):
     """A link to share: to one offer, or to the whole shop."""
 
-    title_zh = fields.String(required=True, validate=validate.Length(1, 80))
-    title_en = fields.String(load_default="", validate=validate.Length(max=120))
+    title_zh = needed_text(80)
+    title_en = maybe_text(120)
     offer_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 16))
 
 

@@ -7,7 +7,6 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired, EqualTo, InputRequired, Length
 
 from kernel.forms import Form
-from kernel.text import cleaned
 
 
 class SignInForm(Form):
@@ -33,7 +32,6 @@ class RegisterForm(SignInForm):
             DataRequired(_l("填一个称呼，不必是真名。")),
             Length(max=40, message=_l("称呼最多 40 个字。")),
         ],
-        filters=[cleaned],
     )
     login = StringField(
         _l("登录名"),

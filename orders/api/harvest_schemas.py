@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from kernel.fields import In
+from kernel.fields import In, maybe_text, needed_text
 from kernel.quantity import MAX_UNITS, MAX_WEIGHT_G, UNITS_TOGETHER
 from orders.allocation import POLICIES
 
@@ -70,8 +70,8 @@ class PackIn(In):
 class SendIn(In):
     """Who carries it."""
 
-    carrier = fields.String(required=True, validate=validate.Length(min=1, max=40))
-    waybill = fields.String(load_default="", validate=validate.Length(max=60))
+    carrier = needed_text(40)
+    waybill = maybe_text(60)
 
 
 class SignIn(In):

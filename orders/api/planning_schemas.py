@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from kernel.fields import In
+from kernel.fields import In, maybe_text, needed_text
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from orders.actions.rounds import MAX_PAY_WITHIN_H
@@ -16,15 +16,15 @@ UNITS = validate.Range(min=1, max=MAX_UNITS)
 class RoundPlanIn(In):
     """Everything about a round; times are RFC 3339 with a zone."""
 
-    title_zh = fields.String(required=True, validate=validate.Length(max=80))
-    title_en = fields.String(load_default="", validate=validate.Length(max=120))
-    region = fields.String(load_default="", validate=validate.Length(max=40))
+    title_zh = needed_text(80)
+    title_en = maybe_text(120)
+    region = maybe_text(40)
     opens_at = fields.AwareDateTime(required=True)
     closes_at = fields.AwareDateTime(required=True)
     harvest_from = fields.Date(required=True)
     harvest_to = fields.Date(required=True)
     handover_on = fields.Date(required=True)
-    handover_place = fields.String(load_default="", validate=validate.Length(max=120))
+    handover_place = maybe_text(120)
     pay_within_h = fields.Integer(
         load_default=48, strict=True, validate=validate.Range(1, MAX_PAY_WITHIN_H)
     )

@@ -7,6 +7,7 @@ from flask import Flask
 
 from cabinets.forms import CabinetForm
 from kernel.forms import Form
+from marketplace.account.forms import RegisterForm
 from orders.forms import OfferForm, PlanForm
 from sellers.forms.households import HouseholdForm
 
@@ -73,3 +74,16 @@ def test_a_number_out_of_range_is_told_its_range(
     app: Flask, kind: type[Form], filled: dict[str, str], words: dict[str, str]
 ) -> None:
     assert words.items() <= refusals(app, kind, filled, "zh").items()
+
+
+def test_text_is_cleaned_before_it_is_judged_and_a_password_is_left_alone(app: Flask) -> None:
+    turned = {"title_zh": " \u202e橙春\u200b ", "region": "\u2066"}
+    secret = {"name": "\u200b", "login": " reader\u200e", "password": " 12345678 "}
+    with app.test_request_context(method="POST", data=turned):
+        plan = PlanForm(meta={"csrf": False})
+        assert (plan.title_zh.data, plan.region.data) == ("橙春", "")
+    with app.test_request_context(method="POST", data=secret):
+        person = RegisterForm(meta={"csrf": False})
+        assert not person.validate()
+        assert "name" in person.errors
+        assert (person.login.data, person.password.data) == ("reader", " 12345678 ")

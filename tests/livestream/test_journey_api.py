@@ -162,7 +162,11 @@ def test_a_share_link_is_made_for_an_offer_that_there_is(app: Flask) -> None:
         302,
         303,
     )
-    for wrong, status in (({"offer_id": "nothing"}, 404), ({"title_zh": ""}, 422)):
+    for wrong, status in (
+        ({"offer_id": "nothing"}, 404),
+        ({"title_zh": ""}, 422),
+        ({"title_zh": " \u202e "}, 422),
+    ):
         answer = client.post("/api/v1/links", json={**link, **wrong}, headers=host)
         assert answer.status_code == status
     buyer = signed_in(Visitor(app, app.response_class), builders.account().login)
