@@ -37,6 +37,9 @@ class Cabinet(Keyed, Base):
     """A cabinet with slots. Its key signs what it reports and opens nothing else."""
 
     __tablename__ = "cabinet"
+    __table_args__ = (
+        CheckConstraint("0 <= counted_from AND counted_from <= last_sequence", name="count"),
+    )
 
     code: Mapped[str] = mapped_column(String(40), unique=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)

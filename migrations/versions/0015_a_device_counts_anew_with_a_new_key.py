@@ -18,6 +18,9 @@ def upgrade() -> None:
         "cabinet", sa.Column("counted_from", sa.BigInteger(), nullable=False, server_default="0")
     )
     op.alter_column("cabinet", "counted_from", server_default=None)
+    op.create_check_constraint(
+        op.f("ck_cabinet_count"), "cabinet", "0 <= counted_from AND counted_from <= last_sequence"
+    )
 
 
 def downgrade() -> None:

@@ -98,6 +98,7 @@ def text(
 
     `anchor` is its id on a page where another form has a field of the same name.
     """
+    # A field that was not sent at all is empty text, too.
     return TextField(label, validators=_text_rules(most, needed), filters=[cleaned], id=anchor)
 
 

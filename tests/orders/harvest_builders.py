@@ -14,6 +14,7 @@ from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import open_group_order, set_needs
 from orders.actions.members import approve, join
 from orders.actions.rounds import add_offer, create_round
+from orders.actions.yields import Harvested, enter_yield
 from orders.model import (
     BuyingUnit,
     GroupOrder,
@@ -133,3 +134,8 @@ def pay(order: Order) -> Payment:
     assert due is not None
     arrived = Captured(due.amount_fen, clock.now(), f"pi_{due.public_id}")
     return record_capture(due.public_id, arrived)
+
+
+def harvest(closed: Closed, units: int) -> None:
+    """The seller enters what it harvested as a whole."""
+    enter_yield(closed.item.id, None, Harvested(units, confirmed=True), account_id=closed.clerk.id)

@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from kernel import clock
 from kernel.db import db
-from orders.actions.yields import Harvested, enter_yield
+from kernel.money import Money
+from orders.actions.harvest import propose, split
 from orders.lifecycle import lapse_due
 from orders.model import AllocationRun, OrderLine
 from tests.laws import assert_laws_hold
-from tests.orders.harvest_builders import Closed, closed_round
+from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round, harvest
 from tests.visitors import Visitor
 
 
@@ -22,10 +23,6 @@ from tests.visitors import Visitor
 def _context(app: Flask) -> object:
     with app.app_context():
         yield
-
-
-def harvest(closed: Closed, units: int) -> None:
-    enter_yield(closed.item.id, None, Harvested(units, confirmed=True), account_id=closed.clerk.id)
 
 
 def lapse_unpaid(closed: Closed) -> None:
@@ -65,3 +62,21 @@ def test_an_old_page_divides_nothing_and_shows_the_new_division(
     assert clerk.send(way, shown=new, idempotency_key="new").status_code == 302
     assert len(db.session.scalars(select(AllocationRun)).all()) == 1
     assert_laws_hold()
+
+
+def test_the_page_hangs_the_question_on_the_figure_at_fault_and_moves_on(app: Flask) -> None:
+    closed = closed_round(60)
+    split(closed.item.id, propose(closed.item, closed.households))
+    first, second = closed.households[:2]
+    clerk = Visitor(app, app.response_class)
+    clerk.enter(closed.clerk.login)
+    way = f"/seller/harvest/items/{closed.item.public_id}/yield"
+    typed = {"household": first.public_id, "quantity": "30"}
+    asked = clerk.send(way, **typed, weight="1", idempotency_key="asked").text
+    assert re.search(r'name="weight"[^>]*aria-invalid', asked)
+    assert not re.search(r'name="quantity"[^>]*aria-invalid', asked)
+    assert "任务是" not in asked
+    kept = clerk.send(way, **typed, weight="", idempotency_key="kept")
+    page = clerk.page(kept.headers["Location"])
+    assert f'value="{second.public_id}" selected' in page
+    assert f"{Money(30 * PRICE_FEN)}：没付的少付" in page

@@ -246,17 +246,20 @@ def test_who_left_the_unit_orders_nothing_any_more_and_comes_back_by_no_link() -
     assert db.session.scalars(due).all() == [stays.id]
 
 
+def cut_off(seller_id: int) -> None:
+    """Let a seller of the round have cut off its needs an hour ago."""
+    at = clock.now() - timedelta(hours=1)
+    with transaction() as session:
+        session.execute(
+            update(RoundLeg).where(RoundLeg.seller_id == seller_id).values(cutoff_at=at)
+        )
+
+
 def test_what_a_seller_cut_off_before_somebody_left_stays_ordered() -> None:
     at = fair()
     gone = at.members[0]
     set_needs(at.group.id, gone.id, {at.eggs.id: 30, at.ginger.id: 2})
-    cut_off = clock.now() - timedelta(hours=1)
-    with transaction() as session:
-        session.execute(
-            update(RoundLeg)
-            .where(RoundLeg.seller_id == at.ginger.seller_id)
-            .values(cutoff_at=cut_off)
-        )
+    cut_off(at.ginger.seller_id)
     end(at.unit.id, gone.id)
     assert_laws_hold()
     assert (promised(at.eggs), promised(at.ginger)) == ((0, 0), (2, 2))
@@ -266,13 +269,7 @@ def test_what_stays_of_who_left_and_is_too_little_for_stripe_is_paid_by_transfer
     at = fair()
     gone = at.members[0]
     set_needs(at.group.id, gone.id, {at.eggs.id: 1, at.ginger.id: 2})
-    cut_off = clock.now() - timedelta(hours=1)
-    with transaction() as session:
-        session.execute(
-            update(RoundLeg)
-            .where(RoundLeg.seller_id == at.eggs.seller_id)
-            .values(cutoff_at=cut_off)
-        )
+    cut_off(at.eggs.seller_id)
     end(at.unit.id, gone.id)
     group = close_group_order(at.group.id)
     [payment] = db.session.scalars(select(Payment)).all()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from openpyxl import load_workbook
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
@@ -19,14 +18,12 @@ from kernel.db import db
 from kernel.identity import Account, Role
 from livestream import actions as live
 from livestream.model import Broadcast, BroadcastKind
-from sellers import jobs
 from sellers.actions import set_photo
 from sellers.model import (
     Household,
     Lot,
     LotMode,
     Offer,
-    OfferImport,
     Place,
     Product,
     Seller,
@@ -34,7 +31,6 @@ from sellers.model import (
 )
 from tests import builders
 from tests.conftest import FreshClient
-from tests.sellers.test_imports import RIGHT, workbook
 from tests.sellers.test_registration import picture
 
 
@@ -323,46 +319,6 @@ def test_a_household_is_masked_until_a_reason_is_given(app: Flask) -> None:
         assert "02312345678" not in client.get(at).get_data(as_text=True)
 
 
-def test_a_spreadsheet_is_looked_at_and_loaded_through_the_pages(app: Flask) -> None:
-    client = signed_in(app, clerk_of(builders.seller()))
-    sent = send(client, "/seller/import", file=(io.BytesIO(b"no sheet"), "a.xlsx"))
-    assert sent.status_code == 422
-    many = [{**RIGHT, "数量": i + 1} for i in range(60)]
-    sent = send(client, "/seller/import", file=(io.BytesIO(workbook(*many)), "库存.xlsx"))
-    at = sent.request.path
-    progress = client.get(f"{at}/progress")
-    etag = {"If-None-Match": progress.headers["ETag"]}
-    assert client.get(f"{at}/progress", headers=etag).status_code == 304
-    made = db.session.scalars(select(OfferImport)).one()
-    jobs.read_spreadsheet(import_id=made.id)
-    db.session.expire_all()
-    moved = client.get(f"{at}/progress", headers=etag)
-    assert (moved.status_code, moved.headers["X-Live"]) == (200, "done")
-    assert "from=50" in client.get(at).get_data(as_text=True)
-    assert send(client, at, f"{at}/load").status_code == 200
-    jobs.load_spreadsheet(import_id=made.id)
-    db.session.expire_all()
-    assert "60" in client.get(at).get_data(as_text=True)
-    assert db.session.scalar(select(func.count()).select_from(Offer)) == 60
-    assert client.get("/seller/import/template.xlsx").data[:2] == b"PK"
-
-
-def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: Flask) -> None:
-    client = signed_in(app, clerk_of(builders.seller()))
-    wrong = [{**RIGHT, "产品名称": f"橙{i}", "数量": "许多"} for i in range(300)]
-    sent = send(client, "/seller/import", file=(io.BytesIO(workbook(*wrong)), "a.xlsx"))
-    made = db.session.scalars(select(OfferImport)).one()
-    jobs.read_spreadsheet(import_id=made.id)
-    db.session.expire_all()
-    at = sent.request.path
-    shown = client.get(at).get_data(as_text=True)
-    assert "300" in shown
-    assert shown.count("许多") == 50
-    assert shown.count("的整数，不带单位") == 51  # the kind says once what the rows say
-    assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
-    assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
-
-
 def test_staff_finds_a_paper_that_came_later_and_its_clerk_reads_what_became_of_it(
     app: Flask,
 ) -> None:
@@ -407,14 +363,3 @@ def test_a_clerk_moves_a_harvest_and_closes_a_lot(app: Flask) -> None:
     assert db.session.get_one(Offer, offer.id, populate_existing=True).withdrawn_at is not None
     foreign = builders.lot(builders.product(builders.seller()))
     assert send(client, at, f"/seller/lots/{foreign.public_id}/close").status_code == 404
-
-
-@pytest.mark.parametrize(("language", "heading"), [("zh-CN", "产品名称*"), ("en", "Product name*")])
-def test_the_template_speaks_the_language_of_whoever_asks(
-    app: Flask, language: str, heading: str
-) -> None:
-    client = signed_in(app, clerk_of(builders.seller()))
-    asked = client.get("/seller/import/template.xlsx", headers={"Accept-Language": language})
-    with asked:
-        book = load_workbook(io.BytesIO(asked.data))
-    assert book.worksheets[0]["A1"].value == heading
