@@ -16,7 +16,7 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from bench.copying import Copier, Say
-from sellers.search import terms
+from sellers.search import RULE, terms
 
 SOLD_AT_ONCE = 20
 """Orders that one past transfer paid for."""
@@ -193,7 +193,7 @@ class Loader:
         self._copy(
             "product",
             "id public_id seller_id name_zh name_en category grade keeping picture unit_name unit_g"
-            " case_units terms",
+            " case_units terms terms_rule",
             (self._product(n) for n in range(1, offers + 1)),
         )
         self._copy(
@@ -216,7 +216,7 @@ class Loader:
         name = f"{name}{n}号"
         return (
             *(n, code_of("p", n), n % self._sellers + 1, name, f"Produce no. {n}", category),
-            *("一级", "阴凉处", picture, unit, grams, 10, terms(name)),
+            *("一级", "阴凉处", picture, unit, grams, 10, terms(name), RULE),
         )
 
     def _offer(self, n: int) -> Sequence[Any]:

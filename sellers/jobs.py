@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from kernel.db import transaction
-from kernel.jobs import defer, task
+from kernel.jobs import defer, jobs, task
+from sellers.actions import finding
 from sellers.imports import actions
 from sellers.model import OfferImport
+
+EVERY_MINUTE = "* * * * * 25"
 
 
 @task(name="sellers.read_spreadsheet")
@@ -18,6 +21,14 @@ def read_spreadsheet(import_id: int) -> None:
 def load_spreadsheet(import_id: int) -> None:
     """Put the rows of a spreadsheet on sale, all or none."""
     actions.load_spreadsheet(import_id)
+
+
+@jobs.periodic(cron=EVERY_MINUTE)
+@task(name="sellers.renew_terms", queueing_lock="sellers.renew_terms")
+def renew_terms(timestamp: int) -> None:
+    """Let all products be found in the present way, batch by batch."""
+    while finding.renew_terms() == finding.RENEWED_AT_ONCE:
+        continue
 
 
 def upload(seller_id: int, account_id: int, data: bytes, name: str) -> OfferImport:

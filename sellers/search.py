@@ -1,7 +1,8 @@
-"""Words under which a product is found, in Chinese and English, without a dictionary.
+"""Words under which a product is found, in Chinese and English.
 
-Chinese has no spaces, so every character and every pair of neighbours is a term; a list of
-terms answers a search with one "contains all of" over a GIN index.
+Chinese has no spaces, so every character and every pair of neighbours is a term; English words
+are cut to their stems, so that "oranges" finds an orange. A list of terms answers a search with
+one "contains all of" over a GIN index.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
+from sellers.everyday_names import other_names
 from sellers.model import Product, Seller
+
+RULE = 1
+"""Which way of making terms this is. Raise it with every change, and all terms are made anew."""
 
 MAX_QUERY_LENGTH = 60
 """Characters of a search that are looked at; the rest says nothing more."""
@@ -32,11 +39,24 @@ def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)]
 
 
+@cache
+def _stemmer() -> Any:
+    import snowballstemmer  # noqa: PLC0415  # few search in English
+
+    return snowballstemmer.stemmer("english")
+
+
+def _stem(word: str) -> str:
+    """Return what an English word has in common with its plural."""
+    stem: str = _stemmer().stemWord(word)
+    return stem
+
+
 def terms(text: str) -> list[str]:
-    """Return the terms under which `text` is found: characters, pairs of them, latin words."""
+    """Return the terms under which `text` is found: characters, pairs of them, stems of words."""
     found: list[str] = []
     for piece in _pieces(text):
-        found += [*piece, *_pairs(piece)] if _is_han(piece) else [piece]
+        found += [*piece, *_pairs(piece)] if _is_han(piece) else [_stem(piece)]
     return list(dict.fromkeys(found))
 
 
@@ -44,7 +64,7 @@ def query_terms(query: str) -> list[str]:
     """Return the terms that a product must all have to answer `query`; none for no words."""
     wanted: list[str] = []
     for piece in _pieces(query[:MAX_QUERY_LENGTH]):
-        wanted += _pairs(piece) or [piece] if _is_han(piece) else [piece]
+        wanted += _pairs(piece) or [piece] if _is_han(piece) else [_stem(piece)]
     return list(dict.fromkeys(wanted))
 
 
@@ -52,11 +72,13 @@ def _texts(product: Product, seller: Seller) -> Iterable[str]:
     yield from (product.name_zh, product.name_en, product.variety, product.grade)
     yield from (seller.name_zh, seller.name_en, seller.province, seller.city, seller.county)
     yield from (seller.township, seller.village)
+    yield from other_names(product.category, f"{product.name_zh} {product.variety or ''}")
 
 
-def product_terms(product: Product, seller: Seller) -> list[str]:
-    """Return the terms of a product: its own words, its seller's name and where it grows."""
+def write_terms(product: Product, seller: Seller) -> None:
+    """Let a product be found: by its own words, what buyers call it, its seller and its place."""
     found: dict[str, None] = {}
     for text in _texts(product, seller):
         found.update(dict.fromkeys(terms(text or "")))
-    return list(found)
+    product.terms = list(found)
+    product.terms_rule = RULE

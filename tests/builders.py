@@ -34,7 +34,7 @@ from sellers.model import (
     SellerKind,
     SellerState,
 )
-from sellers.search import product_terms
+from sellers.search import write_terms
 
 PASSWORD = "a-long-password"
 # As good as any other hash, and looked at in a fiftieth of the time.
@@ -122,7 +122,7 @@ def product(of: Seller, **values: Any) -> Product:
             unit_g=values.pop("unit_g", 5000),
             **values,
         )
-        made.terms = product_terms(made, session.get_one(Seller, of.id))
+        write_terms(made, session.get_one(Seller, of.id))
         session.add(made)
     return made
 

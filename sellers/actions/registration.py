@@ -23,7 +23,7 @@ from sellers.model import (
     SellerKind,
     SellerState,
 )
-from sellers.search import product_terms
+from sellers.search import write_terms
 
 LICENCE = "licence"
 """The kind of certificate without which nobody is verified."""
@@ -203,7 +203,7 @@ def update_seller(seller_id: int, facts: SellerFacts, *, account_id: int) -> Sel
         _write_bank(seller, facts.bank_account, account_id)
         seller.organisation.region = facts.county
         for product in session.scalars(select(Product).where(Product.seller_id == seller_id)):
-            product.terms = product_terms(product, seller)
+            write_terms(product, seller)
     return seller
 
 

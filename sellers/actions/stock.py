@@ -25,7 +25,7 @@ from sellers.model import (
     Product,
     Seller,
 )
-from sellers.search import product_terms
+from sellers.search import write_terms
 
 MAX_UNIT_G = 1_000_000
 """The heaviest sale unit: a tonne."""
@@ -132,7 +132,7 @@ def add_product(
         )
         if photo is not None and photo.data:
             product.photo = _photo(photo, seller_id, account_id)
-        product.terms = product_terms(product, seller)
+        write_terms(product, seller)
         session.add(product)
         session.flush()
     return product
@@ -165,7 +165,7 @@ def change_product(
             setattr(product, name, value)
         if photo is not None and photo.data:
             product.photo = _photo(photo, product.seller_id, account_id)
-        product.terms = product_terms(product, found(session.get(Seller, product.seller_id)))
+        write_terms(product, found(session.get(Seller, product.seller_id)))
     return product
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    SmallInteger,
     String,
     Text,
 )
@@ -39,10 +40,16 @@ class Category(enum.StrEnum):
 
 
 class Product(Keyed, Base):
-    """What is grown: variety, grade, photo. `terms` is what search looks in."""
+    """What is grown: variety, grade, photo.
+
+    `terms` is what search looks in, `terms_rule` the way in which they were made: 0 for not yet.
+    """
 
     __tablename__ = "product"
-    __table_args__ = (Index("ix_product_terms", "terms", postgresql_using="gin"),)
+    __table_args__ = (
+        Index("ix_product_terms", "terms", postgresql_using="gin"),
+        Index("ix_product_terms_rule", "terms_rule"),
+    )
 
     seller_id: Mapped[int] = mapped_column(ForeignKey("seller.id"), index=True)
     name_zh: Mapped[str] = mapped_column(String(60))
@@ -58,6 +65,7 @@ class Product(Keyed, Base):
     case_units: Mapped[int] = mapped_column(default=1)
     weighed: Mapped[bool] = mapped_column(default=False)
     terms: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    terms_rule: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     seller: Mapped[Seller] = relationship()

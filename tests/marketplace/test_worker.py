@@ -75,6 +75,7 @@ def test_these_tasks_come_round_by_themselves() -> None:
         "payments.ask",
         "payments.learn",
         "payments.refund",
+        "sellers.renew_terms",
     }
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Invalid
+from sellers.actions import finding
 from sellers.model import (
     Category,
     Certificate,
@@ -18,6 +20,7 @@ from sellers.model import (
     LotMode,
     Offer,
     Place,
+    Product,
     SellerState,
 )
 from sellers.queries import ShelfFilters, cards, offer_by_public_id, shelf
@@ -31,10 +34,17 @@ def _context(app: Flask) -> Iterator[None]:
         yield
 
 
-def offered(name_zh: str, village: str = "", **values: Any) -> Offer:
+def offered(
+    name_zh: str, village: str = "", category: Category = Category.FRUIT, **values: Any
+) -> Offer:
     """An offer of a new seller's product of that name."""
-    seller = builders.seller(village=village)
-    return builders.offer(builders.lot(builders.product(seller, name_zh=name_zh)), **values)
+    product = builders.product(
+        builders.seller(village=village),
+        name_zh=name_zh,
+        name_en=values.pop("name_en", ""),
+        category=category,
+    )
+    return builders.offer(builders.lot(product), **values)
 
 
 def found(**filters: object) -> list[str]:
@@ -60,6 +70,60 @@ def test_a_search_finds_where_it_grows_and_who_sells_it() -> None:
     assert found(q="合作社") == ["土鸡", "开县春橙"]
     assert found(q="黄陵 橙") == ["开县春橙"]
     assert found(q="黄陵 鸡") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "category", "called"),
+    [
+        ("玫瑰香橙", Category.FRUIT, "橙子"),
+        ("玫瑰香橙", Category.FRUIT, "水果"),
+        ("西红柿", Category.VEGETABLE, "番茄"),
+        ("番茄", Category.VEGETABLE, "西红柿"),
+        ("蜜薯（地瓜）", Category.VEGETABLE, "红薯"),
+        ("天堂姜", Category.VEGETABLE, "生姜"),
+        ("马蹄", Category.VEGETABLE, "荸荠"),
+        ("大球盖菇", Category.MUSHROOM, "蘑菇"),
+        ("金丝皇菊", Category.TEA, "茶叶"),
+        ("雪毛鸡", Category.POULTRY, "鸡肉"),
+        ("徐香猕猴桃", Category.FRUIT, "奇异果"),
+    ],
+)
+def test_a_search_finds_what_buyers_call_otherwise(
+    name: str, category: Category, called: str
+) -> None:
+    offered(name, category=category)
+    assert found(q=called) == [name]
+
+
+def test_a_search_does_not_take_a_part_of_a_name_for_another_thing() -> None:
+    offered("徐香猕猴桃")
+    offered("山茶油", category=Category.OIL)
+    offered("苏麻籽", village="李子坝村", category=Category.GRAIN)
+    assert found(q="桃子") == []
+    assert found(q="茶叶") == []
+    assert found(q="水果") == ["徐香猕猴桃"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["oranges", "Orange", "ORANGES spring", "fruits", "橙 orange", "春橙 fruit"]
+)
+def test_an_english_search_finds_one_and_many(asked: str) -> None:
+    offered("开县春橙", name_en="Spring orange")
+    offered("土鸡", category=Category.POULTRY, name_en="Chicken")
+    assert found(q=asked) == ["开县春橙"]
+
+
+def test_products_whose_terms_are_of_an_older_way_are_found_again_batch_by_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finding, "RENEWED_AT_ONCE", 2)
+    for _ in range(3):
+        offered("开县春橙")
+    with transaction() as session:
+        session.execute(update(Product).values(terms=["旧"], terms_rule=0))
+    assert found(q="橙") == []
+    assert [finding.renew_terms(), finding.renew_terms(), finding.renew_terms()] == [2, 1, 0]
+    assert found(q="橙") == ["开县春橙"] * 3
 
 
 def test_filters_narrow_the_shelf_together() -> None:
