@@ -22,38 +22,40 @@ class In(Schema):
 class Text(fields.String):
     """Text without marks that nobody sees and without blanks around it.
 
-    At most `most` characters come in, as the API's document says; at least `least` are kept.
+    As much may come in as the API's document says, however little would be kept of it.
     """
-
-    def __init__(self, least: int, most: int, **more: Any) -> None:
-        super().__init__(validate=validate.Length(least, most), **more)
-        self._most = validate.Length(max=most)
 
     def _deserialize(self, value: Any, *rest: Any, **more: Any) -> Any:
         typed = super()._deserialize(value, *rest, **more)
-        return cleaned(self._most(typed))
+        for rule in self.validators:
+            if isinstance(rule, validate.Length):
+                validate.Length(max=rule.max)(typed)
+        return self._kept(typed)
+
+    def _kept(self, typed: str) -> str:
+        return cleaned(typed)
 
 
-class PlainText(fields.String):
+class PlainText(Text):
     """A number or code, in ordinary characters whichever were typed."""
 
-    def _deserialize(self, value: Any, *rest: Any, **more: Any) -> Any:
-        return plain(super()._deserialize(value, *rest, **more))
+    def _kept(self, typed: str) -> str:
+        return plain(typed)
 
 
 def needed_text(most: int) -> Text:
     """Return text that has to say something, in at most `most` characters."""
-    return Text(1, most, required=True, metadata={"pattern": r"\S"})
+    return Text(required=True, validate=validate.Length(1, most), metadata={"pattern": r"\S"})
 
 
 def kept_text(most: int) -> Text:
     """Return text that stays as it is where it is left out, and else has to say something."""
-    return Text(1, most, load_default=None, metadata={"pattern": r"\S"})
+    return Text(load_default=None, validate=validate.Length(1, most), metadata={"pattern": r"\S"})
 
 
 def maybe_text(most: int) -> Text:
     """Return text of at most `most` characters that may be empty or left out."""
-    return Text(0, most, load_default="")
+    return Text(load_default="", validate=validate.Length(0, most))
 
 
 def maybe_phone() -> PlainText:
