@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from cabinets.actions.reports import MAX_REPORTS
@@ -97,7 +98,7 @@ class TripLineIn(In):
     @validates_schema(skip_on_field_errors=True)
     def _lot_with_price(self, data: dict[str, Any], **_: Any) -> None:
         if (data["lot_id"] is None) != (data["price_fen"] is None):
-            raise ValidationError("A lot and its price come together.", "lot_id")
+            raise ValidationError(_l("批次和价格要一起写。"), "lot_id")
 
 
 class TripIn(In):

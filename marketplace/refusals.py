@@ -29,6 +29,7 @@ from kernel import logs
 from kernel.access import READS, viewer
 from kernel.db import db
 from kernel.errors import Conflict, FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
+from kernel.field_words import in_words
 from kernel.language import local
 from marketplace.account import step_up
 from marketplace.menu import came_from
@@ -132,20 +133,13 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
     return _page(refusal.status, refusal.code, message, refusal.extra.get("retry_after_s"))
 
 
-def _named(said: Any) -> Any:
-    """Return what a parser said with every name as text: a place in a list, a part with no name."""
-    if not isinstance(said, dict):
-        return said
-    return {"" if name is None else str(name): _named(one) for name, one in said.items()}
-
-
 def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error
     code = CODES.get(status, "refused")
     if wants_problem():
-        fields = _named((getattr(error, "data", None) or {}).get("messages"))
+        fields = in_words((getattr(error, "data", None) or {}).get("messages"))
         answer = problem(status, code, _say(status), fields=fields)
         if status == 405 and error.get_headers():
             answer.headers.update({k: v for k, v in error.get_headers() if k.lower() == "allow"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from kernel.fields import In, PlainText, needed_text
@@ -43,7 +44,7 @@ class OrderIn(In):
     def _once_each(self, data: dict[str, Any], **_: object) -> None:
         offers = [line["offer_id"] for line in data.get("lines", [])]
         if len(set(offers)) != len(offers):
-            raise ValidationError("each offer once", "lines")
+            raise ValidationError(_l("每个上架只写一次，数量加在一起。"), "lines")
 
 
 class PlacedOut(Schema):
