@@ -102,14 +102,20 @@ def unit_paid(payment: Payment) -> None:
     )
 
 
-def provider_fee(payment: Payment) -> None:
-    """The provider kept its fee."""
-    provider_fees({payment.public_id: Money(payment.fee_fen)})
+def provider_fee_again(payment: Payment, refund: Refund, fee: Money) -> bool:
+    """The provider kept its fee of what came once more and goes back by `refund`.
+
+    False when that was posted before, or nothing was kept.
+    """
+    return bool(provider_fees({f"{payment.public_id}:{refund.public_id}": fee}))
 
 
-def provider_fees(amounts: Mapping[str, Money]) -> None:
-    """The provider kept its fee of each of these payments (public id → amount)."""
-    ledger.post_all(
+def provider_fees(amounts: Mapping[str, Money]) -> Mapping[str, int]:
+    """The provider kept its fee of each of these payments (public id → amount).
+
+    Returns those that were not posted before, by reference.
+    """
+    return ledger.post_all(
         BOOK,
         "provider_fee",
         [

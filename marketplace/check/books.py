@@ -25,12 +25,13 @@ GUARDS = (
 _BALANCES = text(
     """
     WITH told (kind, owner, fen) AS (
-        SELECT 'provider_clearing' AS kind, '' AS owner, sum(captured_fen - fee_fen) AS fen
+        SELECT 'provider_clearing' AS kind, '' AS owner, sum(captured_fen) AS fen
             FROM payment WHERE method = 'stripe'
+        UNION ALL SELECT 'provider_clearing', '', -sum(fee_fen) FROM payment
         UNION ALL SELECT 'provider_clearing', '', -sum(r.amount_fen) FROM refund r
             JOIN payment p ON p.id = r.payment_id
             WHERE (p.method = 'stripe' OR r.intent_id IS NOT NULL) AND r.state = 'succeeded'
-        UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM payment WHERE method = 'stripe'
+        UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM payment
         UNION ALL SELECT 'cash_clearing', '', sum(captured_fen) FROM payment WHERE method = 'cash'
         UNION ALL SELECT 'transfer_clearing', '', sum(captured_fen) FROM payment
             WHERE method = 'transfer'

@@ -15,6 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel import clock, logs
 from kernel.db import db, end_read, transaction
+from kernel.money import Money
 from orders import books
 from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
 from orders.payments import checkout, gateway
@@ -61,12 +62,15 @@ def _send_refund(public_id: str) -> None:
             Refund.provider_id,
             Refund.amount_fen,
             Refund.created_at,
+            Refund.intent_id.label("again"),
             func.coalesce(Refund.intent_id, Payment.intent_id).label("intent_id"),
         )
         .join(Payment, Refund.payment_id == Payment.id)
         .where(Refund.public_id == public_id)
     ).one()
     end_read()
+    if row.again is not None:
+        _learn_fee_again(public_id, row.again)
     try:
         if row.provider_id is not None:
             told = gateway.refund_now(row.provider_id)
@@ -84,6 +88,24 @@ def _send_refund(public_id: str) -> None:
             raise
     else:
         record_refund(public_id, told)
+
+
+def _learn_fee_again(public_id: str, intent_id: str) -> None:
+    """Learn what Stripe kept of what came once more: giving it back does not bring that back.
+
+    Only the payment's own charge is asked about by itself.
+    """
+    try:
+        fee_fen = gateway.charge_of(intent_id).fee_fen
+    except gateway.StripeRefused as refusal:
+        about = f"refund:{public_id}"
+        logs.say(log, logging.WARNING, "stripe_refused", subject=about, reason=refusal.code)
+        return
+    with transaction() as session:
+        refund = session.scalars(select(Refund).where(Refund.public_id == public_id)).one()
+        payment = lock_payment(session, refund.payment_id)
+        if books.provider_fee_again(payment, refund, Money(fee_fen)):
+            payment.fee_fen += fee_fen
 
 
 def _made_before(
@@ -125,9 +147,10 @@ def _learn_charge(public_id: str) -> None:
     with transaction() as session:
         payment = lock_payment(session, row.id)
         if not payment.wallet:
-            payment.wallet, payment.fee_fen = charge.wallet, charge.fee_fen
+            payment.wallet = charge.wallet
+            payment.fee_fen += charge.fee_fen
             session.flush()
-            books.provider_fee(payment)
+            books.provider_fees({public_id: Money(charge.fee_fen)})
 
 
 def _each(

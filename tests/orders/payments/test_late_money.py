@@ -37,6 +37,7 @@ from orders.payments.actions import (
     record_transfer_again,
     repay_debt,
 )
+from orders.payments.sandbox.config import fee_fen
 from orders.placing import Placed, place
 from sellers.model import BuyerTake
 from tests import builders
@@ -171,12 +172,34 @@ def test_a_second_capture_goes_back_whole_however_often_it_is_told(
     [told] = shop.client().v1.refunds.list().data
     assert (told.payment_intent, told.amount) == (refund.intent_id, 11_800)
     assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
-    assert balance(AccountKind.PROVIDER_CLEARING) == 11_800
+    kept = fee_fen("card", 11_800)
+    assert balance(AccountKind.PROVIDER_CLEARING) == 11_800 - kept
     assert_laws_hold()
     lifecycle.cancel(order_of(placed))
     reconcile.send_refunds(clock.now())
     assert {one.intent_id for one in refunds_of(placed)} == {None, refund.intent_id}
-    assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.BUYER_PREPAID) == 0
+    assert balance(AccountKind.PROVIDER_CLEARING) == -kept
+    assert balance(AccountKind.BUYER_PREPAID) == 0
+    assert_laws_hold()
+
+
+def test_what_stripe_keeps_of_each_of_two_captures_is_booked_once(shop: SandboxServer) -> None:
+    placed = buy()
+    first = opened(placed)
+    second = second_page(placed, first)
+    shop.pay(first)
+    shop.pay(second)
+    for told in (first, second):
+        intent_id = str(shop.client().v1.checkout.sessions.retrieve(told).payment_intent)
+        record_capture(placed.payment_id or "", Captured(11_800, clock.now(), intent_id))
+    shop.fail_next(path="/v1/refunds", status=503)
+    for minutes in (0, 2):
+        reconcile.send_refunds(clock.now() + timedelta(minutes=minutes))
+    assert refunds_of(placed)[0].state is RefundState.SUCCEEDED
+    reconcile.learn_charges(clock.now())
+    kept = 2 * fee_fen("card", 11_800)
+    assert balance(AccountKind.PROVIDER_FEES) == payment_of(placed).fee_fen == kept
+    assert balance(AccountKind.PROVIDER_CLEARING) == 11_800 - kept
     assert_laws_hold()
 
 
