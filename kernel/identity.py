@@ -219,22 +219,39 @@ def _is_right(password_hash: str, password: str) -> bool:
         return False
 
 
-def prove(account: Account, password: str) -> None:
-    """Let the owner of a session show that it knows the password. Raises Invalid, TooMany."""
+def prove(account: Account, password: str) -> str:
+    """Let the owner of a session show that it knows the password. Raises Invalid, TooMany.
+
+    Returns the hash that it was held against: what is done on this word may ask whether that
+    is the password's still.
+    """
     gate = Gate(f"prove:{account.id}", TRIES_PER_PAIR)
     throttle.enter(gate)
-    if not _is_right(account.password_hash, password):
-        words = _l("现在的密码不对。检查大小写，再试一次。")
-        raise Invalid(words, code="wrong_password", fields={"password": words})
+    proven = account.password_hash
+    if not _is_right(proven, password):
+        raise _not_the_present()
     throttle.forget(gate)
+    return proven
 
 
-def change_password(account: Account, password: str) -> None:
-    """Give `account` another password, and end every session and token of it. Raises Invalid."""
+def _not_the_present() -> Invalid:
+    words = _l("现在的密码不对。检查大小写，再试一次。")
+    return Invalid(words, code="wrong_password", fields={"password": words})
+
+
+def change_password(account: Account, password: str, proven: str) -> None:
+    """Give `account` another password, and end every session and token of it.
+
+    `proven` is what `prove` returned. Raises Invalid, also when somebody else changed the
+    password meanwhile.
+    """
     check_password(password)
+    password_hash = hash_password(password)
     with transaction() as session:
-        kept = session.merge(account)
-        kept.password_hash = hash_password(password)
+        kept = session.get_one(Account, account.id, with_for_update=True, populate_existing=True)
+        if kept.password_hash != proven:
+            raise _not_the_present()
+        kept.password_hash = password_hash
         sign_out_everywhere(kept)
 
 

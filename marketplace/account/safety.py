@@ -47,8 +47,8 @@ def password() -> ResponseReturnValue:
         return page, 422 if form.errors else 200
     account = current_user.account
     try:
-        prove(account, str(form.present.data))
-        change_password(account, str(form.password.data))
+        proven = prove(account, str(form.present.data))
+        change_password(account, str(form.password.data), proven)
     except (Invalid, TooMany) as refusal:
         page = render_template("account/password.html", form=form, refusal=refusal)
         return page, refusal.status

@@ -126,7 +126,8 @@ def test_nobody_comes_in_by_a_password_that_changes_as_it_is_looked_at(
 
     def change(password: str) -> None:
         with shop.app_context():
-            identity.change_password(db.session.get_one(Account, account_id), password)
+            person = db.session.get_one(Account, account_id)
+            identity.change_password(person, password, person.password_hash)
             with transaction() as session:  # the old one again, for the program that comes next
                 session.get_one(Account, account_id).password_hash = old
 
@@ -137,6 +138,39 @@ def test_nobody_comes_in_by_a_password_that_changes_as_it_is_looked_at(
     assert not is_in(thief)
     token = other(shop).post(JSON, json=pair("buyer-1")).get_json()["token"]
     assert other(shop).get(JSON, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+def test_of_two_who_change_a_password_at_once_only_one_does(
+    shop: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    account_id, hashed = person.id, identity.hash_password
+
+    def slowly(password: str) -> str:
+        monkeypatch.undo()
+        owner = threading.Thread(target=change)
+        owner.start()
+        owner.join(20)
+        return hashed(password)
+
+    def change() -> None:
+        with shop.app_context():
+            owner = db.session.get_one(Account, account_id)
+            identity.change_password(
+                owner, "the-owners-own", identity.prove(owner, builders.PASSWORD)
+            )
+
+    monkeypatch.setattr(identity, "hash_password", slowly)
+    answer = visitor.send(
+        "/me/security/password",
+        present=builders.PASSWORD,
+        password="another-one",
+        again="another-one",
+    )
+    assert (answer.status_code, "现在的密码不对" in answer.text) == (422, True)
+    assert visitor.send("/sign-in", login="buyer-1", password="another-one").status_code == 422
+    assert visitor.send("/sign-in", login="buyer-1", password="the-owners-own").status_code == 302
 
 
 def test_two_who_sign_out_everywhere_at_once_end_what_began_between_them(shop: Flask) -> None:
