@@ -26,11 +26,16 @@ def _sandboxed(view: View) -> View:
 
 
 def may_see(who: Viewer, stored: StoredFile) -> bool:
-    """Tell whether `who` may see a file: anybody a public one, else its uploader, owners, staff."""
+    """Tell whether `who` may see a file: anybody a public one, else its owners and staff.
+
+    An organisation's is its own, whoever of it sent it in; one of no organisation is its
+    uploader's.
+    """
     if stored.public or who.has(Role.STAFF, Role.AUDITOR):
         return True
-    is_uploader = who.account_id is not None and stored.uploaded_by == who.account_id
-    return is_uploader or who.belongs(stored.organisation_id, *OWNERS)
+    if stored.organisation_id is not None:
+        return who.belongs(stored.organisation_id, *OWNERS)
+    return who.account_id is not None and stored.uploaded_by == who.account_id
 
 
 @blueprint.get("/photos/<public_id>")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kernel import files
 from kernel.files import StoredFile
-from kernel.identity import OrganisationKind, Role
+from kernel.identity import OrganisationKind, Role, end_membership
 from tests import builders
 from tests.visitors import Visitor
 
@@ -53,6 +53,24 @@ def test_a_private_file_is_for_its_owners_and_staff(
     with visitor.get(f"/files/{proof.public_id}") as answer:
         assert answer.status_code == status
     assert visitor.get(f"/photos/{proof.public_id}").status_code == 404
+
+
+def test_what_somebody_sent_in_for_an_organisation_is_not_theirs_once_they_left(
+    shop: Flask, visitor: Visitor
+) -> None:
+    unit = builders.organisation(OrganisationKind.BUYING_UNIT)
+    sender = builders.account(Role.COORDINATOR, unit)
+    kept = files.store(PROOF, "凭证.pdf", organisation_id=unit.id, account_id=sender.id)
+    own = files.store(PROOF, "凭证.pdf", organisation_id=None, account_id=sender.id)
+    visitor.enter(sender.login)
+    assert _status(visitor, kept) == 200
+    end_membership(sender.id, Role.COORDINATOR, unit.id)
+    assert [_status(visitor, kept), _status(visitor, own)] == [404, 200]
+
+
+def _status(visitor: Visitor, stored: StoredFile) -> int:
+    with visitor.get(f"/files/{stored.public_id}") as answer:
+        return answer.status_code
 
 
 def test_a_document_is_saved_and_never_guessed_at(visitor: Visitor, proof: StoredFile) -> None:
