@@ -32,6 +32,7 @@ from orders.model import (
 )
 from orders.queries.keys import round_key
 from sellers.model import Household, Lot
+from sellers.queries.workspace import cares_for, in_care_of
 
 WAITING = (OrderState.DUE, OrderState.CONFIRMED)
 """States of orders that take part in an allocation: still payable, paid, or owed by a unit."""
@@ -190,7 +191,7 @@ def quota(public_id: str) -> HouseholdQuota:
     )
 
 
-def quotas_of_steward(account_id: int, most: int = 100) -> list[HouseholdQuota]:
+def quotas_of_steward(who: Viewer, most: int = 100) -> list[HouseholdQuota]:
     """Return the shares of the households for which a steward acts, newest first."""
     return list(
         db.session.scalars(
@@ -200,14 +201,14 @@ def quotas_of_steward(account_id: int, most: int = 100) -> list[HouseholdQuota]:
                 contains_eager(HouseholdQuota.household),
                 joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
             )
-            .where(Household.steward_id == account_id)
+            .where(in_care_of(who))
             .order_by(HouseholdQuota.id.desc())
             .limit(most)
         )
     )
 
 
-def next_task(done: HouseholdQuota, steward_id: int | None) -> HouseholdQuota | None:
+def next_task(done: HouseholdQuota, steward: Viewer | None) -> HouseholdQuota | None:
     """Return what the household has to do next, the oldest first; None when nothing waits.
 
     For a steward, of any of the households for which they act.
@@ -222,7 +223,7 @@ def next_task(done: HouseholdQuota, steward_id: int | None) -> HouseholdQuota | 
             joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
         )
         .where(
-            own if steward_id is None else Household.steward_id == steward_id,
+            own if steward is None else in_care_of(steward),
             HouseholdQuota.id != done.id,
             HouseholdQuota.state.in_((QuotaState.OFFERED, QuotaState.ACCEPTED)),
             AllocationRun.id.is_(None),
@@ -246,7 +247,7 @@ class Acting:
 
 def acting_for(household: Household, who: Viewer) -> Acting | None:
     """Return as whom `who` acts for a household; None when they may not."""
-    if who.has(Role.STEWARD) and household.steward_id == who.account_id:
+    if cares_for(who, household):
         return Acting(by_proxy=True)
     return Acting(by_proxy=False) if who.belongs(household.seller_id, Role.CLERK) else None
 

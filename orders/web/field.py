@@ -58,9 +58,7 @@ def _scale(quota: HouseholdQuota) -> Scale:
 @allow(Role.STEWARD)
 def home() -> ResponseReturnValue:
     """The tasks of the households for which a steward acts."""
-    account_id = viewer().account_id
-    quotas = queries.quotas_of_steward(account_id) if account_id else []
-    return render_template("orders/field_list.html", quotas=quotas)
+    return render_template("orders/field_list.html", quotas=queries.quotas_of_steward(viewer()))
 
 
 @blueprint.get("/field/<token>")
@@ -74,7 +72,7 @@ def _page(
     token: str, quota: HouseholdQuota, refusal: Refusal | None = None, typed: str = ""
 ) -> ResponseReturnValue:
     acting = queries.acting_for(quota.household, viewer())
-    steward_id = viewer().account_id if acting and acting.by_proxy else None
+    steward = viewer() if acting and acting.by_proxy else None
     view = queries.item_view(quota.item)
     plans = plans_in_force(quota.household.seller_id)
     price = per_unit(plans, queries.price_per_unit(quota.item))
@@ -95,9 +93,9 @@ def _page(
         earned=price * entry.quantity if entry else None,
         typed=typed,
         refusal=refusal,
-        by_proxy=steward_id is not None,
-        next=queries.next_task(quota, steward_id),
-        others=queries.quotas_of_steward(steward_id) if steward_id else [],
+        by_proxy=steward is not None,
+        next=queries.next_task(quota, steward),
+        others=queries.quotas_of_steward(steward) if steward else [],
         key=public_code(20),
     )
     return page, refusal.status if refusal else 200

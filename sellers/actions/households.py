@@ -63,10 +63,10 @@ def _refuse_taken(seller_id: int, number: str, but: int | None = None) -> None:
         raise Invalid(fields={"number": _l("这个户号已经有了，换一个。")})
 
 
-def steward_called(login: str) -> int | None:
-    """Return the account of the steward who signs in as `login`; None for no login.
+def steward_called(login: str, seller_id: int) -> int | None:
+    """Return the account of the seller's steward who signs in as `login`; None for no login.
 
-    Raises Invalid when there is no such steward.
+    Raises Invalid when the seller has no such steward.
     """
     if not login.strip():
         return None
@@ -77,6 +77,7 @@ def steward_called(login: str) -> int | None:
             .where(
                 Account.login == login.strip().lower(),
                 Membership.role == Role.STEWARD,
+                Membership.organisation_id == seller_id,
                 Membership.state == MembershipState.ACTIVE,
             )
         )

@@ -17,7 +17,7 @@ from sellers.web.households import in_my_care, known_household
 
 def _facts(payload: dict[str, Any]) -> actions.HouseholdFacts:
     told = {name: value for name, value in payload.items() if name != "steward_login"}
-    steward_id = actions.steward_called(payload["steward_login"])
+    steward_id = actions.steward_called(payload["steward_login"], my_seller())
     return actions.HouseholdFacts(steward_id=steward_id, **told)
 
 
@@ -30,7 +30,7 @@ def households(query: dict[str, Any]) -> Page[Household]:
     clerk = viewer().has(Role.CLERK)
     return workspace.households(
         seller_id=my_seller() if clerk else None,
-        steward_id=None if clerk else my_account(),
+        steward=None if clerk else viewer(),
         cursor=query["cursor"],
     )
 
@@ -58,7 +58,7 @@ def household(public_id: str) -> Household:
 @blueprint.response(200, household_schemas.HouseholdDetailOut)
 def change_household(payload: dict[str, Any], public_id: str) -> Household:
     """Change a household; name, phone and account that are left out stay as they are."""
-    own = workspace.known_household(public_id, seller_ids=[my_seller()], steward_id=None)
+    own = workspace.known_household(public_id, seller_ids=[my_seller()])
     return actions.change_household(own.id, _facts(payload))
 
 

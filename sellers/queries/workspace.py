@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, contains_eager, joinedload, selectinload
 
 from kernel import clock
-from kernel.access import found
+from kernel.access import Viewer, found
 from kernel.db import db
+from kernel.identity import Role
 from kernel.paging import Page
 from sellers.model import (
     BenefitPlan,
@@ -99,27 +100,41 @@ def imports(seller_id: int, cursor: str | None = None) -> Page[OfferImport]:
 
 
 def households(
-    *, seller_id: int | None = None, steward_id: int | None = None, cursor: str | None = None
+    *, seller_id: int | None = None, steward: Viewer | None = None, cursor: str | None = None
 ) -> Page[Household]:
-    """Return a page of households, of one seller or in one steward's care, newest first.
+    """Return a page of households, of one seller or in the care of `steward`, newest first.
 
     Raises ValueError when neither is named: there is no list of everybody.
     """
-    if seller_id is None and steward_id is None:
+    if seller_id is None and steward is None:
         raise ValueError("whose households")
     query = select(Household).join(Household.seller).options(contains_eager(Household.seller))
     if seller_id is not None:
         query = query.where(Household.seller_id == seller_id)
-    if steward_id is not None:
-        query = query.where(Household.steward_id == steward_id)
+    if steward is not None:
+        query = query.where(in_care_of(steward))
     return page_of(query, Household, cursor)
 
 
-def known_household(public_id: str, *, seller_ids: list[int], steward_id: int | None) -> Household:
+def in_care_of(who: Viewer) -> ColumnElement[bool]:
+    """Say of which households `who` is the steward: named there, and still one of their seller."""
+    of = Household.seller_id.in_(who.organisations(Role.STEWARD))
+    return (Household.steward_id == who.account_id) & of
+
+
+def cares_for(who: Viewer, household: Household) -> bool:
+    """Tell whether `who` is the steward of `household`, as `in_care_of` says it."""
+    named = who.account_id is not None and household.steward_id == who.account_id
+    return named and who.belongs(household.seller_id, Role.STEWARD)
+
+
+def known_household(
+    public_id: str, *, seller_ids: list[int], steward: Viewer | None = None
+) -> Household:
     """Return a household of one of these sellers or in this steward's care. Raises NotFound."""
     known: ColumnElement[bool] = Household.seller_id.in_(seller_ids)
-    if steward_id is not None:
-        known = or_(known, Household.steward_id == steward_id)
+    if steward is not None:
+        known = or_(known, in_care_of(steward))
     query = select(Household).where(Household.public_id == public_id, known)
     return found(db.session.scalar(query.options(joinedload(Household.seller))))
 

@@ -38,15 +38,14 @@ def masked_contact(seller: Seller) -> str:
 def known_household(public_id: str) -> Household:
     """Return a household that the viewer may know, as its clerk or steward. Raises NotFound."""
     who = viewer()
-    steward_id = who.account_id if who.has(Role.STEWARD) else None
     return workspace.known_household(
-        public_id, seller_ids=who.organisations(Role.CLERK), steward_id=steward_id
+        public_id, seller_ids=who.organisations(Role.CLERK), steward=who
     )
 
 
 def in_my_care(public_id: str) -> Household:
     """Return a household whose steward the viewer is. Raises NotFound."""
-    return workspace.known_household(public_id, seller_ids=[], steward_id=my_account())
+    return workspace.known_household(public_id, seller_ids=[], steward=viewer())
 
 
 @blueprint.get("/households")
@@ -56,7 +55,7 @@ def households() -> ResponseReturnValue:
     clerk = viewer().has(Role.CLERK)
     page = workspace.households(
         seller_id=my_seller() if clerk else None,
-        steward_id=None if clerk else my_account(),
+        steward=None if clerk else viewer(),
         cursor=cursor(),
     )
     plans = workspace.plans(my_seller()) if clerk else []
@@ -73,7 +72,7 @@ def household_new() -> ResponseReturnValue:
     if form.validate_on_submit() and attempt(
         form,
         lambda: actions.add_household(
-            seller_id, form.facts(actions.steward_called(form.steward_login.data))
+            seller_id, form.facts(actions.steward_called(form.steward_login.data, seller_id))
         ),
     ):
         flash(_("农户已添加。"), "done")
@@ -85,7 +84,7 @@ def household_new() -> ResponseReturnValue:
 @allow(Role.CLERK)
 def household_edit(public_id: str) -> ResponseReturnValue:
     """Change a household; personal data is never filled in."""
-    shown = workspace.known_household(public_id, seller_ids=[my_seller()], steward_id=None)
+    shown = workspace.known_household(public_id, seller_ids=[my_seller()])
     form = HouseholdForm(
         data={
             "number": shown.number,
@@ -99,7 +98,7 @@ def household_edit(public_id: str) -> ResponseReturnValue:
     if form.validate_on_submit() and attempt(
         form,
         lambda: actions.change_household(
-            shown.id, form.facts(actions.steward_called(form.steward_login.data))
+            shown.id, form.facts(actions.steward_called(form.steward_login.data, shown.seller_id))
         ),
     ):
         flash(_("改好了。"), "done")
@@ -126,7 +125,7 @@ def household(public_id: str) -> ResponseReturnValue:
         household=shown,
         revealed=revealed[0] if revealed else None,
         clerk=viewer().belongs(shown.seller_id, Role.CLERK),
-        to_review=shown.awaits_review and shown.steward_id == viewer().account_id,
+        to_review=shown.awaits_review and workspace.cares_for(viewer(), shown),
     )
 
 

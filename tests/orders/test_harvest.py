@@ -147,7 +147,8 @@ def test_a_household_reads_what_it_gets_by_delivery_before_and_after(app: Flask)
 def test_a_household_is_asked_before_it_declines_and_led_to_its_next_task(app: Flask) -> None:
     closed = closed_round(60)
     split_by_shares(closed)
-    quotas, steward = list(closed.item.quotas), builders.account(Role.STEWARD)
+    quotas = list(closed.item.quotas)
+    steward = builders.account(Role.STEWARD, closed.seller.organisation)
     with transaction() as session:
         for quota in quotas[:2]:
             session.get_one(Household, quota.household_id).steward_id = steward.id

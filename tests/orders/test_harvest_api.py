@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from kernel.db import db
-from kernel.identity import Account, Role
+from kernel.identity import Account, Role, end_membership, grant
 from kernel.ledger import AccountKind, Posting, balance
 from kernel.quantity import MAX_WEIGHT_G
 from kernel.tokens import issue_token
@@ -21,6 +21,7 @@ from orders.model import AllocationRun, Refund, YieldEntry
 from tests import builders
 from tests.laws import assert_laws_hold
 from tests.orders.harvest_builders import PRICE_FEN, Closed, closed_round
+from tests.visitors import Visitor
 
 _keys = itertools.count(1)
 
@@ -165,6 +166,25 @@ def test_a_steward_acts_only_for_the_households_entrusted_to_them(app: Flask) ->
     body = {"household_id": quota["household_id"], "quantity": quota["quantity"]}
     assert other.ask("PUT", f"/notice-items/{item}/yields", body)[0] == 404
     assert other.ask("PUT", f"/notice-items/{item}/yields", {"quantity": 60})[0] == 404
+    assert db.session.scalars(select(YieldEntry)).all() == []
+
+
+def test_a_steward_of_another_seller_acts_for_no_household_that_still_names_them(
+    app: Flask,
+) -> None:
+    closed = closed_round(60)
+    clerk, steward = Caller(app, closed.clerk), Caller(app, closed.steward)
+    item = item_id(closed, clerk)
+    proposal = clerk.ask("GET", f"/notice-items/{item}/proposal")[1]
+    quota = clerk.ask("PUT", f"/notice-items/{item}/quotas", proposal)[1]["quotas"][0]
+    grant(closed.steward, Role.STEWARD, builders.seller().organisation)
+    end_membership(closed.steward.id, Role.STEWARD, closed.seller.id)
+    assert steward.ask("POST", f"/quotas/{quota['id']}/answer", {"accept": True})[0] == 404
+    body = {"household_id": quota["household_id"], "quantity": quota["quantity"]}
+    assert steward.ask("PUT", f"/notice-items/{item}/yields", body)[0] == 404
+    page = Visitor(app, app.response_class)
+    page.enter(closed.steward.login)
+    assert f"{quota['quantity']}" not in page.page("/field")
     assert db.session.scalars(select(YieldEntry)).all() == []
 
 

@@ -7,10 +7,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
 
+from kernel.access import viewer_of
 from kernel.audit import AuditEntry
 from kernel.db import db
 from kernel.errors import Conflict, Invalid
-from kernel.identity import Role
+from kernel.identity import Role, end_membership, grant
 from sellers import actions
 from sellers.model import BenefitPlan, Household, HouseholdStatus
 from sellers.queries import workspace
@@ -73,7 +74,8 @@ def test_a_status_is_reviewed_by_its_steward_and_again_once_it_changed() -> None
 
 
 def test_only_the_steward_sees_the_button_and_everybody_sees_who_reviewed(app: Flask) -> None:
-    steward, seller = builders.account(Role.STEWARD), builders.seller()
+    seller = builders.seller()
+    steward = builders.account(Role.STEWARD, seller.organisation)
     clerk = builders.account(Role.CLERK, seller.organisation)
     household = actions.add_household(seller.id, replace(FACTS, steward_id=steward.id))
     at, name = f"/seller/households/{household.public_id}", steward.name_zh
@@ -121,13 +123,37 @@ def test_a_change_leaves_personal_fields_that_were_left_empty() -> None:
 
 
 def test_a_steward_sees_the_households_in_their_care_only() -> None:
-    seller, steward = builders.seller(), builders.account()
+    seller = builders.seller()
+    steward = builders.account(Role.STEWARD, seller.organisation)
     mine = builders.household(seller, steward_id=steward.id)
     builders.household(seller)
-    assert [h.id for h in workspace.households(steward_id=steward.id).items] == [mine.id]
+    caring = viewer_of(steward, "")
+    assert [h.id for h in workspace.households(steward=caring).items] == [mine.id]
     assert len(workspace.households(seller_id=seller.id).items) == 2
     with pytest.raises(ValueError, match="whose"):
         workspace.households()
+
+
+def test_a_steward_acts_for_households_of_the_sellers_where_the_role_is_held(app: Flask) -> None:
+    left, other = builders.seller(), builders.seller()
+    steward = builders.account(Role.STEWARD, left.organisation)
+    grant(steward, Role.STEWARD, other.organisation)
+    there = builders.household(left, steward_id=steward.id)
+    here = builders.household(other, steward_id=steward.id)
+    in_care = Visitor(app, app.response_class)
+    in_care.enter(steward.login)
+    at = f"/seller/households/{there.public_id}"
+    assert in_care.get(at).status_code == 200
+    end_membership(steward.id, Role.STEWARD, left.id)
+    assert in_care.get(at).status_code == 404
+    assert in_care.send(at, reason="打电话通知采收").status_code == 404
+    assert in_care.send(f"{at}/review").status_code == 404
+    assert there.public_id not in in_care.page("/seller/households")
+    assert here.public_id in in_care.page("/seller/households")
+    assert db.session.scalars(select(AuditEntry)).all() == []
+    with pytest.raises(Invalid):
+        actions.steward_called(steward.login, left.id)
+    assert actions.steward_called(steward.login, other.id) == steward.id
 
 
 @pytest.mark.parametrize("typed", ["-5", "甲乙", "80.123", "9" * 25, "100.01", "0"])

@@ -306,7 +306,8 @@ def test_a_phone_or_an_account_that_is_none_is_refused_and_stays_in_the_form(app
 
 
 def test_a_household_is_masked_until_a_reason_is_given(app: Flask) -> None:
-    seller, steward = builders.seller(), builders.account(Role.STEWARD)
+    seller = builders.seller()
+    steward = builders.account(Role.STEWARD, seller.organisation)
     household = builders.household(
         seller, phone="02312345678", name="某户主", steward_id=steward.id
     )
