@@ -14,6 +14,7 @@ from kernel.db import Base, SmallKey, choice, db, transaction
 from kernel.errors import Invalid
 from kernel.identity import Account
 from kernel.paging import Page, decode, page_of
+from kernel.text import cleaned
 
 
 class Act(enum.StrEnum):
@@ -34,6 +35,7 @@ class Act(enum.StrEnum):
     TRANSFER_CONFIRMED = "transfer_confirmed"
     TRANSFER_CAME_AGAIN = "transfer_came_again"
     DEBT_REPAID = "debt_repaid"
+    TAKEN_BACK = "taken_back"
     PAYOUT_PROPOSED = "payout_proposed"
     PAYOUT_APPROVED = "payout_approved"
     PAYOUT_DECLINED = "payout_declined"
@@ -85,7 +87,7 @@ def reveal(act: Act, subject: str, *, account_id: int | None, reason: str) -> No
 
     The caller shows the data only after this returned, in the same transaction.
     """
-    words = reason.strip()
+    words = cleaned(reason)
     if len(words) < LEAST_REASON:
         raise Invalid(fields={"reason": _l("写明为什么要看，如 打电话通知采收。会留下记录。")})
     note(act, subject, account_id=account_id, reason=words[:200])

@@ -39,6 +39,7 @@ class AccountKind(enum.StrEnum):
     BUYER_PREPAID = "buyer_prepaid"
     RECEIVABLE = "receivable"
     REFUNDS_OWED = "refunds_owed"
+    REFUNDED_TWICE = "refunded_twice"
     SELLER_PAYABLE = "seller_payable"
     HOUSEHOLD_PAYABLE = "household_payable"
     PLATFORM_FEE = "platform_fee"

@@ -20,6 +20,7 @@ from kernel.audit import Act
 from kernel.db import Base, Keyed, choice, db, transaction
 from kernel.errors import Conflict, Invalid, NotFound, SecondPersonNeeded
 from kernel.identity import Account
+from kernel.text import cleaned
 
 
 class ProposalState(enum.StrEnum):
@@ -70,10 +71,10 @@ class Proposal(Keyed, Base):
 
 
 def _words(text: str, name: str) -> str:
-    cleaned = text.strip()
-    if not 2 <= len(cleaned) <= 200 or not cleaned.isprintable():
+    words = cleaned(text)
+    if not 2 <= len(words) <= 200 or not words.isprintable():
         raise Invalid(fields={name: _l("写一句为什么，2 到 200 个字。")})
-    return cleaned
+    return words
 
 
 def propose(

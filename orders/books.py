@@ -166,14 +166,42 @@ def refund_bounced(refund: Refund) -> None:
     )
 
 
-def debt_repaid(refund: Refund) -> None:
-    """A refund that could not go back the way the money came was paid by transfer."""
+def debt_repaid(refund: Refund, proof: str = "") -> None:
+    """A refund that could not go back the way the money came was paid by transfer.
+
+    `proof` keeps it apart from an earlier transfer that came back.
+    """
     amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "debt_repaid",
-        refund.public_id,
+        f"{refund.public_id}:{proof}" if proof else refund.public_id,
         [debit(AccountKind.REFUNDS_OWED, amount), credit(AccountKind.TRANSFER_CLEARING, amount)],
+    )
+
+
+def refund_twice(refund: Refund) -> None:
+    """The provider gave back, after all, what was repaid by transfer: the buyer has it twice."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_twice",
+        refund.public_id,
+        [
+            debit(AccountKind.REFUNDED_TWICE, amount),
+            credit(AccountKind.PROVIDER_CLEARING, amount),
+        ],
+    )
+
+
+def refund_once(refund: Refund, into: AccountKind) -> None:
+    """One of a refund's two payments is here again, in the account `into`."""
+    amount = Money(refund.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_once",
+        refund.public_id,
+        [debit(into, amount), credit(AccountKind.REFUNDED_TWICE, amount)],
     )
 
 

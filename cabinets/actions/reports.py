@@ -22,6 +22,7 @@ from kernel.access import Viewer, found
 from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Invalid, Refusal
+from kernel.text import cleaned
 
 MAX_REPORTS = 1000
 """How many reports come in one batch, which is one transaction."""
@@ -230,7 +231,7 @@ def explain(viewer: Viewer, code: str, difference: str, explanation: str) -> Sto
 
     Raises NotFound, and Invalid without words.
     """
-    words = explanation.strip()
+    words = cleaned(explanation)
     if not 1 <= len(words) <= 200:
         raise Invalid(fields={"explanation": _l("写一句说明，最多 200 字。")})
     with transaction() as session:

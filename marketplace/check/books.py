@@ -30,7 +30,8 @@ _BALANCES = text(
         UNION ALL SELECT 'provider_clearing', '', -sum(fee_fen) FROM payment
         UNION ALL SELECT 'provider_clearing', '', -sum(r.amount_fen) FROM refund r
             JOIN payment p ON p.id = r.payment_id
-            WHERE (p.method = 'stripe' OR r.intent_id IS NOT NULL) AND r.state = 'succeeded'
+            WHERE (p.method = 'stripe' OR r.intent_id IS NOT NULL)
+                AND r.state IN ('succeeded', 'twice')
         UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM payment
         UNION ALL SELECT 'cash_clearing', '', sum(captured_fen) FROM payment WHERE method = 'cash'
         UNION ALL SELECT 'transfer_clearing', '', sum(captured_fen) FROM payment
@@ -43,7 +44,8 @@ _BALANCES = text(
             CROSS JOIN (VALUES ('provider_clearing', 1), ('transfer_clearing', -1)) a (kind, sign)
             WHERE r.cause LIKE 'twice:%' GROUP BY a.kind, a.sign
         UNION ALL SELECT 'transfer_clearing', '', -sum(amount_fen) FROM refund
-            WHERE state = 'repaid'
+            WHERE state IN ('repaid', 'twice')
+        UNION ALL SELECT 'refunded_twice', '', sum(amount_fen) FROM refund WHERE state = 'twice'
         UNION ALL SELECT 'transfer_clearing', '', -sum(total_fen) FROM settlement
             WHERE state = 'paid'
         UNION ALL SELECT 'receivable', 'unit:' || unit_id, sum(amount_fen) FROM payment

@@ -43,4 +43,13 @@ LAWS: tuple[Law, ...] = (
         WHERE state = 'pending' AND created_at < now() - interval '1 day' ORDER BY id
         """,
     ),
+    by_sql(
+        "refunded-twice",
+        "refunds that went out by transfer and by the provider, and wait to be sent back",
+        "SELECT count(*) FROM refund WHERE state IN ('repaid', 'twice')",
+        """
+        SELECT format('refund %s: %s fen too much', public_id, amount_fen) FROM refund
+        WHERE state = 'twice' ORDER BY id
+        """,
+    ),
 )

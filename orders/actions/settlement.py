@@ -17,6 +17,7 @@ from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.identity import Organisation
 from kernel.money import Money
+from kernel.text import plain
 from orders import books
 from orders.benefit import Member, PlansExceedIncome, Share, Sold, shares
 from orders.model import (
@@ -277,8 +278,8 @@ def turn_down_return(settlement_id: int, answer: str, *, account_id: int) -> Set
 
 
 def _bank_reference(written: str) -> str:
-    """Return the bank's reference of a transfer without its edges. Raises Invalid."""
-    reference = written.strip()
+    """Return the bank's reference of a transfer in ordinary characters. Raises Invalid."""
+    reference = plain(written)
     if not 3 <= len(reference) <= 80 or not reference.isprintable():
         raise Invalid(
             _l("写上银行的转账流水号，3 到 80 个字符。"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from kernel.fields import In, maybe_text, needed_text
+from kernel.fields import In, PlainText, Text, maybe_text, needed_text
 from kernel.quantity import MAX_UNITS, MAX_WEIGHT_G, UNITS_TOGETHER
 from orders.allocation import POLICIES
 
@@ -90,8 +90,8 @@ class SettleIn(In):
 class PayOutIn(In):
     """The bank's reference of the transfer, and what a second person should look at."""
 
-    reference = fields.String(required=True, validate=validate.Length(min=3, max=80))
-    reason = fields.String(required=True, validate=validate.Length(min=2, max=200))
+    reference = PlainText(required=True, validate=validate.Length(min=3, max=80))
+    reason = Text(required=True, validate=validate.Length(min=2, max=200))
 
 
 class PayoutReturnIn(PayOutIn):
@@ -101,7 +101,7 @@ class PayoutReturnIn(PayOutIn):
 class TurnDownIn(In):
     """Why a payout or a return is declined, or taken back."""
 
-    answer = fields.String(required=True, validate=validate.Length(min=2, max=200))
+    answer = Text(required=True, validate=validate.Length(min=2, max=200))
 
 
 class QuotaOut(Schema):

@@ -11,14 +11,14 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from kernel.access import allow, found, my_account, viewer
 from kernel.errors import Invalid
-from kernel.fields import In
+from kernel.fields import In, PlainText
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
 from orders.api.pages import PageIn
 from orders.model import Payment
 from orders.payments import queries
 from orders.payments.captures import confirm_transfer, record_transfer_again, submit_proof
-from orders.payments.refunds import LONGEST_REFERENCE, repay_debt
+from orders.payments.refunds import LONGEST_REFERENCE, repay_debt, take_back
 
 blueprint = Blueprint("payments_api", __name__, url_prefix="/api/v1", description="Payments")
 
@@ -86,7 +86,7 @@ class ReceivedIn(In):
 class AgainIn(ReceivedIn):
     """One more transfer on the bank statement, with the bank's number of it."""
 
-    reference = fields.String(required=True, validate=validate.Length(min=3, max=LONGEST_REFERENCE))
+    reference = PlainText(required=True, validate=validate.Length(min=3, max=LONGEST_REFERENCE))
 
 
 class OwedOut(Schema):
@@ -98,13 +98,13 @@ class OwedOut(Schema):
 
 
 class RepaidIn(In):
-    """The bank's number of the transfer to the buyer."""
+    """The bank's number of the transfer to the buyer, or of the buyer's."""
 
-    reference = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    reference = PlainText(required=True, validate=validate.Length(min=1, max=80))
 
 
 class RepaidOut(Schema):
-    """A refund that was owed and is paid."""
+    """How a refund stands by now."""
 
     id = fields.String()
     state = fields.String()
@@ -215,3 +215,20 @@ def repay_refund(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
 
     body = {"refund": public_id, **payload}
     return once_for_program("refunds.repay", body, act)
+
+
+@blueprint.route("/refunds/<public_id>/taken-back", methods=["POST"])
+@allow(Role.STAFF, factor=True)
+@keyed
+@blueprint.arguments(RepaidIn)
+@blueprint.response(200, RepaidOut)
+def take_refund_back(payload: dict[str, Any], public_id: str) -> dict[str, Any]:
+    """Record that a buyer sent back by transfer what was given twice."""
+    account_id = my_account()
+
+    def act() -> dict[str, Any]:
+        back = take_back(public_id, account_id, payload["reference"])
+        return {"id": back.public_id, "state": back.state}
+
+    body = {"refund": public_id, **payload}
+    return once_for_program("refunds.take_back", body, act)

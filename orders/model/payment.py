@@ -102,6 +102,7 @@ class RefundState(enum.StrEnum):
     SUCCEEDED = "succeeded"
     DEBT = "debt"  # owed to the buyer, to be paid by a recorded transfer
     REPAID = "repaid"  # a debt that was paid so
+    TWICE = "twice"  # repaid, and then the provider gave it back after all: the buyer has it twice
     CUT = "cut"  # nothing had been paid yet: what is due was reduced instead
 
 

@@ -10,7 +10,7 @@ from orders.payments.captures import (
     submit_proof,
 )
 from orders.payments.dues import make_payment
-from orders.payments.refunds import refund_line, repay_debt
+from orders.payments.refunds import refund_line, repay_debt, take_back
 
 __all__ = [
     "Captured",
@@ -23,4 +23,5 @@ __all__ = [
     "refund_line",
     "repay_debt",
     "submit_proof",
+    "take_back",
 ]

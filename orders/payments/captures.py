@@ -16,6 +16,7 @@ from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money
+from kernel.text import plain
 from orders import books
 from orders.lifecycle import honour_late, lock_order, move
 from orders.model import (
@@ -200,7 +201,7 @@ def record_transfer_again(
     Raises NotFound for a payment without a transfer's code, Invalid (reference_invalid), and
     Conflict: not_paid_yet, or amount_differs for a number that stands for another amount.
     """
-    which = reference.strip()
+    which = plain(reference)
     if not 3 <= len(which) <= LONGEST_REFERENCE or not which.isprintable():
         words = _l("写上银行的转账流水号，3 到 %(n)d 个字符。", n=LONGEST_REFERENCE)
         raise Invalid(words, code="reference_invalid", fields={"reference": words})

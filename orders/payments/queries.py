@@ -14,6 +14,7 @@ from kernel.db import db, rows_by_id
 from kernel.files import StoredFile
 from kernel.identity import Account, Role
 from kernel.paging import Page, decode, page_of
+from kernel.text import plain
 from orders.model import (
     AGAIN,
     BuyingUnit,
@@ -75,7 +76,7 @@ def transfers_page(code: str, *, cursor: str | None, page_size: int) -> Page[Pay
 
 def _transfers(code: str) -> Select[Payment]:
     query = select(Payment).options(selectinload(Payment.shares).joinedload(PaymentShare.order))
-    wanted = code.strip().upper()
+    wanted = plain(code).upper()
     if wanted:
         return query.where(Payment.transfer_code == wanted)
     # Money may still arrive for one that was given up; then it has to be found here.
@@ -107,8 +108,12 @@ def came_again(payment: Payment) -> Sequence[Refund]:
 
 
 def open_refunds() -> Sequence[Refund]:
-    """Return what is owed back: debts first, then what is on its way, then lately repaid ones."""
-    query = _open_refunds().order_by(Refund.state, Refund.id).limit(AT_MOST)
+    """Return what is owed back, at most 200.
+
+    What went out twice comes first, then debts, what is on its way, and lately repaid ones.
+    """
+    went_twice = Refund.state == RefundState.TWICE
+    query = _open_refunds().order_by(went_twice.desc(), Refund.state, Refund.id).limit(AT_MOST)
     return db.session.scalars(query).all()
 
 
@@ -136,7 +141,7 @@ def _open_refunds() -> Select[Refund]:
     return (
         select(Refund)
         .where(
-            Refund.state.in_((RefundState.DEBT, RefundState.PENDING))
+            Refund.state.in_((RefundState.TWICE, RefundState.DEBT, RefundState.PENDING))
             | ((Refund.state == RefundState.REPAID) & (Refund.settled_at > recently))
         )
         .options(joinedload(Refund.payment), joinedload(Refund.order))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from kernel import audit, clock
+from kernel import audit, clock, logs
 from kernel.access import found
 from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid
+from kernel.ledger import AccountKind
 from kernel.money import Money
+from kernel.text import plain
 from orders import books
 from orders.model import (
     AGAIN,
@@ -29,6 +32,8 @@ from orders.model import (
 )
 from orders.payments.dues import cut, lock_live_payment
 from orders.payments.terms import REFUND_WINDOW
+
+log = logging.getLogger(__name__)
 
 LONGEST_REFERENCE = 34
 """Characters of a bank's number that fit into a refund's cause."""
@@ -178,9 +183,15 @@ def record_sent(public_id: str, provider_id: str) -> None:
 
 
 def record_succeeded(public_id: str, provider_id: str) -> None:
-    """The provider gave the money back. Repeats, and news older than a failure, change nothing."""
+    """The provider gave the money back. Repeats, and news older than a failure, change nothing.
+
+    What had been lost, and was repaid by transfer meanwhile, has gone out twice.
+    """
     with transaction() as session:
         refund = _locked(session, public_id)
+        if refund.state is RefundState.REPAID and refund.failure == LOST:
+            _went_twice(refund, provider_id)
+            return
         if refund.state is not RefundState.PENDING and not _is_lost(refund):
             return
         refund.state, refund.failure = RefundState.SUCCEEDED, ""
@@ -190,10 +201,21 @@ def record_succeeded(public_id: str, provider_id: str) -> None:
         session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
 
 
+def _went_twice(refund: Refund, provider_id: str) -> None:
+    refund.state, refund.failure = RefundState.TWICE, ""
+    refund.provider_id = provider_id
+    books.refund_twice(refund)
+    logs.say(log, logging.WARNING, "refunded_twice", subject=f"refund:{refund.public_id}")
+
+
 def record_failed(public_id: str, provider_id: str | None, why: str) -> None:
     """The money could not go back, or came back to us: from now on it is a debt to the buyer."""
     with transaction() as session:
         refund = _locked(session, public_id)
+        if refund.state is RefundState.TWICE:
+            refund.state, refund.failure = RefundState.REPAID, why[:120]
+            books.refund_once(refund, AccountKind.PROVIDER_CLEARING)
+            return
         open_ = (RefundState.PENDING, RefundState.SUCCEEDED)
         if refund.state not in open_ and not _is_lost(refund):
             return
@@ -218,22 +240,48 @@ def repay_debt(public_id: str, account_id: int, reference: str) -> Refund:
     A repeat with the same reference changes nothing. Raises Invalid without a reference,
     NotFound, and Conflict (not_a_debt) for a refund that is on its way or was paid already.
     """
-    cleaned = reference.strip()[:80]
-    if not cleaned:
-        raise Invalid(fields={"reference": _l("填银行回单上的流水号。")})
+    number = _bank_number(reference)
     with transaction() as session:
         refund = _locked(session, public_id)
-        if refund.state is RefundState.REPAID and refund.reference == cleaned:
+        if refund.state is RefundState.REPAID and refund.reference == number:
             return refund
         if refund.state is not RefundState.DEBT:
             raise Conflict(_l("这一笔不用转账退：已经退了，或者正在退。"), code="not_a_debt")
         refund.state = RefundState.REPAID
         refund.settled_at = clock.now()
-        refund.reference = cleaned
-        books.debt_repaid(refund)
-        audit.note(Act.DEBT_REPAID, f"refund:{public_id}", account_id=account_id, reason=cleaned)
+        # With a reference, a first transfer was sent back: it had gone out twice.
+        books.debt_repaid(refund, "again" if refund.reference else "")
+        refund.reference = number
+        audit.note(Act.DEBT_REPAID, f"refund:{public_id}", account_id=account_id, reason=number)
         session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
     return refund
+
+
+def take_back(public_id: str, account_id: int, reference: str) -> Refund:
+    """Record that the buyer sent back, by transfer, what it was given twice.
+
+    `reference` is the bank's. From then on the provider gave it back, once; a repeat changes
+    nothing. Raises Invalid without a reference, NotFound, and Conflict (not_given_twice).
+    """
+    number = _bank_number(reference)
+    with transaction() as session:
+        refund = _locked(session, public_id)
+        if refund.state is RefundState.SUCCEEDED and refund.reference == number:
+            return refund
+        if refund.state is not RefundState.TWICE:
+            raise Conflict(_l("这一笔没有退两次，不用收回。"), code="not_given_twice")
+        refund.state = RefundState.SUCCEEDED
+        refund.reference = number
+        books.refund_once(refund, AccountKind.TRANSFER_CLEARING)
+        audit.note(Act.TAKEN_BACK, f"refund:{public_id}", account_id=account_id, reason=number)
+    return refund
+
+
+def _bank_number(typed: str) -> str:
+    number = plain(typed)[:80]
+    if not number:
+        raise Invalid(fields={"reference": _l("填银行回单上的流水号。")})
+    return number
 
 
 def _amount(refund: Refund) -> str:

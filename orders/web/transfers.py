@@ -14,7 +14,7 @@ from kernel.identity import Role
 from kernel.money import Money, parse_yuan
 from orders.payments import queries
 from orders.payments.captures import check_received, confirm_transfer, record_transfer_again
-from orders.payments.refunds import repay_debt
+from orders.payments.refunds import repay_debt, take_back
 
 blueprint = Blueprint("transfers", __name__, template_folder="../templates")
 
@@ -135,4 +135,18 @@ def repay(public_id: str) -> ResponseReturnValue:
     except Refusal as refusal:
         return _refunds(refusal)
     flash(_("记上了。这一笔不再欠。"), "done")
+    return redirect(url_for("transfers.refunds"), 303)
+
+
+@blueprint.post("/staff/refunds/<public_id>/taken-back")
+@allow(Role.STAFF, factor=True)
+def taken_back(public_id: str) -> ResponseReturnValue:
+    """Record that a buyer sent back what was given twice."""
+    account_id = my_account()
+    reference = request.form.get("reference", "")
+    try:
+        once_for_form(lambda: take_back(public_id, account_id, reference))
+    except Refusal as refusal:
+        return _refunds(refusal)
+    flash(_("记上了。多退的收回来了。"), "done")
     return redirect(url_for("transfers.refunds"), 303)

@@ -123,7 +123,9 @@ BODIES: dict[str, Callable[[Side], Body]] = {
         "reference": "BANK-8",
     },
     "POST /api/v1/refunds/<public_id>/repay": lambda _side: {"reference": "BANK-7"},
+    "POST /api/v1/refunds/<public_id>/taken-back": lambda _side: {"reference": "BANK-9"},
     "POST /staff/refunds/<public_id>": lambda _side: {"reference": "BANK-7"},
+    "POST /staff/refunds/<public_id>/taken-back": lambda _side: {"reference": "BANK-9"},
     # group orders
     "POST /api/v1/rounds/<round_id>/group-orders": lambda _side: {"pay_mode": "members"},
     "POST /unit/open": lambda side: {"round": side.things["later round"], "pay_mode": "members"},

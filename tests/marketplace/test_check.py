@@ -94,6 +94,7 @@ HARMS_LATE = {
         "UPDATE round SET processed_at = NULL, opens_at = now() - interval '2 days',"
         " closes_at = now() - interval '1 day'"
     ],
+    "refunded-twice": ["UPDATE refund SET state = 'twice'"],
     "refunds-pending": [
         "UPDATE refund SET state = 'pending', created_at = now() - interval '2 days'"
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from kernel import clock
 from kernel.db import db
 from kernel.identity import Account, Membership, Role
 from orders.actions.group_orders import set_needs
@@ -11,7 +12,8 @@ from orders.actions.members import approve, join
 from orders.actions.rounds import create_round
 from orders.lifecycle import cancel
 from orders.model import Order, PaymentMethod, Refund
-from orders.payments.actions import confirm_transfer
+from orders.payments.actions import Captured, confirm_transfer, record_capture, repay_debt
+from orders.payments.refunds import LOST, record_failed, record_succeeded
 from orders.placing import Buyer, Placed, place
 from sellers.model import LotMode
 from tests import builders
@@ -117,6 +119,33 @@ def repay_on_the_page() -> Move:
     """The same on the page."""
     body, other = {"reference": "BANK-7"}, {"reference": "BANK-8"}
     return Move(staff(), f"/staff/refunds/{owed()}", body, other)
+
+
+def given_twice() -> str:
+    """A refund that Stripe lost, that was repaid, and that Stripe then gave back."""
+    paid = placed(builders.account(), PaymentMethod.STRIPE)
+    captured = Captured(paid.total.fen, clock.now(), f"pi_{paid.number}")
+    record_capture(paid.payment_id or "", captured)
+    cancel(db.session.get_one(Order, paid.order_id))
+    public_id = db.session.query(Refund).filter_by(order_id=paid.order_id).one().public_id
+    record_failed(public_id, None, LOST)
+    repay_debt(public_id, staff().id, "BANK-7")
+    record_succeeded(public_id, f"re_{public_id}")
+    return public_id
+
+
+@move("payments_api.take_refund_back")
+def take_back() -> Move:
+    """The buyer sent back what was given twice."""
+    path = f"/api/v1/refunds/{given_twice()}/taken-back"
+    return Move(staff(), path, {"reference": "BANK-8"}, {"reference": "BANK-9"})
+
+
+@move("transfers.taken_back")
+def take_back_on_the_page() -> Move:
+    """The same on the page."""
+    path = f"/staff/refunds/{given_twice()}/taken-back"
+    return Move(staff(), path, {"reference": "BANK-8"}, {"reference": "BANK-9"})
 
 
 def member_of(at: Fair) -> Account:

@@ -271,6 +271,7 @@ def test_a_second_transfer_is_recorded_once_by_the_banks_number(
     with pytest.raises(Conflict) as refusal:
         came_again(placed, fen=11_700)
     assert refusal.value.code == "amount_differs"
+    assert came_again(placed, "\u200bＢＡＮＫ－２ ").cause == "twice:BANK-2"
     came_again(placed, "BANK-4", 500)
     assert [one.amount_fen for one in refunds_of(placed)] == [11_800, 500]
     assert_laws_hold()

@@ -11,12 +11,15 @@ from flask.testing import FlaskClient
 from kernel import clock
 from kernel.db import db
 from kernel.errors import Conflict
+from kernel.identity import Role
 from kernel.ledger import AccountKind
 from kernel.money import Money
+from marketplace import check
 from orders import lifecycle
 from orders.model import (
     OrderState,
     PaymentMethod,
+    Refund,
     RefundState,
 )
 from orders.payments import checkout, gateway, reconcile
@@ -24,6 +27,7 @@ from orders.payments.actions import (
     confirm_transfer,
     refund_line,
     repay_debt,
+    take_back,
 )
 from orders.payments.refunds import LOST
 from orders.placing import Placed
@@ -45,6 +49,7 @@ from tests.orders.payments.money_in import (
     refunds_of,
 )
 from tests.payment_sandbox import SandboxServer
+from tests.visitors import Visitor
 
 
 def test_a_cancelled_order_gives_back_stock_and_money_once(shop: SandboxServer) -> None:
@@ -121,7 +126,7 @@ def test_a_refund_that_fails_later_is_a_debt_and_repaid_by_transfer(
     assert balance(AccountKind.REFUNDS_OWED) == -2 * 5900
     staff = builders.account()
     repay_debt(public_id, staff.id, "BANK-1")
-    repay_debt(public_id, staff.id, "BANK-1")
+    repay_debt(public_id, staff.id, "\u202eＢＡＮＫ-1\u200b")
     with pytest.raises(Conflict):
         repay_debt(public_id, staff.id, "BANK-2")
     assert refunds_of(placed)[0].state is RefundState.REPAID
@@ -209,6 +214,62 @@ def test_a_refund_that_was_lost_and_went_back_after_all_is_no_debt(shop: Sandbox
     check_laws()
     with pytest.raises(Conflict):
         repay_debt(refund.public_id, builders.account().id, "BANK-1")
+
+
+def given_twice(shop: SandboxServer) -> Refund:
+    """A refund that was lost, repaid by transfer, and that Stripe then gave back after all."""
+    placed = lost_refund(shop)
+    [refund] = refunds_of(placed)
+    repay_debt(refund.public_id, builders.account().id, "BANK-1")
+    told = gateway.ProviderRefund("re_9", "succeeded", "")
+    for _ in range(2):
+        reconcile.record_refund(refund.public_id, told)
+    [refund] = refunds_of(placed)
+    return refund
+
+
+def test_a_lost_refund_that_went_back_after_it_was_repaid_went_out_twice(
+    app: Flask, shop: SandboxServer
+) -> None:
+    refund = given_twice(shop)
+    assert balance(AccountKind.REFUNDED_TWICE) == 2 * 5900
+    assert balance(AccountKind.PROVIDER_CLEARING) == balance(AccountKind.REFUNDS_OWED) == 0
+    assert_laws_hold()
+    [waiting] = [one for one in check.examine(check.WAITING) if one.law.name == "refunded-twice"]
+    assert waiting.faults == [f"refund {refund.public_id}: 11800 fen too much"]
+    staff = Visitor(app, app.response_class, use_cookies=True)
+    staff.enter(builders.account(Role.STAFF).login)
+    assert "退了两次" in staff.page("/staff/refunds")
+
+
+def test_what_went_out_twice_is_sent_back_by_the_buyer_and_may_then_fail_at_stripe(
+    shop: SandboxServer,
+) -> None:
+    refund, staff = given_twice(shop), builders.account()
+    with pytest.raises(Conflict):
+        repay_debt(refund.public_id, staff.id, "BANK-2")
+    for _ in range(2):
+        take_back(refund.public_id, staff.id, "BANK-2")
+    assert balance(AccountKind.REFUNDED_TWICE) == balance(AccountKind.TRANSFER_CLEARING) == 0
+    assert_laws_hold()
+    told = gateway.ProviderRefund("re_9", "failed", "lost_or_stolen_card")
+    reconcile.record_refund(refund.public_id, told)
+    assert balance(AccountKind.REFUNDS_OWED) == -2 * 5900
+    repay_debt(refund.public_id, staff.id, "BANK-3")
+    assert balance(AccountKind.TRANSFER_CLEARING) == -2 * 5900
+    assert_laws_hold()
+
+
+def test_what_went_out_twice_and_came_back_to_stripe_went_out_once(shop: SandboxServer) -> None:
+    refund = given_twice(shop)
+    told = gateway.ProviderRefund("re_9", "failed", "expired_or_canceled_card")
+    reconcile.record_refund(refund.public_id, told)
+    db.session.expire_all()
+    assert refund.state is RefundState.REPAID
+    assert balance(AccountKind.REFUNDED_TWICE) == balance(AccountKind.REFUNDS_OWED) == 0
+    with pytest.raises(Conflict):
+        take_back(refund.public_id, builders.account().id, "BANK-2")
+    assert_laws_hold()
 
 
 def test_a_refund_waits_while_stripe_is_away(shop: SandboxServer) -> None:
