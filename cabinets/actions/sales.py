@@ -60,6 +60,7 @@ def sell(session: Session, cabinet: Cabinet, reports: Sequence[DeviceReport]) ->
         told[report.body["slot"]].add(report.sequence)
     back = put_back(session, cabinet, slots, fills, told)
     _name_deficits(session, cabinet, sold, before, back)
+    _end_deficits(session, {id_: units for id_, units in back.items() if units}, sold)
 
 
 def _slots(session: Session, cabinet: Cabinet, numbers: Collection[int]) -> dict[int, Slot]:
@@ -215,6 +216,29 @@ def _record(session: Session, cabinet: Cabinet, sold: Sequence[Sold]) -> None:
     )
 
 
+def _end_deficits(session: Session, back: Mapping[int, int], sold: Sequence[Sold]) -> None:
+    """Take what was put `back` into slots off what was named as missing from them earlier.
+
+    It was sold from an earlier filling, and the device had not said so yet.
+    """
+    if not back:
+        return
+    left = Counter({slot.id: 0 for _, slot, _ in sold})
+    for report, slot, offer in sold:
+        left[slot.id] += report.body["units"] if offer.id == slot.offer_id else 0
+    now = expected_of(back)
+    for slot_id, units in back.items():
+        before = now[slot_id] - units + left[slot_id]
+        ended = max(0, -before) - max(0, -now[slot_id])
+        known = _open_deficit(session, slot_id) if ended > 0 else None
+        if known is None:
+            continue
+        if known.units + ended < 0:
+            known.units += ended
+        else:
+            session.delete(known)
+
+
 def difference_of(
     cabinet: Cabinet, slot: Slot | None, name: str, report: DeviceReport
 ) -> StockDifference:
@@ -229,14 +253,19 @@ def difference_of(
 
 def _note_deficit(session: Session, cabinet: Cabinet, slot: Slot, short: int) -> None:
     """More was sold than we knew to be in the slot: one open difference says how much in all."""
-    known = session.scalar(
-        select(StockDifference).where(
-            StockDifference.slot_id == slot.id,
-            StockDifference.name == DEFICIT,
-            StockDifference.explained_at.is_(None),
-        )
-    )
+    known = _open_deficit(session, slot.id)
     if known is not None:
         known.units -= short
         return
     session.add(StockDifference(cabinet_id=cabinet.id, slot_id=slot.id, name=DEFICIT, units=-short))
+
+
+def _open_deficit(session: Session, slot_id: int) -> StockDifference | None:
+    """Return what is named as missing from a slot and not explained, None if nothing is."""
+    return session.scalar(
+        select(StockDifference).where(
+            StockDifference.slot_id == slot_id,
+            StockDifference.name == DEFICIT,
+            StockDifference.explained_at.is_(None),
+        )
+    )

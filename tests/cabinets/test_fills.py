@@ -189,6 +189,31 @@ def test_what_was_sold_before_fewer_were_put_in_is_no_deficit_of_those(
     assert (expected(), differences()[0]) == (-1, ("deficit", -1))
 
 
+@pytest.mark.parametrize(
+    ("batches", "left"),
+    [
+        ([[sale(2, 3)], [seen(4, 1)]], []),
+        ([[sale(3, 3)], [seen(4, 1), sale(2)]], []),
+        ([[sale(2, 3), sale(5, 2)], [seen(4, 1)]], [("deficit", -1)]),
+    ],
+    ids=["seen later", "seen later with one more sale", "more was sold than that"],
+)
+def test_a_deficit_ends_once_the_device_says_that_it_was_sold_before_the_filling(
+    operator: Viewer,
+    goods: tuple[Lot, Lot],
+    batches: Sequence[Sequence[Report]],
+    left: list[tuple[str, int]],
+) -> None:
+    count_out(operator, 5)
+    fill(operator, 1)
+    receive("one-1", batches[0])
+    assert differences()[0][0] == "deficit"
+    receive("one-1", batches[1])
+    assert [one for one in differences() if one[0] == "deficit"] == left
+    assert expected() == 1 - 2 * len(left)
+    assert_laws_hold()
+
+
 def test_a_count_takes_nothing_twice_of_what_was_reported_before_it(
     operator: Viewer, goods: tuple[Lot, Lot]
 ) -> None:
