@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import selectinload
 
 from kernel import second_person
@@ -26,11 +36,13 @@ from orders.model import (
     RoundOffer,
     Settlement,
     SettlementLine,
+    SettlementState,
 )
 from sellers.model import Seller
 
 PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
 """What a second person is asked to approve, of a settlement: money out, and come back."""
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True)
@@ -124,19 +136,68 @@ def _scoped(who: Viewer) -> Select[Settlement]:
         .joinedload(SettlementLine.line)
         .load_only(OrderLine.unit_name),
     )
+    return query.where(_seen_by(who))
+
+
+def _seen_by(who: Viewer) -> ColumnElement[bool]:
     if who.has(Role.STAFF, Role.ADMIN, Role.AUDITOR):
-        return query
-    return query.where(Settlement.seller_id.in_(who.organisations(Role.CLERK)))
+        return true()
+    return Settlement.seller_id.in_(who.organisations(Role.CLERK))
 
 
-def settlements(who: Viewer, most: int = 50) -> list[SettlementView]:
-    """Return the newest settlements that `who` may see."""
-    rows = db.session.scalars(_scoped(who).order_by(Settlement.id.desc()).limit(most)).all()
-    return _views(rows)
+def settlements(who: Viewer, cursor: str | None = None) -> Page[SettlementView]:
+    """Return a page of the settlements that `who` may see: what is not done first, then the newest.
+
+    However old one is, it is found until it is paid out. Raises Invalid for a cursor that leads
+    nowhere.
+    """
+    asked = exists().where(
+        Proposal.kind.in_((PAYOUT, PAYOUT_RETURN)),
+        Proposal.subject == Settlement.public_id,
+        Proposal.state == ProposalState.OPEN,
+    )
+    waits = case((or_(Settlement.state == SettlementState.STATED, asked), 2), else_=1)
+    query = _scoped(who).order_by(waits.desc(), Settlement.id.desc()).limit(PAGE_SIZE + 1)
+    if cursor:
+        query = query.where(tuple_(waits, Settlement.id) < tuple_(*decode(cursor, int, int)))
+    return page_of(
+        _views(db.session.scalars(query).all()),
+        PAGE_SIZE,
+        lambda one: (1 if one.is_done else 2, one.settlement.id),
+    )
+
+
+@dataclass(frozen=True)
+class Sums:
+    """All settlements together: what waits for its payout, what was paid, what is households'."""
+
+    stated: Money
+    paid: Money
+    households: Money
+
+
+def sums(who: Viewer) -> Sums:
+    """Return the sums of all settlements that `who` may see: one statement."""
+    mine = _seen_by(who)
+    of_households = (
+        select(func.sum(HouseholdShare.amount_fen))
+        .join(Settlement, HouseholdShare.settlement_id == Settlement.id)
+        .where(mine)
+        .scalar_subquery()
+    )
+    amount = func.sum(Settlement.total_fen)
+    row = db.session.execute(
+        select(
+            amount.filter(Settlement.state == SettlementState.STATED),
+            amount.filter(Settlement.state == SettlementState.PAID),
+            of_households,
+        ).where(mine)
+    ).one()
+    return Sums(*(Money(int(fen or 0)) for fen in row))
 
 
 def settlements_page(who: Viewer, *, cursor: str | None, page_size: int) -> Page[SettlementView]:
-    """Return a page of `settlements`. Raises Invalid for a cursor that leads nowhere."""
+    """Return a page of settlements, the newest first. Raises Invalid for a wrong cursor."""
     query = _scoped(who).order_by(Settlement.id.desc()).limit(page_size + 1)
     if cursor:
         [before] = decode(cursor, int)

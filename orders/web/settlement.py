@@ -15,7 +15,6 @@ from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.money import total
 from orders.actions import settlement as actions
-from orders.model import SettlementState
 from orders.queries import settlement as queries
 from orders.queries.keys import round_key, seller_key
 
@@ -26,18 +25,13 @@ blueprint = Blueprint("settlements", __name__, template_folder="../templates")
 @allow(Role.CLERK)
 def mine() -> ResponseReturnValue:
     """What the seller is owed, what was paid, and each household's share."""
-    rows = queries.settlements(viewer())
     waiting = queries.to_settle(viewer().organisations(Role.CLERK))
-    paid = [one for one in rows if one.settlement.state == SettlementState.PAID]
-    stated = [one for one in rows if one.settlement.state == SettlementState.STATED]
     return render_template(
         "orders/money.html",
-        settlements=rows,
+        page=queries.settlements(viewer(), request.args.get("cursor")),
         waiting=waiting,
         waiting_total=total(one.amount for one in waiting),
-        stated_total=total(one.total for one in stated),
-        paid_total=total(one.total for one in paid),
-        households_total=total(one.households for one in rows),
+        sums=queries.sums(viewer()),
     )
 
 
@@ -52,7 +46,7 @@ def _page(refusal: Refusal | None = None) -> ResponseReturnValue:
     page = render_template(
         "orders/settlements.html",
         waiting=queries.to_settle(),
-        settlements=queries.settlements(viewer()),
+        page=queries.settlements(viewer(), request.args.get("cursor")),
         refusal=refusal,
         key=public_code(20),
     )

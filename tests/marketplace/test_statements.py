@@ -157,7 +157,7 @@ STATEMENTS = {
     "sellers_api.show_import": 2,
     "sellers_api.waiting_certificates": 2,
     "settlements.index": 9,
-    "settlements.mine": 9,
+    "settlements.mine": 10,
     "settlements_api.index": 8,
     "settlements_api.waiting": 3,
     "static": 0,

@@ -1,5 +1,6 @@
 """What a seller is owed for delivered goods, and how it reaches households."""
 
+import re
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -242,7 +243,7 @@ def test_what_the_bank_returned_is_owed_again_and_can_be_paid_again() -> None:
     assert balance(books.BOOK, AccountKind.TRANSFER_CLEARING).fen == clearing - 60 * PRICE_FEN
     assert_laws_hold()
     seat = frozenset({Seat(Role.CLERK, closed.seller.id)})
-    [view] = settlements(Viewer(closed.clerk.id, "", seats=seat))
+    [view] = settlements(Viewer(closed.clerk.id, "", seats=seat)).items
     told = [(one.facts["payout_reference"], one.facts["reference"]) for one in view.returns]
     assert told == [("BANK-1", "BACK-1"), ("BANK-2", "BACK-2")]
 
@@ -369,3 +370,29 @@ def a_platform_that_once_sold() -> str:
     with transaction():
         organisation.kind = OrganisationKind.PLATFORM
     return organisation.public_id
+
+
+def test_an_old_settlement_is_found_until_it_is_paid_out_and_sums_are_of_all(app: Flask) -> None:
+    seller = builders.seller()
+    with transaction() as session:
+        old = Settlement(seller_id=seller.id, total_fen=100)
+        session.add(old)
+        session.flush()
+        at = clock.now()
+        paid = [
+            Settlement(seller_id=seller.id, total_fen=1_000, state=SettlementState.PAID, paid_at=at)
+            for _ in range(51)
+        ]
+        session.add_all(paid)
+    staff, clerk = (Visitor(app, app.response_class) for _ in range(2))
+    staff.enter(builders.account(Role.STAFF).login)
+    clerk.enter(builders.account(Role.CLERK, seller.organisation).login)
+    first = staff.page("/staff/settlements")
+    assert f"/{old.public_id}/payout" in first
+    [further] = re.findall(r'href="(/staff/settlements\?cursor=[^"]+)"', first)
+    second = staff.page(further)
+    there = [one for one in paid if f"/{one.public_id}/return" in first]
+    assert [one for one in paid if f"/{one.public_id}/return" in second] == paid[:2]
+    assert there == paid[2:]
+    shown = clerk.page("/seller/money")
+    assert re.findall("¥[0-9.]+", shown)[:3] == ["¥0", "¥1", "¥510"]
