@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel.access import Viewer, found
@@ -28,6 +28,8 @@ from orders.model import (
 from orders.placing import Recipient
 from orders.queries.mine import is_own, read_recipient
 from sellers.model import Seller
+
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True)
@@ -160,9 +162,9 @@ def _groups(ids: Iterable[int | None]) -> dict[int, GroupOrder]:
     return rows_by_id(GroupOrder, ids, joinedload(GroupOrder.round), joinedload(GroupOrder.unit))
 
 
-def of_seller(seller_id: int, most: int = 50) -> list[ConsignmentView]:
-    """Return a seller's consignments, newest first."""
-    return _views(_of_seller(seller_id).limit(most))
+def of_seller(seller_id: int, cursor: str | None = None) -> Page[ConsignmentView]:
+    """Return a page of a seller's consignments as `_waiting_first` orders them. Raises Invalid."""
+    return _waiting_first(_of_seller(seller_id), cursor)
 
 
 def page_of_seller(seller_id: int, *, cursor: str | None, page_size: int) -> Page[ConsignmentView]:
@@ -175,9 +177,9 @@ def of_order(order_id: int) -> list[ConsignmentView]:
     return _views(select(Consignment).where(Consignment.order_id == order_id))
 
 
-def of_units(unit_ids: list[int], most: int = 50) -> list[ConsignmentView]:
-    """Return what goes to these buying units, newest first."""
-    return _views(_of_units(unit_ids).limit(most))
+def of_units(unit_ids: list[int], cursor: str | None = None) -> Page[ConsignmentView]:
+    """Return a page of what goes to these units as `_waiting_first` orders it. Raises Invalid."""
+    return _waiting_first(_of_units(unit_ids), cursor)
 
 
 def page_of_units(
@@ -194,6 +196,23 @@ def _of_seller(seller_id: int) -> Select[Consignment]:
 def _of_units(unit_ids: list[int]) -> Select[Consignment]:
     groups = select(GroupOrder.id).where(GroupOrder.unit_id.in_(unit_ids))
     return select(Consignment).where(Consignment.group_order_id.in_(groups))
+
+
+def _waiting_first(query: Select[Consignment], cursor: str | None) -> Page[ConsignmentView]:
+    """Return a page: what has not left first, then what is not signed for, the newest first.
+
+    However old one is, it is found until it is signed for.
+    """
+    waits = case((Consignment.sent_at.is_(None), 3), (Consignment.signed_at.is_(None), 2), else_=1)
+    if cursor:
+        query = query.where(tuple_(waits, Consignment.id) < tuple_(*decode(cursor, int, int)))
+    rows = _views(query.order_by(waits.desc()).limit(PAGE_SIZE + 1))
+    return page_of(rows, PAGE_SIZE, lambda one: _place(one.consignment))
+
+
+def _place(one: Consignment) -> tuple[int, int]:
+    """Return where it stands among the others."""
+    return 3 if one.sent_at is None else 2 if one.signed_at is None else 1, one.id
 
 
 def _page(query: Select[Consignment], cursor: str | None, page_size: int) -> Page[ConsignmentView]:

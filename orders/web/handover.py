@@ -51,7 +51,7 @@ def _list(refusal: Refusal | None = None) -> ResponseReturnValue:
         "orders/consignments.html",
         to_pack=queries.to_pack(actions.packable(seller_id)),
         in_field=queries.to_pack(actions.not_harvested(seller_id)),
-        consignments=queries.of_seller(seller_id),
+        page=queries.of_seller(seller_id, request.args.get("cursor")),
         refusal=refusal,
         key=public_code(20),
     )
@@ -182,7 +182,9 @@ def arrivals() -> ResponseReturnValue:
     """What is on its way to the coordinator's unit, and what was signed for."""
     return render_template(
         "orders/arrivals.html",
-        consignments=queries.of_units(viewer().organisations(Role.COORDINATOR)),
+        page=queries.of_units(
+            viewer().organisations(Role.COORDINATOR), request.args.get("cursor")
+        ),
     )
 
 

@@ -1,5 +1,7 @@
 """Packing what was allocated, sending it, and signing for it."""
 
+import re
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
@@ -25,6 +27,7 @@ from tests import builders
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair
 from tests.orders.harvest_builders import Closed, closed_round, pay
+from tests.visitors import Visitor
 
 SIGNATURE = "M10 20L30 40L50 60L70 80M90 10L95 15"
 
@@ -168,3 +171,24 @@ def test_an_order_is_handed_over_when_what_is_still_to_come_turns_out_to_be_noth
     assert handed.state is OrderState.HANDED
     assert handed.handed_at is not None
     assert_laws_hold()
+
+
+def test_an_old_consignment_is_found_until_it_is_signed_for(app: Flask) -> None:
+    closed = closed_round(60)
+    with transaction() as session:
+        of = {"seller_id": closed.seller.id, "group_order_id": closed.group_order.id}
+        old = Consignment(**of)
+        session.add(old)
+        session.flush()
+        at = clock.now()
+        session.add_all(Consignment(**of, sent_at=at, signed_at=at) for _ in range(51))
+    for account, path, link in (
+        (closed.clerk, "/seller/consignments", f"/consignments/{old.public_id}"),
+        (closed.coordinator, "/unit/arrivals", f"/handover/{old.public_id}"),
+    ):
+        page = Visitor(app, app.response_class)
+        page.enter(account.login)
+        first = page.page(path)
+        assert f'{link}"' in first
+        [further] = re.findall(rf'href="({path}\?cursor=[^"]+)"', first)
+        assert page.page(further).count('<section class="sheet blk"') == 2
