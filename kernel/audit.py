@@ -53,6 +53,9 @@ class Act(enum.StrEnum):
     TARGET_SET = "target_set"
     ROLE_GRANTED = "role_granted"
     ROLE_ENDED = "role_ended"
+    ACCOUNT_LOCKED = "account_locked"
+    ACCOUNT_UNLOCKED = "account_unlocked"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - an act, no password
 
 
 class AuditEntry(SmallKey, Base):

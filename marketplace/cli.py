@@ -67,7 +67,7 @@ def factor_group() -> None:
 @with_appcontext
 def remove_factor(login: str) -> None:
     """Take away the second factor of LOGIN, whose owner has lost phone and recovery codes."""
-    account = db.session.scalar(select(Account).where(Account.login == login))
+    account = db.session.scalar(select(Account).where(Account.login == login.strip().lower()))
     if account is None:
         click.echo(f"nobody has the login {login}", err=True)
         sys.exit(1)

@@ -29,6 +29,7 @@ from kernel.identity import (
     grant,
 )
 from kernel.money import parse_yuan
+from kernel.rescue import renew_password, set_active
 from orders.actions import members
 from orders.actions.units import UNIT_KINDS, add_unit, set_target
 
@@ -195,3 +196,40 @@ def end_role(login: str, role: str, code: str) -> None:
             Act.ROLE_ENDED, f"account:{account.public_id}", account_id=None, reason=f"{role} {code}"
         )
     click.echo(f"{login} is no longer {role} of {organisation.name_zh}")
+
+
+@accounts.command("lock")
+@click.argument("login")
+@with_appcontext
+def lock(login: str) -> None:
+    """Sign LOGIN out everywhere and let nobody in by it until it is unlocked."""
+    _set_active(login, Act.ACCOUNT_LOCKED, active=False)
+    click.echo(f"{login} is signed out everywhere and locked")
+
+
+@accounts.command("unlock")
+@click.argument("login")
+@with_appcontext
+def unlock(login: str) -> None:
+    """Let LOGIN sign in again."""
+    _set_active(login, Act.ACCOUNT_UNLOCKED, active=True)
+    click.echo(f"{login} may sign in again")
+
+
+def _set_active(login: str, act: Act, *, active: bool) -> None:
+    account = _account(login)
+    with _said(), transaction():
+        set_active(account, active=active)
+        audit.note(act, f"account:{account.public_id}", account_id=None)
+
+
+@accounts.command("password")
+@click.argument("login")
+@with_appcontext
+def reset_password(login: str) -> None:
+    """Print another password for LOGIN, who has forgotten theirs and is signed out everywhere."""
+    account = _account(login)
+    with _said(), transaction():
+        password = renew_password(account)
+        audit.note(Act.PASSWORD_RESET, f"account:{account.public_id}", account_id=None)
+    click.echo(f"{login} signs in with {password} and changes it under 我的 → 安全")

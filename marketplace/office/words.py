@@ -62,6 +62,9 @@ ACTS: dict[Act, LazyString] = {
     Act.TARGET_SET: _l("定采购目标"),
     Act.ROLE_GRANTED: _l("给角色"),
     Act.ROLE_ENDED: _l("取消角色"),
+    Act.ACCOUNT_LOCKED: _l("锁账号"),
+    Act.ACCOUNT_UNLOCKED: _l("解锁账号"),
+    Act.PASSWORD_RESET: _l("重置密码"),
 }
 """What somebody did that leaves a trace."""
 SUBJECTS: dict[str, LazyString] = {

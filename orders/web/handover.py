@@ -182,9 +182,7 @@ def arrivals() -> ResponseReturnValue:
     """What is on its way to the coordinator's unit, and what was signed for."""
     return render_template(
         "orders/arrivals.html",
-        page=queries.of_units(
-            viewer().organisations(Role.COORDINATOR), request.args.get("cursor")
-        ),
+        page=queries.of_units(viewer().organisations(Role.COORDINATOR), request.args.get("cursor")),
     )
 
 

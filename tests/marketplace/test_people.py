@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -121,3 +123,33 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     assert result.exit_code == 1
     assert told in result.output
     assert db.session.scalars(select(AuditEntry)).all() == []
+
+
+def test_a_locked_account_is_out_at_once_and_comes_in_only_once_it_is_unlocked(
+    shop: Flask, visitor: Visitor
+) -> None:
+    person = builders.account(login="person-of-staff")
+    visitor.enter(person.login)
+    assert visitor.get("/me/security").status_code == 200
+    done(shop, "account", "lock", "Person-of-Staff")
+    assert visitor.get("/me/security").status_code == 302
+    assert visitor.enter(person.login).status_code == 422
+    done(shop, "account", "unlock", person.login)
+    assert visitor.get("/me/security").status_code == 302
+    assert visitor.enter(person.login).status_code == 302
+    acts = db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)).all()
+    assert acts == ["account_locked", "account_unlocked"]
+
+
+def test_who_forgot_a_password_gets_another_one_and_the_old_one_is_over(
+    shop: Flask, visitor: Visitor
+) -> None:
+    person = builders.account(login="person-of-staff")
+    visitor.enter(person.login)
+    said = done(shop, "account", "password", person.login)
+    password = re.findall(r"signs in with (\S+)", said)[0]
+    assert visitor.get("/me/security").status_code == 302
+    assert visitor.enter(person.login).status_code == 422
+    assert visitor.send("/sign-in", login=person.login, password=password).status_code == 302
+    [entry] = db.session.scalars(select(AuditEntry))
+    assert (entry.act, entry.reason) == ("password_reset", "")
