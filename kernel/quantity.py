@@ -21,16 +21,19 @@ UNITS_TOGETHER = {"description": "Whole sale units of all products: a box counts
 FAR_OFF = 5
 """So many times its expectation, or its expectation so many times it: a figure looks mistyped."""
 
-_UNITS = re.compile(r"^\d{1,8}$")
+_UNITS = re.compile(r"^\d{1,8}$|^\d{1,3}(,\d{3}){1,2}$")
+"""Digits, or digits with commas at thousands: in 1,5 the comma means a point."""
+
 _JIN = re.compile(r"^(\d{1,7})(?:\.(\d{1,2}))?\s*斤?$")
 
 
 def parse_units(text: str, *, least: int = 1, most: int = MAX_UNITS) -> int:
     """Read whole sale units as a person types them. Raises ValueError outside least..most."""
-    cleaned = plain(text).replace(",", "")
-    if not _UNITS.match(cleaned) or not least <= int(cleaned) <= most:
+    typed = plain(text)
+    units = int(typed.replace(",", "")) if _UNITS.match(typed) else None
+    if units is None or not least <= units <= most:
         raise ValueError(f"a whole number from {least} to {most}")
-    return int(cleaned)
+    return units
 
 
 def parse_jin(text: str) -> int:

@@ -45,7 +45,9 @@ class OfferTerms:
 def _window_faults(opens_at: datetime, closes_at: datetime | None) -> dict[str, Text]:
     clock.check_years(closes_at=closes_at)
     if closes_at is not None and closes_at <= opens_at:
-        return {"closes_at": _l("截止要晚于开始。")}
+        over = closes_at <= clock.now()
+        past, early = _l("这一天已经过去了。写今天或以后的日期。"), _l("截止要晚于开始。")
+        return {"closes_at": past if over else early}
     return {}
 
 

@@ -59,7 +59,7 @@ class YuanField(StringField):
 class PercentField(YuanField):
     """A percent of two places, as yuan have them: `data` is basis points or None, 1% is 100."""
 
-    wrong = _l("比例写 0.01 到 100 之间。")
+    wrong = _l("比例写 0.01 到 100 之间，最多两位小数，不带 %。")
 
 
 class WholeField(StringField):

@@ -18,7 +18,8 @@ from sellers.words import CATEGORIES, MODES
 
 
 def end_of(day: date | None) -> datetime | None:
-    """Return the moment at which `day` ends in Shanghai."""
+    """Return the moment at which `day` ends in Shanghai. Raises Invalid for a year that is none."""
+    clock.check_years(closes_at=day)
     return clock.start_of_day(day + timedelta(days=1)) if day else None
 
 

@@ -18,7 +18,16 @@ def test_what_is_not_a_weight_is_refused(text: str) -> None:
         parse_jin(text)
 
 
-@pytest.mark.parametrize("text", ["", "0", "-3", "2.5", "1e3", "100000000"])
+@pytest.mark.parametrize(
+    ("text", "units"), [("12", 12), ("１２", 12), ("1,200", 1200), ("1，200，000", 1_200_000)]
+)
+def test_units_are_read_as_people_write_them(text: str, units: int) -> None:
+    assert parse_units(text) == units
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-3", "2.5", "1,5", "1,20", "12,", "1,2000", "1e3", "100000000"]
+)
 def test_units_are_whole_and_bounded(text: str) -> None:
     with pytest.raises(ValueError, match="whole number"):
         parse_units(text)

@@ -176,6 +176,19 @@ def test_stock_is_listed_once_however_often_the_form_is_sent(app: Flask) -> None
     assert db.session.scalar(select(func.count()).select_from(Offer)) == 1
 
 
+@pytest.mark.parametrize(
+    ("day", "said"), [("9999-12-31", "年份要在 2000 到 2199 之间"), ("2020-01-01", "已经过去了")]
+)
+def test_a_last_day_that_cannot_be_is_told_beside_it_and_nothing_typed_is_lost(
+    app: Flask, day: str, said: str
+) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    shown = send(client, "/seller/offers/new", **STOCK, closes_at=day).get_data(as_text=True)
+    assert f'value="{day}"' in shown
+    assert "玫瑰香橙" in shown
+    assert said in shown
+
+
 def test_prices_quantities_and_withdrawal_through_the_forms(app: Flask) -> None:
     seller = builders.seller()
     client, offer = (
