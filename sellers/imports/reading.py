@@ -32,6 +32,16 @@ Fault = dict[str, Any]
 Row = dict[str, Any]
 
 
+_NO_RESULT = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
+"""What a spreadsheet program writes where a formula failed."""
+
+
+class Formula(str):
+    """A formula whose result is not in the file: nobody opened it since it was written."""
+
+    __slots__ = ()
+
+
 def check_file(data: bytes) -> None:
     """Refuse what is no spreadsheet of ours, before anything of it is read. Raises Invalid."""
     check_workbook(data, most_bytes=MAX_BYTES)
@@ -42,18 +52,41 @@ def read_workbook(data: bytes, today: date) -> tuple[list[Row], list[Fault]]:
 
     At most 2,000 faults are returned. `today` decides which days have passed.
     """
-    from openpyxl import load_workbook  # noqa: PLC0415  # few open a sheet
-
     try:
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        sheet = book.worksheets[0]
-        lines = list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=40, values_only=True))
+        lines = _cells(data, results=True)
     except MemoryError:
         raise
     except Exception:
         # openpyxl has no error of its own for most kinds of damage.
         return [], [_fault(0, None, "", "unreadable")]
-    return read_lines(lines, today)
+    return read_lines(_with_formulas(data, lines), today)
+
+
+def _cells(data: bytes, *, results: bool) -> list[tuple[Any, ...]]:
+    """Return the lines of the first sheet; of a formula its result, or what it says."""
+    from openpyxl import load_workbook  # noqa: PLC0415  # few open a sheet
+
+    book = load_workbook(io.BytesIO(data), read_only=True, data_only=results)
+    sheet = book.worksheets[0]
+    return list(sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=40, values_only=True))
+
+
+def _with_formulas(data: bytes, lines: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return `lines` with a Formula in each cell that has one without a result."""
+    try:
+        written = _cells(data, results=False)
+    except MemoryError:
+        raise
+    except Exception:
+        # Their results were read: what the formulas say adds nothing but a better word.
+        return lines
+    return [
+        tuple(
+            Formula(getattr(said, "text", said)) if value is None and said is not None else value
+            for value, said in zip(line, formulas, strict=False)
+        )
+        for line, formulas in zip(lines, written, strict=True)
+    ]
 
 
 def read_lines(lines: list[tuple[Any, ...]], today: date) -> tuple[list[Row], list[Fault]]:
@@ -119,6 +152,8 @@ Problem = tuple[str, dict[str, Any]]
 def _read_cell(column: Column, cell: Any) -> tuple[Any, Problem | None]:
     """Return the value that a row keeps, and what is wrong with the cell."""
     text = _text(cell)
+    if isinstance(cell, Formula) or text in _NO_RESULT:
+        return None, ("formula", {})
     if not text:
         return ("" if column.most else None), (("needed", {}) if column.needed else None)
     if column.most:

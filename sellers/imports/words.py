@@ -156,6 +156,9 @@ def meant(text: str, names: Mapping[K, tuple[str, str]]) -> K | None:
 
 FAULTS: dict[str, LazyString] = {
     "needed": _l("没有填。这一列必须填。"),
+    "formula": _l(
+        "这一格的公式没有结果。用 Excel 或 WPS 打开，看到结果后存一次，或者直接填上内容。"
+    ),
     "too_long": _l("太长了，最多 %(most)s 个字。"),
     "category": _l("没有这个分类。写其中一个：%(known)s。"),
     "mode": _l("只能写 现货 或 在地。"),

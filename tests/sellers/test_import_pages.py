@@ -65,6 +65,18 @@ def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: 
     assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
 
 
+def test_a_fault_of_a_whole_row_is_not_called_one_of_the_file_nor_an_empty_cell(app: Flask) -> None:
+    client = signed_in(app, clerk_of(builders.seller()))
+    rows = [RIGHT, RIGHT, {**RIGHT, "数量": "许多"}]
+    at = send(client, "/seller/import", file=(io.BytesIO(workbook(*rows)), "a.xlsx")).request.path
+    jobs.read_spreadsheet(import_id=db.session.scalars(select(OfferImport.id)).one())
+    db.session.expire_all()
+    shown = client.get(at).get_data(as_text=True)
+    assert "整个文件" not in shown
+    assert shown.count("整行") == 1
+    assert shown.count(">空<") == 0
+
+
 @pytest.mark.parametrize(("language", "heading"), [("zh-CN", "产品名称*"), ("en", "Product name*")])
 def test_the_template_speaks_the_language_of_whoever_asks(
     app: Flask, language: str, heading: str

@@ -89,6 +89,24 @@ def faults_of(**cells: Any) -> list[tuple[str, str]]:
     return [(fault["column"], fault["fault"]) for fault in faults]
 
 
+@pytest.mark.parametrize("heading", ["产品名称", "数量", "每人限购", "卖到哪天"])
+@pytest.mark.parametrize("cell", ["=1+1", "#REF!", "#N/A"])
+def test_a_formula_without_a_result_is_told_and_never_read_as_an_empty_cell(
+    heading: str, cell: str
+) -> None:
+    assert faults_of(**{heading: cell}) == [(heading, "formula")]
+
+
+def test_a_formula_counts_with_its_result() -> None:
+    book = io.BytesIO()
+    data = workbook({**RIGHT, "每人限购": "=1+1"})
+    with zipfile.ZipFile(io.BytesIO(data)) as made, zipfile.ZipFile(book, "w") as kept:
+        for name in made.namelist():
+            kept.writestr(name, made.read(name).replace(b"<v />", b"<v>2</v>"))
+    rows, faults = read_workbook(book.getvalue(), clock.today())
+    assert (rows[0]["limit_per_buyer"], faults) == (2, [])
+
+
 def test_right_rows_wait_for_a_look_and_are_then_all_on_sale() -> None:
     seller = builders.seller()
     field = {**RIGHT, "现货或在地": "在地", "采收开始": "2099-12-01", "采收结束": "2099/12/8"}
