@@ -33,7 +33,10 @@ MONTHS_EN = (
 WORD_JOINER = "\N{WORD JOINER}"
 """Has no width and lets no line end where it stands."""
 _BREAKS = re.compile(rf"(?<=\d)(?=[年月日–])|(?<=[年月–])(?=\d)|(?<=周)(?=[{WEEKDAYS_ZH}])")
-_WITHIN = re.compile(r"(?<=\d) (?=[A-Z])|(?<=[a-z]) (?=\d{4})")
+_WITHIN = re.compile(
+    r"(?<=\d) (?=[A-Z])|(?<=[a-z]) (?=\d{4})|(?<=[a-z\d]) (?=–)"
+    rf"|(?<=[天{WEEKDAYS_ZH}]) (?=[周–\d])"
+)
 
 UNITS_OF_WEIGHT = frozenset({"斤", "公斤"})
 UNITS_OF_ONE = frozenset({"个", "枚", "只"})
@@ -223,7 +226,7 @@ def _plain_place(name: str) -> str:
 
 
 def whole(date_words: str) -> str:
-    """Return a date that stays in one line: no line ends within a figure's 月日 or 周日."""
+    """Return a date that stays in one line: no line ends within 月日, 周日 or before its hour."""
     joined = _BREAKS.sub(WORD_JOINER, date_words)
     return _WITHIN.sub("\N{NO-BREAK SPACE}", joined)
 

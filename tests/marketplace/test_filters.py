@@ -209,13 +209,26 @@ def test_parts_of_a_line_are_divided_as_the_reader_writes(application: Flask) ->
 
 
 def test_no_line_ends_inside_a_date_on_a_page(application: Flask) -> None:
-    page = "{{ day|full_day }}; {{ day|span_days(later) }}; {{ day|span_days(last) }}"
-    dates = {"day": date(2027, 3, 4), "later": date(2027, 3, 6), "last": date(2027, 4, 2)}
+    page = (
+        "{{ day|full_day }}; {{ day|span_days(later) }}; {{ day|span_days(last) }}; "
+        "{{ now|moment }}; {{ last_hour|moment }}"
+    )
+    dates = {
+        "day": date(2027, 3, 4),
+        "later": date(2027, 3, 6),
+        "last": date(2027, 4, 2),
+        "now": NOW,
+        "last_hour": datetime(2026, 11, 30, 10, 0, tzinfo=UTC),
+    }
     for code, words in {
         "zh": (
-            "2027|年|3|月|4|日 周|四; 2027|年|3|月|4|–|6|日; 2027|年|3|月|4|日 – 2027|年|4|月|2|日"
+            "2027|年|3|月|4|日_周|四; 2027|年|3|月|4|–|6|日; 2027|年|3|月|4|日_– 2027|年|4|月|2|日"
+            "; 今天_10:00; 11|月|30|日_周|一_18:00"
         ),
-        "en": "Thu 4_Mar_2027; 4|–|6_Mar_2027; 4_Mar_2027 – 2_Apr_2027",
+        "en": (
+            "Thu 4_Mar_2027; 4|–|6_Mar_2027; 4_Mar_2027_– 2_Apr_2027; Today, 10:00; "
+            "Mon 30_Nov, 18:00"
+        ),
     }.items():
         with reading(application, code):
             shown = render_template_string(page, **dates)

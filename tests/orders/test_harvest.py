@@ -144,6 +144,17 @@ def test_a_household_reads_what_it_gets_by_delivery_before_and_after(app: Flask)
     assert f"大约到手 {Money(by_unit * (units - 2))}，结算后打给你" in household.page(address)
 
 
+def test_a_household_reads_verbs_on_its_buttons_in_english(app: Flask) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    household = Visitor(app, app.response_class)
+    page = household.get(
+        f"/field/{token_of(quota_of(closed, 0))}", headers={"Accept-Language": "en"}
+    ).get_data(as_text=True)
+    assert ">Decline</button>" in page
+    assert "Declined" not in page
+
+
 def test_a_household_is_asked_before_it_declines_and_led_to_its_next_task(app: Flask) -> None:
     closed = closed_round(60)
     split_by_shares(closed)

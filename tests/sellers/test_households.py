@@ -162,7 +162,8 @@ def test_a_percent_that_cannot_be_is_told_as_a_percent(app: Flask, typed: str) -
     clerk = Visitor(app, app.response_class)
     clerk.enter(builders.account(Role.CLERK, seller.organisation).login)
     page = clerk.send("/seller/plan", kind="delivery", basis_points=typed).get_data(as_text=True)
-    assert "比例写 0.01 到 100 之间。" in page
+    assert "比例写 0.01 到 100 之间" in page
+    assert ("最多两位小数" in page) == (typed not in {"100.01", "0"})
     assert "金额写成" not in page
     assert f'value="{typed}"' in page
 
@@ -173,3 +174,11 @@ def test_a_benefit_plan_beyond_the_whole_is_refused() -> None:
         actions.plan_benefits(seller.id, kind="delivery", basis_points=10_001)
     assert db.session.scalar(select(func.count()).select_from(BenefitPlan)) == 0
     assert actions.plan_benefits(seller.id, kind="second", basis_points=1500).id
+
+
+def test_a_stewards_list_begins_no_line_with_a_dot(app: Flask) -> None:
+    seller, steward = builders.seller(), builders.account(Role.STEWARD)
+    builders.household(seller, name="", steward_id=steward.id)
+    reader = Visitor(app, app.response_class)
+    reader.enter(steward.login)
+    assert f'<span class="note">{seller.name_zh}</span>' in reader.page("/seller/households")

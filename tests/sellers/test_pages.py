@@ -377,3 +377,12 @@ def test_a_clerk_moves_a_harvest_and_closes_a_lot(app: Flask) -> None:
     assert db.session.get_one(Offer, offer.id, populate_existing=True).withdrawn_at is not None
     foreign = builders.lot(builders.product(builders.seller()))
     assert send(client, at, f"/seller/lots/{foreign.public_id}/close").status_code == 404
+
+
+def test_a_lot_says_its_units_in_english(app: Flask) -> None:
+    seller = builders.seller()
+    client = signed_in(app, clerk_of(seller))
+    client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    lot = builders.lot(builders.product(seller, unit_name="箱"), 40, promised=1)
+    page = client.get(f"/seller/lots/{lot.public_id}").get_data(as_text=True)
+    assert re.findall(r'<small class="unit">([^<]+)<', page) == ["boxes", "box", "boxes"]
