@@ -63,6 +63,8 @@ def _manage(code: str, new_key: str = "") -> str:
         gaps=queries.gaps_of(cabinet.id),
         names=words.DIFFERENCES,
         new_key=new_key,
+        # Reports are numbered on from key to key; a device and its operator count from one.
+        counted_from=cabinet.counted_from,
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from cabinets import lots
 from cabinets.actions.reports import receive
+from cabinets.actions.sites import new_device_key
 from cabinets.actions.trips import TripLine, restock
 from cabinets.model import Cabinet, Site, StockDifference
 from cabinets.stock import expected_of
@@ -252,6 +253,36 @@ def test_differences_gaps_and_conflicts_are_shown_and_explained(
     assert at_work.send(path, explanation="补货少记一个").status_code == 302
     assert "补货少记一个" in at_work.page("/operator/cabinets/one-1")
     assert "2 处差异待说明" in at_work.page("/operator")
+
+
+def test_a_reports_number_is_the_one_that_its_device_gave_it(
+    operator: Viewer, at_work: Visitor
+) -> None:
+    stocked(operator, 1)
+    receive("one-1", [sale(1, slot=88)])
+    assert "第 1 条上报" in at_work.page("/operator/cabinets/one-1")
+    new_device_key(operator, "one-1")
+    receive("one-1", [sale(1, slot=77)])
+    page = at_work.page("/operator/cabinets/one-1")
+    assert "第 1 条上报" in page
+    assert "第 2 条上报" not in page
+    assert "换密钥以前的上报" in page
+
+
+@pytest.mark.parametrize(
+    ("do", "name"), [("restock", "units"), ("return", "units"), ("count", "counted")]
+)
+def test_a_figure_that_cannot_be_stays_as_it_was_typed_and_is_told_beside_it(
+    operator: Viewer, at_work: Visitor, do: str, name: str
+) -> None:
+    stocked(operator, 5)
+    path = f"/operator/cabinets/one-1/{do}"
+    answer = at_work.send(path, **{f"{name}-1": "0.5"}, idempotency_key=key_on(at_work, path))
+    assert answer.status_code == 422
+    [at_fault] = re.findall(r'<input type="number"[^>]*aria-invalid[^>]*>', answer.text)
+    assert 'value="0.5"' in at_fault
+    assert f'aria-describedby="{name}-1-wrong"' in at_fault
+    assert f'id="{name}-1-wrong"' in answer.text
 
 
 def test_a_new_key_is_shown_once(operator: Viewer, at_work: Visitor) -> None:
