@@ -160,8 +160,7 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
     """
     with transaction() as session:
         broadcast = hosted(viewer, code, lock=True)
-        if broadcast.ended_at is not None:
-            raise Conflict(_l("这一场已经结束，不能再加。新建一场再加。"), code="broadcast_ended")
+        _check_not_ended(broadcast)
         lot_id = found(
             session.scalar(
                 select(Lot.id)
@@ -189,10 +188,19 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
     return pinned
 
 
+def _check_not_ended(broadcast: Broadcast) -> None:
+    if broadcast.ended_at is not None:
+        raise Conflict(_l("这一场已经结束，不能再加。新建一场再加。"), code="broadcast_ended")
+
+
 def add_quota(viewer: Viewer, code: str, offer_public_id: str, units: int) -> Offer:
-    """Raise a pinned offer's quota by `units`. The lot's own rest still bounds what is sold."""
+    """Raise a pinned offer's quota by `units`. The lot's own rest still bounds what is sold.
+
+    Raises Conflict once the broadcast has ended or the seller withdrew the offer.
+    """
     with transaction() as session:
-        broadcast = hosted(viewer, code)
+        broadcast = hosted(viewer, code, lock=True)
+        _check_not_ended(broadcast)
         offer_id = session.scalar(
             select(Offer.id)
             .join(BroadcastOffer)
@@ -243,11 +251,14 @@ def end(viewer: Viewer, code: str) -> Broadcast:
 
 
 def show_next(viewer: Viewer, code: str) -> BroadcastOffer | None:
-    """Put the next pinned offer before the viewers, round and round; None when none is pinned."""
+    """Put the next pinned offer before the viewers, round and round.
+
+    None when none is pinned, and once the broadcast has ended: then nothing changes.
+    """
     with transaction():
         broadcast = hosted(viewer, code, lock=True)
         pins = sorted(_pins(broadcast), key=lambda pin: pin.position)
-        if not pins:
+        if not pins or broadcast.ended_at is not None:
             return None
         shown = max(
             range(len(pins)),

@@ -28,7 +28,10 @@ BOARDS_KEPT = 64
 
 @dataclass(frozen=True)
 class PinFigures:
-    """One pinned offer on the board; units, and money in fen."""
+    """One pinned offer on the board; units, and money in fen.
+
+    Nothing is left of what its seller withdrew before the broadcast ended.
+    """
 
     offer: str
     name_zh: str
@@ -42,6 +45,7 @@ class PinFigures:
     quota: int
     sold: int
     left: int
+    withdrawn: bool
     shown: bool
     paid_fen: int
     net_fen: int
@@ -130,7 +134,7 @@ def _figures(
         views_at=views.reported_at if views else None,
         views_by_zh=views.reporter_zh if views else "",
         views_by_en=views.reporter_en if views else "",
-        pins=_pin_figures(broadcast),
+        pins=_pin_figures(broadcast, ended=ended_at is not None),
         flow=_flow(broadcast.credit_source_id, started_at, ended_at or now),
         latest=_latest(broadcast.credit_source_id),
         etag="",
@@ -202,7 +206,12 @@ def _pins_of_a_broadcast() -> Select[Any]:
     )
 
 
-def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
+def _left(offer: Offer, lot: Lot, *, withdrawn: bool) -> int:
+    rest = (offer.quota or lot.offered) - offer.sold
+    return 0 if withdrawn else max(0, min(lot.left, rest))
+
+
+def _pin_figures(broadcast: Broadcast, *, ended: bool) -> tuple[PinFigures, ...]:
     rows = db.session.execute(_PINS, {"broadcast_id": broadcast.id}).all()
     shown = max(
         (r.BroadcastOffer.shown_at for r in rows if r.BroadcastOffer.shown_at), default=None
@@ -220,13 +229,16 @@ def _pin_figures(broadcast: Broadcast) -> tuple[PinFigures, ...]:
             price_fen=row.Offer.price_fen,
             quota=row.Offer.quota or row.Lot.offered,
             sold=row.Offer.sold,
-            left=max(0, min(row.Lot.left, (row.Offer.quota or row.Lot.offered) - row.Offer.sold)),
+            left=_left(row.Offer, row.Lot, withdrawn=gone),
+            withdrawn=gone,
             shown=shown is not None and row.BroadcastOffer.shown_at == shown,
             paid_fen=int(row.paid_fen or 0),
             net_fen=int(row.net_fen or 0),
             paid_units=int(row.units or 0),
         )
         for row in rows
+        # Its end withdraws what is pinned to a broadcast; before it, only the seller does.
+        for gone in (row.Offer.withdrawn_at is not None and not ended,)
     )
 
 

@@ -13,7 +13,7 @@ from wtforms.fields.choices import SelectChoice
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
-from kernel.errors import Invalid, Refusal
+from kernel.errors import Conflict, Invalid, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import counted, local, of_unit
@@ -137,8 +137,12 @@ def quota(code: str, offer: str) -> ResponseReturnValue:
         flash(_("数量填 1 到 10,000,000 的整数。"), "wrong")
         return redirect(url_for("livestream.manage", code=code))
     units = int(form.units.data or 0)
-    once_for_form(lambda: actions.add_quota(viewer(), code, offer, units))
-    flash(counted("加了 %(n)s 份。", units), "done")
+    try:
+        once_for_form(lambda: actions.add_quota(viewer(), code, offer, units))
+    except Conflict as refusal:
+        flash(str(refusal.message), "wrong")
+    else:
+        flash(counted("加了 %(n)s 份。", units), "done")
     return redirect(url_for("livestream.manage", code=code))
 
 

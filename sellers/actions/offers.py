@@ -133,8 +133,7 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
         in_shop = offer.place is Place.SHOP
         if not in_shop and terms.closes_at not in (None, offer.closes_at):
             raise Invalid(fields={"closes_at": _l("卖到几时由预订期或直播定，这里不用填。")})
-        if offer.withdrawn_at is not None:
-            raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
+        _check_not_withdrawn(offer)
         if terms.quota is not None and terms.quota < offer.sold:
             message = _l("已经有人订了，数量不能比订出去的少。")
             raise Conflict(message, code="below_sold", fields={"quota": message})
@@ -147,15 +146,22 @@ def change_offer(offer_id: int, terms: OfferTerms) -> Offer:
     return offer
 
 
+def _check_not_withdrawn(offer: Offer) -> None:
+    if offer.withdrawn_at is not None:
+        raise Conflict(_l("已经下架，不能再改。重新上架一次。"), code="offer_withdrawn")
+
+
 def raise_quota(offer_id: int, units: int) -> Offer:
     """Let an offer sell `units` more and return it; one without a quota stays without.
 
-    The lot's own rest still bounds what is sold. Raises NotFound and Invalid.
+    The lot's own rest still bounds what is sold. Raises NotFound, Invalid, and Conflict when it
+    is withdrawn.
     """
     if not 0 < units <= MAX_UNITS:
         raise Invalid(fields={"units": HOW_MANY})
     with transaction() as session:
         offer = _locked(session, offer_id)
+        _check_not_withdrawn(offer)
         if offer.quota is not None:
             offer.quota = min(offer.quota + units, MAX_UNITS)
     return offer

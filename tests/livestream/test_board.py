@@ -10,14 +10,18 @@ from sqlalchemy import update
 
 from kernel import clock
 from kernel.db import db, transaction
+from kernel.errors import Conflict
+from kernel.identity import Account
 from livestream import actions
 from livestream.board import FLOW_STEP_MIN, board_of
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
+from sellers.actions import withdraw_offer
 from sellers.model import Offer
 from tests import builders
 from tests.livestream.hosting import host, pinned, planned, sell
 from tests.statements import counting
+from tests.visitors import Visitor
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +117,42 @@ def test_the_flow_moves_on_while_nothing_is_committed() -> None:
         with clock.moved(timedelta(minutes=minutes)):
             steps.append(len(board_of(broadcast).flow))
     assert steps[1] == steps[0] + 1
+
+
+def test_what_its_seller_withdrew_is_not_left_and_the_host_reads_so(app: Flask) -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    withdraw_offer(offer.id)
+    assert [(pin.left, pin.withdrawn) for pin in board_of(broadcast).pins] == [(0, True)]
+    at_work = Visitor(app, app.response_class)
+    at_work.enter(db.session.get_one(Account, viewer.account_id).login)
+    assert "春橙下架了，讲下一个" in at_work.page(f"/host/{broadcast.code}/board")
+    page = at_work.page(f"/host/{broadcast.code}")
+    assert "已下架" in page
+    assert "/quota/" not in page
+
+
+def test_a_broadcast_that_has_ended_shows_and_offers_nothing_further() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer, _other = pinned(viewer, broadcast.code), pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    actions.end(viewer, broadcast.code)
+    before = board_of(broadcast).pins
+    assert actions.show_next(viewer, broadcast.code) is None
+    with pytest.raises(Conflict) as refusal:
+        actions.add_quota(viewer, broadcast.code, offer.public_id, 5)
+    assert refusal.value.code == "broadcast_ended"
+    assert board_of(broadcast).pins == before
+
+
+def test_no_more_is_offered_of_what_its_seller_withdrew() -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    withdraw_offer(offer.id)
+    with pytest.raises(Conflict) as refusal:
+        actions.add_quota(viewer, broadcast.code, offer.public_id, 5)
+    assert refusal.value.code == "offer_withdrawn"
