@@ -26,12 +26,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from kernel import logs
-from kernel.access import READS, viewer
+from kernel.access import READS, may_enter, viewer
 from kernel.db import db
 from kernel.errors import Conflict, FactorNeeded, Invalid, Refusal, SignInNeeded, Unavailable
 from kernel.field_words import in_words
 from kernel.language import local
-from marketplace.account import step_up
+from marketplace.account import carrying, step_up
+from marketplace.account.forms import SignInForm
 from marketplace.menu import came_from
 from marketplace.request_log import request_id
 from marketplace.security import SAFE_METHODS
@@ -104,9 +105,14 @@ def problem(
 
 
 def _page(
-    status: int, code: str, message: str, retry_after_s: int | None = None
+    status: int,
+    code: str,
+    message: str,
+    retry_after_s: int | None = None,
+    **more: Any,
 ) -> ResponseReturnValue:
-    words = {"status": status, "code": code, "message": message, "request_id": request_id()}
+    """Show a refusal; `more` is what the page says of this one alone."""
+    words = {"status": status, "code": code, "message": message, "request_id": request_id(), **more}
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
     if status < 500:
         return render_template("errors/error.html", **words), status, headers
@@ -122,15 +128,22 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
         fields = {name: str(text) for name, text in refusal.fields.items()}
         return problem(refusal.status, refusal.code, message, fields=fields, extra=refusal.extra)
     if isinstance(refusal, SignInNeeded):
-        if request.method in READS:
-            return redirect(url_for("account.sign_in", next=request.full_path.rstrip("?")))
-        flash(
-            _("登录已经结束，刚才那一步没有做，什么都没有改。登录后回到那一页，再做一次。"), "wait"
-        )
-        return redirect(url_for("account.sign_in", next=came_from()))
+        return _sign_in_first(refusal)
     if isinstance(refusal, FactorNeeded):
         return step_up.ask()
     return _page(refusal.status, refusal.code, message, refusal.extra.get("retry_after_s"))
+
+
+def _sign_in_first(refusal: SignInNeeded) -> ResponseReturnValue:
+    """Lead to the sign-in page; what a page of ours was sending comes along."""
+    if request.method in READS:
+        return redirect(url_for("account.sign_in", next=carrying.posted_to()))
+    flash(_("登录已经结束，刚才那一步没有做，什么都没有改。登录后回到那一页，再做一次。"), "wait")
+    kept = carrying.to_send_again()
+    if not kept:
+        return redirect(url_for("account.sign_in", next=came_from()))
+    form = SignInForm(formdata=None, next=carrying.posted_to())
+    return render_template("account/sign_in.html", form=form, wrong=None, kept=kept), refusal.status
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -158,7 +171,13 @@ def _csrf(error: CSRFError) -> ResponseReturnValue:
             "现在登录的是 %(who)s。",
             who=local(viewer()),
         )
-    return _page(400, "csrf", words)
+    again = {
+        "fields": carrying.to_send_again(),
+        "to": carrying.posted_to(),
+        "is_whole": carrying.is_whole(),
+        "may": may_enter(request.endpoint or "", viewer()),
+    }
+    return _page(400, "csrf", words, again=again)
 
 
 # A unique row that somebody else wrote first, two who waited for each other, a later snapshot.

@@ -161,6 +161,7 @@ def sign_in(account: Account, epoch: int | None = None) -> None:
     end_this()
     stays = {name: session[name] for name in ("visitor", "language", "cart") if name in session}
     session.clear()
+    g.pop("csrf_token", None)  # made for the session that was; the answer may hold a form
     session.update(stays)
     session.permanent = True
     kept = web_sessions.find(web_sessions.start(account, request.user_agent.string, epoch))

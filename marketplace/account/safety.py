@@ -14,6 +14,7 @@ from kernel.identity import Role, change_password, prove
 from kernel.tokens import revoke_token, tokens_of
 from marketplace import sessions
 from marketplace.account import step_up
+from marketplace.account.carrying import carried
 from marketplace.account.forms import PasswordForm
 from marketplace.account.words import agent_words
 
@@ -117,16 +118,16 @@ def enrol() -> ResponseReturnValue:
 def _enrol_page(
     secret: str, to: str, again: bool, refusal: Refusal | None = None
 ) -> ResponseReturnValue:
-    carried = step_up.carried() if again else []
-    words = {"after": to, "again": 1 if again else None, "carried": carried, "refusal": refusal}
+    fields = carried() if again else []
+    words = {"after": to, "again": 1 if again else None, "carried": fields, "refusal": refusal}
     page = step_up.enrol_page(secret, words)
     return page, refusal.status if refusal else 200
 
 
 def _codes_page(codes: list[str], to: str, again: bool) -> str:
-    carried = step_up.carried() if again else []
+    fields = carried() if again else []
     return render_template(
-        "account/recovery.html", codes=codes, after=to, again=again, carried=carried
+        "account/recovery.html", codes=codes, after=to, again=again, carried=fields
     )
 
 

@@ -17,21 +17,14 @@ from kernel import factor
 from kernel.access import READS
 from kernel.errors import Refusal
 from kernel.settings import Environment, Settings
+from marketplace.account.carrying import carried, posted_to
 from marketplace.account.paths import same_site
-
-OWN_FIELDS = frozenset({"csrf_token", "second_factor", "present_password", "begun_factor"})
-"""What the pages below ask for; never carried along."""
-
-
-def carried() -> list[tuple[str, str]]:
-    """Return the fields of the form that was being posted, in order."""
-    return [(name, text) for name, text in request.form.items(multi=True) if name not in OWN_FIELDS]
 
 
 def ask() -> ResponseReturnValue:
     """Answer a request that needs a second factor by asking for it."""
     again = request.method not in READS
-    after = request.full_path.rstrip("?") if request.method in (*READS, "POST") else "/me"
+    after = posted_to() if request.method in (*READS, "POST") else "/me"
     return page(after, again=again, status=403)
 
 

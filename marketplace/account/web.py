@@ -15,6 +15,7 @@ from kernel.identity import (
     sign_out_everywhere,
 )
 from marketplace import sessions
+from marketplace.account import carrying
 from marketplace.account.forms import RegisterForm, SignInForm
 from marketplace.account.paths import same_site
 from marketplace.locale import COOKIE, LANGUAGES
@@ -29,20 +30,25 @@ ORDERS_SHOWN = 5
 @allow.everyone
 def sign_in() -> ResponseReturnValue:
     """The sign-in page; a wrong pair is said on it, and too many tries too."""
-    form = SignInForm(next=request.args.get("next", ""))
+    form, kept = SignInForm(next=request.args.get("next", "")), carrying.kept()
     after = same_site(form.next.data, url_for("account.me"))
     if request.method == "GET" and viewer().account_id is not None:
         return redirect(after)
+    if kept and "login" not in request.form:
+        form = SignInForm(formdata=None, next=after)
+        return render_template("account/sign_in.html", form=form, wrong=None, kept=kept)
     if not form.validate_on_submit():
-        return render_template("account/sign_in.html", form=form, wrong=None)
+        return render_template("account/sign_in.html", form=form, wrong=None, kept=kept)
     try:
         proven = authenticate(
             *form.pair(), request.remote_addr or "", sessions.known_device(form.pair()[0])
         )
         sessions.sign_in(proven.account, proven.epoch)
     except (Invalid, TooMany) as refusal:
-        page = render_template("account/sign_in.html", form=form, wrong=refusal.message)
+        page = render_template("account/sign_in.html", form=form, wrong=refusal.message, kept=kept)
         return page, refusal.status
+    if kept:
+        return render_template("account/again.html", to=after, kept=kept)
     return redirect(after)
 
 

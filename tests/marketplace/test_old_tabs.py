@@ -1,0 +1,102 @@
+"""A form that was left open too long loses nothing of what was typed into it."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import delete
+
+from kernel.db import transaction
+from kernel.web_sessions import WebSession
+from tests import builders
+from tests.marketplace.purchases import ADDRESS, hidden, orders
+from tests.visitors import Visitor
+
+PAGE = "http://localhost"
+
+
+def old_form(visitor: Visitor, path: str) -> dict[str, str]:
+    """What a form of `path` carries, left open while something happens elsewhere."""
+    return hidden(visitor.page(path))
+
+
+def resend(visitor: Visitor, page: str, at: int = 0) -> str:
+    """Press a button of `page` that sends again what it carries; return what is shown then."""
+    form = re.findall(r'<form[^>]*action="[^"]+">.*?</form>', page, re.DOTALL)[at]
+    to = re.search(r'action="([^"]+)"', form)
+    assert to is not None
+    answer = visitor.post(to[1].replace("&amp;", "&"), data=hidden(form))
+    return answer.location or answer.text
+
+
+def test_a_checkout_left_open_while_somebody_signed_in_keeps_what_was_typed(
+    visitor: Visitor,
+) -> None:
+    builders.account(login="buyer-1")
+    visitor.send("/cart/lines", offer=builders.offer().public_id, quantity=2)
+    form = {**old_form(visitor, "/checkout"), **ADDRESS, "payment": "stripe"}
+    visitor.enter("buyer-1")
+    refused = visitor.post("/checkout", data=form, headers={"Referer": f"{PAGE}/checkout"})
+    assert (refused.status_code, orders()) == (400, [])
+    assert "刚才填的都还在" in refused.text
+    assert resend(visitor, refused.text).startswith("/pay/")
+    [order] = orders()
+    assert order.recipient is not None
+    assert ADDRESS["address"] in order.recipient
+
+
+def test_what_was_typed_outlives_signing_in_again(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    form = {**old_form(visitor, "/me/security"), "note": "记一下"}
+    with transaction() as session:
+        session.execute(delete(WebSession))
+    asked = visitor.post(
+        "/me/sign-out-everywhere", data=form, headers={"Referer": f"{PAGE}/me/security"}
+    )
+    assert (asked.status_code, "刚才填的都还在" in asked.text) == (401, True)
+    sign_in = {**hidden(asked.text), "login": "buyer-1", "password": "wrong-password"}
+    wrong = visitor.post("/sign-in", data=sign_in)
+    again = visitor.post(
+        "/sign-in", data={**hidden(wrong.text), "login": "buyer-1", "password": builders.PASSWORD}
+    )
+    assert 'name="note" value="记一下"' in again.text
+    assert resend(visitor, again.text) == "/sign-in"
+
+
+def test_after_signing_out_an_old_form_is_carried_through_the_sign_in_page(
+    visitor: Visitor,
+) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    form = {**old_form(visitor, "/me/security"), "note": "记一下"}
+    visitor.send("/sign-out")
+    refused = visitor.post(
+        "/me/sign-out-everywhere", data=form, headers={"Referer": f"{PAGE}/me/security"}
+    )
+    asked = resend(visitor, refused.text)
+    assert 'name="kept:note" value="记一下"' in asked
+    assert "要填" not in asked
+    again = visitor.post(
+        "/sign-in", data={**hidden(asked), "login": "buyer-1", "password": builders.PASSWORD}
+    )
+    assert resend(visitor, again.text) == "/sign-in"
+
+
+def test_no_password_is_written_into_a_page(visitor: Visitor) -> None:
+    form = {
+        "login": "someone",
+        "name": "某人",
+        "password": "a-long-secret",
+        "again": "a-long-secret",
+    }
+    refused = visitor.post("/register", data=form, headers={"Referer": f"{PAGE}/register"})
+    assert (refused.status_code, "a-long-secret" in refused.text) == (400, False)
+    assert "密码和文件要再给一次" in refused.text
+    assert 'value="someone"' in resend(visitor, refused.text)
+
+
+def test_what_another_site_sends_is_not_offered_again(visitor: Visitor) -> None:
+    for headers in ({}, {"Referer": "http://elsewhere.example/checkout"}):
+        refused = visitor.post("/checkout", data=ADDRESS, headers=headers)
+        assert (refused.status_code, ADDRESS["address"] in refused.text) == (400, False)
