@@ -19,6 +19,7 @@ from marketplace.account import carrying
 from marketplace.account.forms import RegisterForm, SignInForm
 from marketplace.account.paths import same_site
 from marketplace.locale import COOKIE, LANGUAGES
+from orders.queries.members import waited_for
 from orders.queries.mine import orders_of
 
 blueprint = Blueprint("account", __name__, template_folder="templates")
@@ -97,7 +98,12 @@ def me() -> ResponseReturnValue:
     if viewer().account_id is None:
         raise SignInNeeded()
     mine = orders_of(viewer(), cursor=None, page_size=ORDERS_SHOWN)
-    return render_template("account/me.html", account=current_user.account, orders=mine.items)
+    return render_template(
+        "account/me.html",
+        account=current_user.account,
+        orders=mine.items,
+        waited_for=waited_for(current_user.account_id),
+    )
 
 
 @blueprint.post("/me/sign-out-everywhere")

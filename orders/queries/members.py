@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from kernel.db import db
 from kernel.identity import Membership, MembershipState, Role
-from orders.model import BuyingUnit, StaffListEntry
+from orders.model import BuyingUnit, GroupOrder, GroupOrderState, StaffListEntry
 
 
 def members(unit_id: int) -> list[Membership]:
@@ -51,6 +51,31 @@ def membership_in(unit_id: int, account_id: int | None) -> Membership | None:
             Membership.role == Role.OFFICIAL,
         )
     )
+
+
+def waited_for(account_id: int) -> list[tuple[BuyingUnit, str | None]]:
+    """Return the units whose coordinator has not let the account in yet, with a join code each.
+
+    The code is of the unit's newest open group order, None where none is open.
+    """
+    newest = (
+        select(GroupOrder.join_code)
+        .where(GroupOrder.unit_id == BuyingUnit.id, GroupOrder.state == GroupOrderState.OPEN)
+        .order_by(GroupOrder.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = db.session.execute(
+        select(BuyingUnit, newest)
+        .join(Membership, Membership.organisation_id == BuyingUnit.id)
+        .where(
+            Membership.account_id == account_id,
+            Membership.role == Role.OFFICIAL,
+            Membership.state == MembershipState.PENDING,
+        )
+        .order_by(Membership.id)
+    ).all()
+    return [(unit, code) for unit, code in rows]
 
 
 def units_of(ids: Sequence[int]) -> list[BuyingUnit]:

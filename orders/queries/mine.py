@@ -12,6 +12,7 @@ from sqlalchemy.orm import selectinload, undefer
 from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
+from kernel.money import Money
 from kernel.paging import Page, decode, page_of
 from orders.model import (
     Consignment,
@@ -21,10 +22,15 @@ from orders.model import (
     OrderLine,
     Payment,
     PaymentShare,
+    PayMode,
     Refund,
+    RefundState,
 )
 from orders.placing import Recipient
 from sellers.model import Offer, Seller
+
+REFUNDING = frozenset({"refunded", "refund_failed"})
+"""Kinds of events that tell what became of a refund, by its sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,20 @@ class OrderSheet:
     def line_of(self, refund: Refund) -> OrderLine | None:
         """Return the line that a refund pays back; None for what never paid for goods."""
         return next((line for line in self.order.lines if line.id == refund.line_id), None)
+
+    @property
+    def is_units(self) -> bool:
+        """Tell whether the buyer's unit pays for it, as a whole."""
+        return self.group_order is not None and self.group_order.pay_mode is PayMode.UNIT
+
+    def refund_of(self, event: OrderEvent) -> Refund | None:
+        """Return the refund of which an event tells, None where it could be one of several."""
+        owed = [one for one in self.refunds if one.state is not RefundState.CUT]
+        told = [one for one in self.order.events if one.kind == "refund_owed"]
+        if event in told:  # each was written with its refund
+            return owed[told.index(event)] if len(told) == len(owed) else None
+        same = [one for one in owed if str(Money(one.amount_fen)) == event.facts]
+        return same[0] if event.kind in REFUNDING and len(same) == 1 else None
 
     @property
     def recipient(self) -> Recipient | None:

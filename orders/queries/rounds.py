@@ -18,6 +18,7 @@ from orders.model import (
     GroupOrder,
     HarvestNotice,
     Order,
+    OrderLine,
     OrderState,
     Round,
     RoundLeg,
@@ -233,13 +234,19 @@ def group_orders_in(round_id: int, unit_ids: list[int]) -> list[GroupOrder]:
 
 
 def order_of_member(group_order_id: int, account_id: int) -> Order | None:
-    """Return the member's newest order in a group order that was not merely replaced, or None."""
+    """Return the member's newest order in a group order, None if it needs nothing there.
+
+    One that was cancelled because nothing came for it is still what the member ordered.
+    """
+    came_to_nothing = exists().where(
+        OrderLine.order_id == Order.id, OrderLine.allocated.is_not(None)
+    )
     return db.session.scalar(
         select(Order)
         .where(
             Order.group_order_id == group_order_id,
             Order.account_id == account_id,
-            Order.state != OrderState.CANCELLED,
+            (Order.state != OrderState.CANCELLED) | came_to_nothing,
         )
         .order_by(Order.id.desc())
         .limit(1)

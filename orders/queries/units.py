@@ -24,6 +24,8 @@ from orders.model import (
     Payment,
     PaymentShare,
     PaymentState,
+    Refund,
+    RefundState,
     Round,
     StaffListEntry,
 )
@@ -309,6 +311,29 @@ def payments_by_group(group_order_ids: Sequence[int]) -> dict[int, list[Payment]
     for group_order_id, payment, _ in rows:
         payments[group_order_id].append(payment)
     return payments
+
+
+@dataclass(frozen=True, slots=True)
+class GoneBack:
+    """What goes back to a unit of its payment: still owed, and repaid by transfer."""
+
+    owed: Money
+    repaid: Money
+
+
+def gone_back(payment_ids: Sequence[int]) -> dict[int, GoneBack]:
+    """Return payment id → what goes back of it, where anything does."""
+    repaid = Refund.state == RefundState.REPAID
+    rows = db.session.execute(
+        select(
+            Refund.payment_id,
+            func.coalesce(func.sum(Refund.amount_fen).filter(~repaid), 0).label("owed"),
+            func.coalesce(func.sum(Refund.amount_fen).filter(repaid), 0).label("repaid"),
+        )
+        .where(Refund.payment_id.in_(payment_ids), Refund.state != RefundState.CUT)
+        .group_by(Refund.payment_id)
+    )
+    return {row.payment_id: GoneBack(Money(int(row.owed)), Money(int(row.repaid))) for row in rows}
 
 
 def unpaid_by_group(group_order_ids: Sequence[int]) -> dict[int, list[str]]:

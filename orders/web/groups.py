@@ -54,6 +54,7 @@ def _join_page(group: GroupOrder, refusal: Refusal | None = None) -> ResponseRet
         group=group,
         own=own,
         pending=own is not None and own.state is MembershipState.PENDING,
+        turned_away=own is not None and own.state is MembershipState.ENDED,
         refusal=refusal,
         typed=request.form,
         at=clock.now(),

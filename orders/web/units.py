@@ -20,7 +20,7 @@ from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order
 from orders.addresses import join_url
-from orders.model import GroupOrder, GroupOrderState, PayMode
+from orders.model import GroupOrder, GroupOrderState, Payment, PayMode
 from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
@@ -113,6 +113,7 @@ def _desk(group: GroupOrder, refusal: Refusal | None = None) -> ResponseReturnVa
         group=group,
         progress=progress,
         outcome=_outcome(group),
+        payment=_unit_payment(group),
         target=targets.target(group.unit_id, clock.now()),
         etag=_etag(progress),
         refusal=refusal,
@@ -151,6 +152,13 @@ def now(public_id: str) -> ResponseReturnValue:
 def _outcome(group: GroupOrder) -> Outcome | None:
     """Return what became of a closed group order."""
     return outcomes([group.id])[group.id] if group.state is GroupOrderState.CLOSED else None
+
+
+def _unit_payment(group: GroupOrder) -> Payment | None:
+    """Return what a unit that pays as a whole pays, once its group order is closed."""
+    if group.pay_mode is not PayMode.UNIT or group.state is not GroupOrderState.CLOSED:
+        return None
+    return next(iter(queries.payments_of(group.id)), None)
 
 
 def _etag(progress: queries.Progress) -> str:
@@ -223,6 +231,7 @@ def payments() -> ResponseReturnValue:
         "orders/unit_payments.html",
         rows=[(row, payments[row.group.id]) for row in closed],
         unpaid=queries.unpaid_by_group(ids),
+        gone_back=queries.gone_back([one.id for of in payments.values() for one in of]),
     )
 
 

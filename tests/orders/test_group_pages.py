@@ -13,9 +13,11 @@ from kernel.files import StoredFile
 from kernel.identity import Account, Role
 from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import set_needs
+from orders.actions.members import decline
 from orders.actions.rounds import create_round
 from orders.model import GroupOrder, GroupOrderState, PayMode, PurchaseTarget, Round
 from orders.queries import units
+from orders.queries.members import membership_in
 from orders.queries.rounds import group_order_by_public_id
 from sellers.model import Offer, Product
 from tests import builders
@@ -183,6 +185,25 @@ def test_a_coordinator_sees_how_far_it_is_and_closes(app: Flask) -> None:
     assert "单位统一付款" in text(member, f"/needs/{at.group.public_id}")
     order = text(member, f"/orders/{placed.number}")
     assert "/cart/again/" not in order, "what only a round sells does not go into a cart"
+
+
+def test_whoever_waits_to_be_let_in_reads_so_on_its_own_page_until_it_is_answered(
+    app: Flask,
+) -> None:
+    at = fair()
+    newcomer = builders.account()
+    client = browser(app, newcomer)
+    assert "联系人确认你" not in text(client, "/me")
+    join_page = f"/join/{at.group.join_code}"
+    client.send(join_page, staff_number="0999", department="财务科")
+    waiting = text(client, "/me")
+    assert f"等“{at.unit.name_zh}”的联系人确认你" in waiting
+    assert f'href="{join_page}"' in waiting
+    own = membership_in(at.unit.id, newcomer.id)
+    assert own is not None
+    decline(at.unit.id, own.id)
+    assert "联系人确认你" not in text(client, "/me")
+    assert "你现在不在这个单位里" in text(client, join_page)
 
 
 def test_the_live_part_is_sent_only_when_something_changed(app: Flask) -> None:
