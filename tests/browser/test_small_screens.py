@@ -18,6 +18,7 @@ from tests.browser.browsing import PHONE, Watch, check_width, open_page, shot, s
 from tests.browser.conftest import Live
 from tests.cabinets.cabinet_builders import cabinet, operator
 from tests.marketplace.test_storefront import on_air, open_round
+from tests.orders.fairs import fair
 
 pytestmark = pytest.mark.browser
 
@@ -129,3 +130,18 @@ def test_no_figure_of_a_stacked_row_stands_beside_an_empty_half(
         return Object.values(ends).map((right) => Math.round(end - right)); }"""
     )
     assert set(ends) == {0}, kinds
+
+
+def test_a_button_that_names_a_unit_is_no_wider_than_a_phone(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    at = fair()
+    with transaction() as session:
+        unit = session.merge(at.unit.organisation)
+        unit.name_en = "Federation of Trade Unions of the Northern Forestry District"
+    page = open_page(chromium, live.url, PHONE, watch)
+    sign_in(page, at.members[0].login)
+    in_english(page)
+    page.goto(f"/rounds/{at.round.public_id}")
+    expect(page.get_by_role("link", name="Federation").first).to_be_visible()
+    check_width(page)
