@@ -103,11 +103,13 @@ def transfer(public_id: str) -> ResponseReturnValue:
         status = 422
     settings: Settings = current_app.extensions["settings"]
     shown = payment_for(public_id, viewer())
+    ordered_fen = sum(share.order.total_fen for share in shown.shares)
     small = shown.unit_id is None and not is_payable(shown.amount_fen, PaymentMethod.STRIPE)
+    by_shortage = small and shown.amount_fen < ordered_fen and shown.state is PaymentState.DUE
     page = render_template(
         "orders/pay_transfer.html",
         payment=shown,
-        by_shortage=small and shown.state is PaymentState.DUE,
+        by_shortage=by_shortage,
         form=form,
         account=settings.transfer_account,
     )

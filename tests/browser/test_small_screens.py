@@ -145,3 +145,20 @@ def test_a_button_that_names_a_unit_is_no_wider_than_a_phone(
     page.goto(f"/rounds/{at.round.public_id}")
     expect(page.get_by_role("link", name="Federation").first).to_be_visible()
     check_width(page)
+
+
+def test_a_share_link_with_a_long_name_is_no_wider_than_a_phone(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    at = fair()
+    page = open_page(chromium, live.url, PHONE, watch)
+    sign_in(page, at.members[0].login)
+    page.goto("/links")
+    page.fill("input[name=title_zh]", "A link for the autumn fair of the whole northern district")
+    page.click("main form button[type=submit], main form button:not([type])")
+    expect(page.locator(".ledger.stack th[scope=row]")).to_be_visible()
+    hidden = page.locator(".ledger.stack th[scope=row]").evaluate(
+        "(one) => one.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert hidden <= 0
+    check_width(page)

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import delete, select
 
 from kernel.db import db, transaction
-from kernel.identity import TRIES_PER_PAIR, Account
+from kernel.identity import TRIES_PER_PAIR, Account, Role
 from kernel.web_sessions import WebSession
 from marketplace.account.paths import same_site
 from tests import builders
@@ -114,6 +114,16 @@ def test_signing_out_keeps_the_language_and_nothing_else(visitor: Visitor) -> No
     visitor.send("/sign-out")
     assert visitor.get("/me").status_code == 302
     assert 'lang="en"' in visitor.get("/sign-in").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("role", [Role.OFFICIAL, Role.COORDINATOR, Role.HOST, None])
+def test_whoever_may_make_share_links_is_led_to_them(visitor: Visitor, role: Role | None) -> None:
+    unit = builders.buying_unit().organisation
+    builders.account(role, unit, login="somebody") if role else builders.account(login="somebody")
+    visitor.enter("somebody")
+    page = visitor.page("/me")
+    assert page.count('href="/links"') == (1 if role in (Role.OFFICIAL, Role.COORDINATOR) else 0)
+    assert visitor.get("/links").status_code == (200 if role else 403)
 
 
 def old_tab(visitor: Visitor, path: str) -> tuple[dict[str, str], dict[str, str]]:

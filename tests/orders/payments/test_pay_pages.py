@@ -341,6 +341,16 @@ def test_what_is_left_below_stripes_minimum_is_asked_for_by_transfer_in_words(
     assert state(placed) is OrderState.DUE
 
 
+def test_whoever_chose_to_transfer_a_small_sum_is_told_of_no_rest(
+    shop: SandboxServer, browser: Visitor
+) -> None:
+    offer = builders.offer(price_fen=150)
+    credited = builders.credited_to_shop(offer)
+    placed = place(Buyer(None, VISITOR), {offer.id: 2}, credited, PaymentMethod.TRANSFER)
+    page = browser.page(f"/pay/{placed.payment_id}/transfer")
+    assert ("剩下不到" in page, placed.number in page) == (False, True)
+
+
 def test_a_refund_names_the_unit_that_paid_or_the_buyer(app: Flask, shop: SandboxServer) -> None:
     buyer, unit = builders.account(), builders.buying_unit()
     placed = buy(PaymentMethod.TRANSFER)
