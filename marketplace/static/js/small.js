@@ -23,7 +23,11 @@
     });
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((m) => { m.open = false; });
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    });
   });
   const toast = (text) => {
     const box = document.createElement("div");
