@@ -127,7 +127,7 @@ class KeyReused(Conflict):
     """An idempotency key came again with another body."""
 
     code = "idempotency_key_reused"
-    message = _l("这一步刚才已经用别的内容提交过。刷新页面后重新填写。")
+    message = _l("这一步刚才已经用别的内容提交过，这一次没有做。看看现在的样子，还要改就再交一次。")
 
 
 class KeyMissing(Refusal):

@@ -59,12 +59,16 @@ class CheckoutForm(Form):
 
     def begin(self, wanted: dict[str, int], recipient: Recipient | None) -> None:
         """Fill in what is to be bought, a fresh key, and where the last order went."""
-        self.idempotency_key.data = secrets.token_urlsafe(18)
+        self.renew()
         for offer, units in wanted.items():
             self.lines.append_entry(f"{offer}:{units}")
         if recipient is not None:
             for name in _ADDRESS:
                 self[name].data = getattr(recipient, name)
+
+    def renew(self) -> None:
+        """Take a fresh key: sent again, it is another order."""
+        self.idempotency_key.data = secrets.token_urlsafe(18)
 
     def recipient(self) -> Recipient:
         """Return where it goes, as it was typed."""

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from kernel import clock
 from kernel.access import allow, viewer, visitor_key
-from kernel.errors import Invalid, NotFound, Refusal
+from kernel.errors import Invalid, KeyReused, NotFound, Refusal
 from kernel.language import local, of_unit
 from kernel.money import Money
 from kernel.quantity import parse_units
@@ -123,6 +123,8 @@ def show_checkout() -> ResponseReturnValue:
                 cart.drop(list(wanted))
             return redirect(paying)
         except Refusal as refusal:
+            if isinstance(refusal, KeyReused):
+                form.renew()
             return _review(form, wanted, refusal), refusal.status
     return _review(form, wanted, None), 422 if form.errors else 200
 

@@ -70,6 +70,24 @@ def test_sending_the_form_again_does_nothing_again(visitor: Visitor) -> None:
     assert len(orders()) == 1
 
 
+def test_whoever_goes_back_and_corrects_an_order_is_told_that_it_was_placed(
+    visitor: Visitor,
+) -> None:
+    visitor.send("/cart/lines", offer=builders.offer().public_id, quantity=2)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "stripe"}
+    visitor.post("/checkout", data=form)
+    told = visitor.post("/checkout", data={**form, "address": "另一条路 9 号"})
+    assert (told.status_code, len(orders())) == (409, 1)
+    assert ("还没有下单" in told.text, "这一单刚才已经用别的内容提交过" in told.text) == (
+        False,
+        True,
+    )
+    assert 'value="另一条路 9 号"' in told.text
+    again = {**form, **hidden(told.text), "address": "另一条路 9 号"}
+    assert visitor.post("/checkout", data=again).location.startswith("/pay/")
+    assert len(orders()) == 2
+
+
 def test_a_price_that_changed_meanwhile_is_shown_before_anything_is_bought(
     visitor: Visitor,
 ) -> None:
