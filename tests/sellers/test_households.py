@@ -177,7 +177,8 @@ def test_a_benefit_plan_beyond_the_whole_is_refused() -> None:
 
 
 def test_a_stewards_list_begins_no_line_with_a_dot(app: Flask) -> None:
-    seller, steward = builders.seller(), builders.account(Role.STEWARD)
+    seller = builders.seller()
+    steward = builders.account(Role.STEWARD, seller.organisation)
     builders.household(seller, name="", steward_id=steward.id)
     reader = Visitor(app, app.response_class)
     reader.enter(steward.login)
