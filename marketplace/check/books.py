@@ -53,8 +53,8 @@ _BALANCES = text(
         UNION ALL SELECT 'refunds_owed', '', -sum(amount_fen) FROM refund
             WHERE state IN ('pending', 'debt')
         UNION ALL SELECT 'buyer_prepaid', '', -sum(
-                CASE WHEN unit_id IS NULL THEN captured_fen
-                    WHEN state IN ('due', 'captured') THEN amount_fen ELSE 0 END) FROM payment
+                CASE WHEN unit_id IS NULL OR state = 'captured' THEN captured_fen
+                    WHEN state = 'due' THEN amount_fen ELSE 0 END) FROM payment
         UNION ALL SELECT 'buyer_prepaid', '', sum(amount_fen) FROM refund WHERE state <> 'cut'
         UNION ALL SELECT 'buyer_prepaid', '', sum(total_fen) FROM settlement
         UNION ALL SELECT 'seller_payable', 'seller:' || o.public_id,

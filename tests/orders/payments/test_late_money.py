@@ -18,6 +18,7 @@ from kernel.ledger import AccountKind
 from orders import lifecycle
 from orders.actions.closing import close_due_rounds, close_group_order
 from orders.actions.group_orders import open_group_order, set_needs
+from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import (
     Order,
     OrderState,
@@ -44,7 +45,7 @@ from tests import builders
 from tests.at_once import at_once
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair, official, promised
-from tests.orders.harvest_builders import pay
+from tests.orders.harvest_builders import PRICE_FEN, closed_round, pay
 from tests.orders.payments.money_in import (
     BACK,
     balance,
@@ -275,6 +276,20 @@ def test_a_second_transfer_is_recorded_once_by_the_banks_number(
     came_again(placed, "BANK-4", 500)
     assert [one.amount_fen for one in refunds_of(placed)] == [11_800, 500]
     assert_laws_hold()
+
+
+def test_a_units_second_transfer_is_owed_back_beside_what_falls_short(app: Flask) -> None:
+    with app.app_context():
+        closed = closed_round(50, 30, pay_mode=PayMode.UNIT)
+        payment = db.session.scalars(select(Payment)).one()
+        staff_id, fen = builders.account().id, payment.amount_fen
+        confirm_transfer(payment.public_id, staff_id, fen)
+        record_transfer_again(payment.public_id, staff_id, received_fen=fen, reference="BANK-2")
+        assert_laws_hold()
+        enter_yield(closed.item.id, None, Harvested(33, confirmed=True), account_id=None)
+        allocate(closed.item.id, "pro_rata", account_id=None)
+        assert balance(AccountKind.BUYER_PREPAID) == -33 * PRICE_FEN
+        assert_laws_hold()
 
 
 def test_a_transfer_for_what_was_paid_online_meanwhile_goes_back_by_transfer(
