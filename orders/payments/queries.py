@@ -29,7 +29,7 @@ from orders.model import (
 from orders.queries.mine import owned_by
 
 KEPT = timedelta(days=30)
-"""How long what was settled stays on the staff's pages."""
+"""How long what was settled or given up stays on the staff's pages."""
 AT_MOST = 200
 
 
@@ -57,11 +57,15 @@ def payment_for(public_id: str, who: Viewer) -> Payment:
 
 
 def transfers(code: str = "") -> Sequence[Payment]:
-    """Return transfers to look for on the bank statement: those with a proof first, oldest first.
+    """Return transfers to look for on the bank statement, at most 200.
 
-    With a `code` only the one that carries it, whatever became of it.
+    Those that are waited for come before those that were given up, and of each those with a
+    proof first, the oldest first. With a `code` only the one that carries it, whatever became
+    of it.
     """
-    query = _transfers(code).order_by(Payment.proof_at.nulls_last(), Payment.id).limit(AT_MOST)
+    is_due = (Payment.state == PaymentState.DUE).desc()
+    first = is_due, Payment.proof_at.nulls_last(), Payment.id
+    query = _transfers(code).order_by(*first).limit(AT_MOST)
     return db.session.scalars(query).all()
 
 
@@ -79,8 +83,8 @@ def _transfers(code: str) -> Select[Payment]:
     wanted = plain(code).upper()
     if wanted:
         return query.where(Payment.transfer_code == wanted)
-    # Money may still arrive for one that was given up; then it has to be found here.
-    late = (Payment.state != PaymentState.CAPTURED) & Payment.proof_id.is_not(None)
+    # Money may still arrive for one that was given up; after a month it is found by its code.
+    late = (Payment.state != PaymentState.CAPTURED) & (Payment.proof_at > clock.now() - KEPT)
     waited_for = or_(Payment.state == PaymentState.DUE, late)
     return query.where(Payment.method == PaymentMethod.TRANSFER, waited_for)
 

@@ -30,13 +30,14 @@ from orders.model import (
     RefundState,
     Round,
 )
-from orders.payments import checkout, reconcile
+from orders.payments import checkout, queries, reconcile
 from orders.payments.actions import (
     Captured,
     confirm_transfer,
     record_capture,
     record_transfer_again,
     repay_debt,
+    submit_proof,
 )
 from orders.payments.sandbox.config import fee_fen
 from orders.placing import Placed, place
@@ -61,6 +62,8 @@ from tests.orders.payments.money_in import (
     refunds_of,
 )
 from tests.payment_sandbox import SandboxServer
+
+PROOF = b"%PDF-1.4 proof startxref 0 %%EOF"
 
 
 def test_an_order_that_is_not_paid_lapses_once_and_gives_its_stock_back(
@@ -304,6 +307,21 @@ def test_a_transfer_for_what_was_paid_online_meanwhile_goes_back_by_transfer(
     assert_laws_hold()
     repay_debt(refund.public_id, builders.account().id, "BANK-3")
     assert_laws_hold()
+
+
+def test_a_transfer_that_was_given_up_makes_room_and_is_found_by_its_code(
+    shop: SandboxServer,
+) -> None:
+    given_up = buy(method=PaymentMethod.TRANSFER)
+    submit_proof(given_up.payment_id or "", PROOF, "proof.pdf", account_id=None)
+    lifecycle.cancel(order_of(given_up))
+    waiting = buy(method=PaymentMethod.TRANSFER)
+    ids = [one.public_id for one in queries.transfers()]
+    assert ids == [waiting.payment_id, given_up.payment_id]
+    with clock.moved(timedelta(days=31)):
+        assert [one.public_id for one in queries.transfers()] == [waiting.payment_id]
+        code = payment_of(given_up).transfer_code or ""
+        assert [one.public_id for one in queries.transfers(code)] == [given_up.payment_id]
 
 
 def test_what_has_not_arrived_once_cannot_arrive_again(shop: SandboxServer) -> None:
