@@ -272,14 +272,19 @@ def submit(seller_id: int) -> Seller:
     return seller
 
 
-def verify(seller_id: int, account_id: int) -> Seller:
+def verify(seller_id: int, account_id: int, submitted_at: datetime | None = None) -> Seller:
     """Let the seller sell, on the word of the staff member `account_id`; its papers are accepted.
 
-    No paper can come while staff looks, so that what is accepted here was looked at. Raises
-    Conflict.
+    No paper can come while staff looks, so that what is accepted here was looked at:
+    `submitted_at` is when what was looked at was submitted (None: that is not told). Raises
+    Conflict, also when it was returned and submitted again since (submitted_again).
     """
     with transaction() as session:
         seller = _locked(seller_id)
+        if submitted_at is not None and seller.submitted_at != submitted_at:
+            raise Conflict(
+                _l("对方改过资料，又提交了一次。看看现在的，再点。"), code="submitted_again"
+            )
         _move(seller, SellerState.VERIFIED)
         seller.verified_at = clock.now()
         seller.verified_by = account_id

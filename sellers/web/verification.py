@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -136,13 +136,21 @@ def phone(public_id: str) -> ResponseReturnValue:
     return page
 
 
+def _moment(name: str) -> datetime:
+    """Return the moment of which a page told; without one that of a page that is long outdated."""
+    try:
+        return datetime.fromisoformat(request.form.get(name, ""))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
 @blueprint.post("/<public_id>/verify")
 @allow(Role.STAFF)
 def verify(public_id: str) -> ResponseReturnValue:
     """Let the seller sell."""
     seller = staff.dossier(public_id).seller
     try:
-        actions.verify(seller.id, my_account())
+        actions.verify(seller.id, my_account(), _moment("submitted_at"))
     except Conflict as refusal:
         flash(str(refusal.message), "wrong")
         return redirect(url_for("verification.show", public_id=public_id))
@@ -156,11 +164,7 @@ def confirm_bank(public_id: str) -> ResponseReturnValue:
     """Let the seller be paid to its bank account."""
     seller = staff.dossier(public_id).seller
     try:
-        seen = datetime.fromisoformat(request.form.get("changed_at", ""))
-    except ValueError:
-        seen = None  # as one that was changed since
-    try:
-        actions.confirm_bank(seller.id, my_account(), seen)
+        actions.confirm_bank(seller.id, my_account(), _moment("changed_at"))
     except (Conflict, SecondPersonNeeded) as refusal:
         flash(str(refusal.message), "wrong")
     else:

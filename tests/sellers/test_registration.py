@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -27,6 +28,7 @@ from sellers.model import (
     SellerState,
 )
 from tests import builders
+from tests.visitors import Visitor
 
 FACTS = actions.SellerFacts(
     kind=SellerKind.COOPERATIVE,
@@ -152,6 +154,25 @@ def test_staff_verifies_and_it_is_remembered_who_did() -> None:
     entry = db.session.scalar(select(AuditEntry))
     assert entry is not None
     assert (entry.act, entry.account_id) == ("seller_verified", staff.id)
+
+
+def test_what_was_submitted_again_since_a_page_was_opened_is_looked_at_first(app: Flask) -> None:
+    seller, colleague = licensed(), builders.account(Role.STAFF)
+    actions.submit(seller.id)
+    staff, at = Visitor(app, app.response_class), f"/staff/sellers/{seller.organisation.public_id}"
+    staff.enter(builders.account(Role.STAFF).login)
+    opened = re.findall(r'name="submitted_at" value="([^"]+)"', staff.page(at))[0]
+    actions.return_to_seller(seller.id, colleague.id, "地址不对")
+    actions.update_seller(
+        seller.id, dataclasses.replace(FACTS, county="另一县"), account_id=colleague.id
+    )
+    actions.submit(seller.id)
+    staff.send(f"{at}/verify", submitted_at=opened)
+    assert "又提交了一次" in staff.page(at)
+    assert state_of(seller) is SellerState.SUBMITTED
+    shown = re.findall(r'name="submitted_at" value="([^"]+)"', staff.page(at))[0]
+    staff.send(f"{at}/verify", submitted_at=shown)
+    assert state_of(seller) is SellerState.VERIFIED
 
 
 def test_staff_returns_with_a_reason_and_the_seller_submits_again() -> None:
