@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Date, Subquery, and_, cast, func, literal_column, select
+from sqlalchemy import Date, Subquery, and_, cast, func, select
 
 from kernel import clock
 from kernel.db import db
@@ -100,12 +100,6 @@ def _counted(unit_id: int, starts: datetime, ends: datetime) -> Subquery:
 
     Columns: line_id, group_order_id, units, price_fen, signed_at.
     """
-    signed_at = (
-        select(func.min(Consignment.signed_at))
-        .join(ConsignmentLine, ConsignmentLine.consignment_id == Consignment.id)
-        .where(ConsignmentLine.line_id == OrderLine.id)
-        .scalar_subquery()
-    )
     lines = (
         select(
             OrderLine.id.label("line_id"),
@@ -114,11 +108,16 @@ def _counted(unit_id: int, starts: datetime, ends: datetime) -> Subquery:
             Order.placed_at,
             OrderLine.price_fen,
             func.coalesce(OrderLine.allocated, OrderLine.quantity).label("units"),
-            signed_at.label("signed_at"),
+            func.min(Consignment.signed_at).label("signed_at"),
         )
         .join(Order, Order.id == OrderLine.order_id)
         .join(GroupOrder, GroupOrder.id == Order.group_order_id)
-        .where(GroupOrder.unit_id == unit_id)
+        .outerjoin(ConsignmentLine, ConsignmentLine.line_id == OrderLine.id)
+        .outerjoin(Consignment, Consignment.id == ConsignmentLine.consignment_id)
+        # What was handed over whole in an earlier year counts no more: its lines are not read.
+        .where(GroupOrder.unit_id == unit_id, func.coalesce(Order.handed_at >= starts, True))
+        # Once for all lines, and not once and again for each of them.
+        .group_by(OrderLine.id, Order.id)
         .subquery("lines")
     )
     is_committed = and_(
@@ -195,14 +194,10 @@ def purchases(unit_id: int, year: int) -> list[Purchase]:
     counted = _counted(unit_id, clock.start_of_year(year), clock.start_of_year(year + 1))
     received_on = cast(func.timezone("Asia/Shanghai", counted.c.signed_at), Date)
     what = (
-        GroupOrder.public_id,
-        Round.title_zh,
-        Round.title_en,
+        counted.c.group_order_id,
+        OrderLine.seller_id,
         OrderLine.seller_name_zh,
         OrderLine.seller_name_en,
-        Seller.province,
-        Seller.city,
-        Seller.county,
         OrderLine.certificate_number,
         OrderLine.name_zh,
         OrderLine.name_en,
@@ -210,20 +205,33 @@ def purchases(unit_id: int, year: int) -> list[Purchase]:
         OrderLine.price_fen,
         received_on.label("received_on"),
     )
-    rows = db.session.execute(
+    # Summed before it is named: thousands of lines are dozens of purchases.
+    bought = (
         select(*what, func.sum(counted.c.units).label("units"))
         .join(OrderLine, OrderLine.id == counted.c.line_id)
-        .join(GroupOrder, GroupOrder.id == counted.c.group_order_id)
-        .join(Round, Round.id == GroupOrder.round_id)
-        .join(Seller, Seller.id == OrderLine.seller_id)
         .where(counted.c.units > 0)
-        .group_by(*what, Round.id)
+        .group_by(*what)
+        .subquery("bought")
+    )
+    rows = db.session.execute(
+        select(
+            GroupOrder.public_id,
+            Round.title_zh,
+            Round.title_en,
+            Seller.province,
+            Seller.city,
+            Seller.county,
+            *bought.c,
+        )
+        .join(GroupOrder, GroupOrder.id == bought.c.group_order_id)
+        .join(Round, Round.id == GroupOrder.round_id)
+        .join(Seller, Seller.id == bought.c.seller_id)
         .order_by(
-            literal_column("received_on").desc().nulls_first(),
+            bought.c.received_on.desc().nulls_first(),
             Round.id.desc(),
-            OrderLine.seller_name_zh,
-            OrderLine.name_zh,
-            OrderLine.price_fen,
+            bought.c.seller_name_zh,
+            bought.c.name_zh,
+            bought.c.price_fen,
         )
     )
     return [_purchase(row) for row in rows]
