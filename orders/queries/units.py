@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, true
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel.db import db
@@ -265,8 +265,11 @@ def group_order_of_unit(unit_ids: Sequence[int], public_id: str) -> GroupOrder |
     )
 
 
-def history(unit_id: int) -> list[PastGroupOrder]:
-    """Return the unit's group orders, newest first, each with its people and its sums."""
+def history(unit_id: int, *, ended: bool = False, most: int = 100) -> list[PastGroupOrder]:
+    """Return the unit's group orders, newest first, each with its people and its sums.
+
+    With `ended` only those that were closed.
+    """
     query = (
         select(
             GroupOrder,
@@ -275,11 +278,13 @@ def history(unit_id: int) -> list[PastGroupOrder]:
         )
         .join(Round, Round.id == GroupOrder.round_id)
         .outerjoin(Order, (Order.group_order_id == GroupOrder.id) & Order.state.in_(STANDING))
-        .where(GroupOrder.unit_id == unit_id)
+        .where(
+            GroupOrder.unit_id == unit_id, GroupOrder.closed_at.is_not(None) if ended else true()
+        )
         .options(joinedload(GroupOrder.round))
         .group_by(GroupOrder.id, Round.id)
         .order_by(Round.closes_at.desc())
-        .limit(100)
+        .limit(most)
     )
     rows = db.session.execute(query).all()
     closed = [row.GroupOrder.id for row in rows if row.GroupOrder.state is GroupOrderState.CLOSED]

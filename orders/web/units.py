@@ -29,6 +29,9 @@ from orders.queries.rounds import round_by_public_id, rounds_ahead
 
 blueprint = Blueprint("units", __name__, template_folder="../templates")
 
+PAID_LATELY = 6
+"""Of so many closed group orders a page shows the payments."""
+
 
 def _unit() -> int:
     return viewer().organisation(Role.COORDINATOR)
@@ -66,7 +69,7 @@ def _opening(refusal: Refusal | None = None) -> ResponseReturnValue:
         "orders/unit_open.html",
         rounds=queries.rounds_to_open(_unit(), clock.now()),
         chosen=request.values.get("round", ""),
-        last=queries.history(_unit())[:1],
+        last=queries.history(_unit(), most=1),
         refusal=refusal,
         key=public_code(20),
     )
@@ -224,7 +227,7 @@ def history() -> ResponseReturnValue:
 @allow(Role.COORDINATOR)
 def payments() -> ResponseReturnValue:
     """What is to be paid for the newest closed group orders, and what was paid."""
-    closed = [row for row in queries.history(_unit()) if row.group.closed_at][:6]
+    closed = queries.history(_unit(), ended=True, most=PAID_LATELY)
     ids = [row.group.id for row in closed]
     payments = queries.payments_by_group(ids)
     return render_template(
