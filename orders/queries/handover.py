@@ -9,7 +9,7 @@ from datetime import date
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, case, func, select, tuple_
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload, undefer
 
 from kernel.access import Viewer, found
 from kernel.db import db, rows_by_id
@@ -30,17 +30,33 @@ from orders.queries.mine import is_own, read_recipient
 from sellers.model import Seller
 
 PAGE_SIZE = 50
+PLACES_SHOWN = 100
+"""Of so many places a page shows what can be packed for them."""
+
+
+@dataclass(frozen=True)
+class Goods:
+    """So many sale units of one product."""
+
+    name_zh: str
+    name_en: str
+    unit_name: str
+    units: int
 
 
 @dataclass(frozen=True)
 class ConsignmentView:
-    """A consignment with what its pages show; `is_addressed`: also where one buyer lives."""
+    """A consignment with what its pages show; `is_addressed`: also where one buyer lives.
+
+    `goods` are its sums by product, where it stands in a list of many.
+    """
 
     consignment: Consignment
     seller: Seller
     group_order: GroupOrder | None
     order: Order | None
     is_addressed: bool = True
+    goods: Sequence[Goods] = ()
 
     @property
     def round(self) -> Round | None:
@@ -206,7 +222,7 @@ def _waiting_first(query: Select[Consignment], cursor: str | None) -> Page[Consi
     waits = case((Consignment.sent_at.is_(None), 3), (Consignment.signed_at.is_(None), 2), else_=1)
     if cursor:
         query = query.where(tuple_(waits, Consignment.id) < tuple_(*decode(cursor, int, int)))
-    rows = _views(query.order_by(waits.desc()).limit(PAGE_SIZE + 1))
+    rows = _listed(query.order_by(waits.desc()).limit(PAGE_SIZE + 1))
     return page_of(rows, PAGE_SIZE, lambda one: _place(one.consignment))
 
 
@@ -223,19 +239,44 @@ def _page(query: Select[Consignment], cursor: str | None, page_size: int) -> Pag
     return page_of(rows, page_size, lambda one: (one.consignment.id,))
 
 
+def _listed(query: Select[Consignment]) -> list[ConsignmentView]:
+    """Read consignments without their lines, of which each may have hundreds."""
+    rows = db.session.scalars(query.order_by(Consignment.id.desc())).all()
+    goods = _goods_in([row.id for row in rows])
+    orders = rows_by_id(Order, (row.order_id for row in rows), undefer(Order.recipient))
+    sellers = rows_by_id(Seller, (row.seller_id for row in rows))
+    groups = _groups(row.group_order_id for row in rows)
+    return [
+        ConsignmentView(
+            row,
+            sellers[row.seller_id],
+            groups[row.group_order_id] if row.group_order_id else None,
+            orders[row.order_id] if row.order_id else None,
+            goods=goods.get(row.id, ()),
+        )
+        for row in rows
+    ]
+
+
+def _goods_in(consignment_ids: Sequence[int]) -> dict[int, list[Goods]]:
+    """Return how much of each product is in each of these consignments, as it was packed."""
+    about = (OrderLine.name_zh, OrderLine.name_en, OrderLine.unit_name)
+    rows = db.session.execute(
+        select(ConsignmentLine.consignment_id, *about, func.sum(ConsignmentLine.quantity))
+        .join(OrderLine, OrderLine.id == ConsignmentLine.line_id)
+        .where(ConsignmentLine.consignment_id.in_(consignment_ids))
+        .group_by(ConsignmentLine.consignment_id, OrderLine.product_id, *about)
+        .order_by(ConsignmentLine.consignment_id, func.min(ConsignmentLine.id))
+    )
+    goods: dict[int, list[Goods]] = {}
+    for consignment_id, name_zh, name_en, unit_name, units in rows:
+        goods.setdefault(consignment_id, []).append(Goods(name_zh, name_en, unit_name, int(units)))
+    return goods
+
+
 def _views(query: Select[Consignment]) -> list[ConsignmentView]:
     rows = db.session.scalars(query.options(_WITH_LINES).order_by(Consignment.id.desc()))
     return _seen(rows.all())
-
-
-@dataclass(frozen=True)
-class Goods:
-    """So many sale units of one product."""
-
-    name_zh: str
-    name_en: str
-    unit_name: str
-    units: int
 
 
 @dataclass(frozen=True)
@@ -252,8 +293,11 @@ class ToPack:
 
 
 def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
-    """Group the lines of `packable` by where they go, whose order is oldest first."""
-    return _to_pack(packable)
+    """Group the lines of `packable` by where they go, whose order is oldest first.
+
+    At most PLACES_SHOWN places: what is packed makes room for the next.
+    """
+    return _to_pack(packable, most=PLACES_SHOWN)
 
 
 def to_pack_page(
@@ -261,11 +305,11 @@ def to_pack_page(
 ) -> Page[ToPack]:
     """Return a page of `to_pack`. Raises Invalid."""
     after = int(decode(cursor, int)[0]) if cursor else 0
-    rows = _to_pack(packable, after, page_size + 1)
+    rows = _to_pack(packable, after, most=page_size + 1)
     return page_of(rows, page_size, lambda one: (one.first_order_id,))
 
 
-def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = None) -> list[ToPack]:
+def _to_pack(packable: Select[OrderLine], after: int = 0, *, most: int) -> list[ToPack]:
     chosen = packable.order_by(None).subquery()
     rows = db.session.execute(
         select(
@@ -285,9 +329,9 @@ def _to_pack(packable: Select[OrderLine], after: int = 0, most: int | None = Non
         .order_by(func.min(Order.id))
         .limit(most)
     ).all()
-    goods = _goods_to_pack(packable)
     groups = _groups(row.group_order_id for row in rows)
     orders = rows_by_id(Order, (None if row.group_order_id else row.order_id for row in rows))
+    goods = _goods_to_pack(packable.where(Order.group_order_id.in_(groups) | Order.id.in_(orders)))
     return [
         ToPack(
             groups[group_id] if group_id else None,

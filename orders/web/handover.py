@@ -52,6 +52,7 @@ def _list(refusal: Refusal | None = None) -> ResponseReturnValue:
         to_pack=queries.to_pack(actions.packable(seller_id)),
         in_field=queries.to_pack(actions.not_harvested(seller_id)),
         page=queries.of_seller(seller_id, request.args.get("cursor")),
+        most=queries.PLACES_SHOWN,
         refusal=refusal,
         key=public_code(20),
     )
