@@ -39,10 +39,12 @@ def payment_for(public_id: str, who: Viewer) -> Payment:
     Raises NotFound for everybody else.
     """
     units = who.organisations(Role.COORDINATOR)
-    own = Payment.id.in_(
-        select(PaymentShare.payment_id)
+    # From this payment to its orders, and not from everything that the viewer ever bought.
+    own = (
+        select(PaymentShare.id)
         .join(Order, PaymentShare.order_id == Order.id)
-        .where(owned_by(who))
+        .where(PaymentShare.payment_id == Payment.id, owned_by(who))
+        .exists()
     )
     return found(
         db.session.scalar(
