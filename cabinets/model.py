@@ -91,6 +91,8 @@ class SlotEvent(SmallKey, Base):
     __tablename__ = "slot_event"
     __table_args__ = (
         Index("ix_slot_event_slot", "slot_id", "id"),
+        # All that ever happened to a slot is summed for its stock, from here alone.
+        Index("ix_slot_event_units", "slot_id", postgresql_include=["units"]),
         CheckConstraint("units <> 0 OR kind = 'count'", name="units"),
     )
 

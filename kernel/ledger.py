@@ -12,12 +12,16 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
     UniqueConstraint,
+    and_,
+    exists,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
@@ -27,6 +31,8 @@ from kernel.db import Base, SmallKey, choice, transaction
 from kernel.money import Money
 
 GENESIS = "0" * 64
+LATE = 10_000
+"""So many links behind the last one it is looked for transactions that were committed late."""
 
 
 class AccountKind(enum.StrEnum):
@@ -72,6 +78,11 @@ class LedgerTransaction(SmallKey, Base):
     __table_args__ = (
         UniqueConstraint("book_id", "kind", "reference"),
         Index("ix_ledger_transaction_posted", "book_id", "posted_at"),
+        # What a movement is about, whole or by its beginning.
+        Index(
+            "ix_ledger_transaction_about",
+            text("split_part(reference, ':', 1) text_pattern_ops"),
+        ),
     )
 
     book_id: Mapped[int] = mapped_column(ForeignKey("ledger_book.id"))
@@ -297,10 +308,27 @@ def link_hash(previous: str, moved: LedgerTransaction) -> str:
     return hashlib.sha256((previous + _content(moved)).encode()).hexdigest()
 
 
-def seal(book: str, *, most: int = 1000) -> int:
+def unsealed(book: Any, last: Any) -> ColumnElement[bool]:
+    """Choose transactions of a book that wait to be chained behind link `last`.
+
+    Those with lower keys than a link long ago are all sealed, so that a book is not read whole.
+    """
+    long_ago = select(Seal.transaction_id).where(Seal.book_id == book, Seal.sequence == last - LATE)
+    since = func.coalesce(long_ago.scalar_subquery(), 0)
+    # Said of the seals as well: they would be read from the first one on.
+    sealed = exists().where(Seal.transaction_id == LedgerTransaction.id)
+    return and_(
+        LedgerTransaction.book_id == book,
+        LedgerTransaction.id > since,
+        ~sealed.where(Seal.transaction_id > since).correlate(LedgerTransaction),
+    )
+
+
+def seal(book: str, *, most: int = 1000, whole: bool = False) -> int:
     """Chain up to `most` committed, unsealed transactions of `book`; return how many.
 
-    One sealer at a time: the book's row is locked.
+    One sealer at a time: the book's row is locked. With `whole` it also finds one whose
+    transaction took longer than `LATE` others: every night that is looked for.
     """
     with transaction() as session:
         where = session.scalar(
@@ -315,20 +343,19 @@ def seal(book: str, *, most: int = 1000) -> int:
             .limit(1)
         ).first()
         sequence, previous = (last.sequence, last.hash) if last else (0, GENESIS)
-        unsealed = session.scalars(
+        waiting = session.scalars(
             select(LedgerTransaction)
-            .outerjoin(Seal)
-            .where(LedgerTransaction.book_id == where, Seal.transaction_id.is_(None))
+            .where(unsealed(where, 0 if whole else sequence))
             .options(selectinload(LedgerTransaction.postings))
             .order_by(LedgerTransaction.id)
             .limit(most)
         ).all()
-        for moved in unsealed:
+        for moved in waiting:
             sequence, previous = sequence + 1, link_hash(previous, moved)
             session.add(
                 Seal(transaction_id=moved.id, book_id=where, sequence=sequence, hash=previous)
             )
-        return len(unsealed)
+        return len(waiting)
 
 
 @dataclass(frozen=True)

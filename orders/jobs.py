@@ -58,6 +58,13 @@ def seal(timestamp: int) -> None:
     ledger.seal(books.BOOK)
 
 
+@jobs.periodic(cron=EVERY_NIGHT)
+@task(name="ledger.seal_late", queueing_lock="ledger.seal_late")
+def seal_late(timestamp: int) -> None:
+    """Chain what was committed so late that the run of every half minute passed it by."""
+    ledger.seal(books.BOOK, whole=True)
+
+
 @task(name="orders.make_packing_list")
 def make_packing_list(document_id: int) -> None:
     """Draw a packing list as PDF."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from kernel import clock, second_person
@@ -70,6 +70,7 @@ def state_settlement(
         session.add(made)
         session.flush()
         owner = books.seller_owner(_public_id(session, seller_id))
+        _mark_settled(session, made)
         books.settled(made, owner)
         _share(session, made, lines, owner)
     return made
@@ -87,6 +88,29 @@ def _lines_to_settle(session: Session, seller_id: int, round_id: int | None) -> 
     if not lines:
         raise Conflict(_l("没有可以结算的货：还没交货，或者已经结过了。"), code="nothing_to_settle")
     return lines
+
+
+def _mark_settled(session: Session, settlement: Settlement) -> None:
+    """Mark the orders of which this settlement stated the last line that got something."""
+    left = (
+        exists()
+        .where(OrderLine.order_id == Order.id)
+        .where(func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0)
+        .where(~exists().where(SettlementLine.line_id == OrderLine.id))
+    )
+    own = (
+        select(OrderLine.order_id)
+        .join(SettlementLine, SettlementLine.line_id == OrderLine.id)
+        .where(SettlementLine.settlement_id == settlement.id)
+    )
+    # One that stays unmarked is looked at once more each time, and nothing is wrong.
+    free = select(Order.id).where(Order.id.in_(own), ~left).with_for_update(skip_locked=True)
+    session.execute(
+        update(Order)
+        .where(Order.id.in_(free))
+        .values(settled_at=settlement.stated_at)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _public_id(session: Session, organisation_id: int) -> str:

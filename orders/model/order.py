@@ -52,6 +52,14 @@ class Order(SmallKey, Base):
         Index("ix_orders_visitor", "visitor"),
         Index("ix_orders_expiring", "expires_at", postgresql_where="state = 'due'"),
         Index("ix_orders_paid", "paid_at"),
+        # Staff's list: how many are in a state, and the newest of them.
+        Index("ix_orders_state", "state", "id"),
+        # Of what was ever sold, that whose sellers are still owed something.
+        Index(
+            "ix_orders_unsettled",
+            "id",
+            postgresql_where="settled_at IS NULL AND state IN ('confirmed', 'handed')",
+        ),
         Index("ix_orders_group", "group_order_id"),
         # A member has one set of needs in a group order, whatever runs at the same time.
         Index(
@@ -83,6 +91,8 @@ class Order(SmallKey, Base):
     expires_at: Mapped[datetime | None]
     paid_at: Mapped[datetime | None]
     handed_at: Mapped[datetime | None]
+    # When the last of its lines was stated to a seller: nobody looks there for more.
+    settled_at: Mapped[datetime | None]
     reference: Mapped[str | None] = mapped_column(String(80))
 
     lines: Mapped[list[OrderLine]] = relationship(back_populates="order", order_by="OrderLine.id")

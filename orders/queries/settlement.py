@@ -261,6 +261,9 @@ def unsettled(whose: ColumnElement[bool]) -> Select[OrderLine]:
         .outerjoin(RoundOffer, RoundOffer.offer_id == OrderLine.offer_id)
         .where(
             whose,
+            # An index has these, however many orders were settled before.
+            Order.settled_at.is_(None),
+            Order.state.in_((OrderState.CONFIRMED, OrderState.HANDED)),
             handed,
             func.coalesce(OrderLine.allocated, OrderLine.quantity) > 0,
             ~exists().where(SettlementLine.line_id == OrderLine.id),

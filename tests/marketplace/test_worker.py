@@ -70,6 +70,7 @@ def test_these_tasks_come_round_by_themselves() -> None:
         "documents.drop_old",
         "jobs.take_up_stalled",
         "ledger.seal",
+        "ledger.seal_late",
         "orders.close_rounds",
         "orders.lapse",
         "payments.ask",
