@@ -28,6 +28,33 @@ def test_every_part_is_sound(visit: Callable[[str], Page], shape: str, path: str
     shot(page, path.strip("/").replace("/", "-"), full=True)
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_whoever_goes_by_keyboard_sees_where_they_are(phone: Page, path: str) -> None:
+    phone.goto(path)
+    unseen, hidden = [], []
+    # A date has a stop for each of its parts, so as many stops as things is never too few.
+    for _stop in range(120):
+        phone.keyboard.press("Tab")
+        found = phone.evaluate(
+            """() => { const one = document.activeElement, box = one.getBoundingClientRect();
+            if (one === document.body) return null;
+            const around = [one, one.closest('.search, .drop, .choice')].filter((it) => it);
+            const marked = around.some((it) => { const look = getComputedStyle(it);
+              return parseFloat(look.outlineWidth) > 0 && look.outlineStyle !== 'none'
+                || look.boxShadow !== 'none' && it === one || it.matches('.search'); });
+            const dock = document.querySelector('.dock:not(:has(:focus))');
+            const top = dock ? dock.getBoundingClientRect().top : innerHeight;
+            return {name: one.outerHTML.slice(0, 120), marked, under: box.bottom > top + 1}; }"""
+        )
+        if found is None:
+            break
+        if not found["marked"]:
+            unseen.append(found["name"])
+        if found["under"]:
+            hidden.append(found["name"])
+    assert (unseen, hidden) == ([], [])
+
+
 def test_a_quantity_stops_at_its_limit_and_says_why(visit: Callable[[str], Page]) -> None:
     page = visit("phone")
     page.goto("/parts")
