@@ -17,6 +17,8 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext
 
 from kernel import documents
 from kernel.access import allow, found, viewer
@@ -36,6 +38,18 @@ blueprint = Blueprint("handover", __name__, template_folder="../templates")
 
 READERS = (Role.CLERK, Role.STAFF, Role.COORDINATOR, Role.CONSUMER)
 """Who may have something to do with a consignment: whose it is, each query asks."""
+CARRIERS = {
+    "自己送": _l("自己送"),
+    "The seller": _l("自己送"),
+    "快递": lazy_pgettext("who", "快递"),
+}
+"""Who delivers, where it is no name: what the form proposes in either language, and a parcel."""
+
+
+@blueprint.app_template_filter("carrier")
+def carrier(typed: str) -> str:
+    """Return who delivers in the reader's language; a name stays as it was typed."""
+    return str(CARRIERS.get(typed, typed))
 
 
 @blueprint.get("/seller/consignments")

@@ -269,6 +269,26 @@ def test_the_seller_packs_and_sends_and_the_buyer_confirms_in_pages(shop: Flask)
     assert_laws_hold()
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [("自己送", "The seller"), ("快递", "A parcel service"), ("某快递", "某快递")],
+)
+def test_who_delivers_is_said_in_english_unless_it_is_a_name(
+    shop: Flask, typed: str, shown: str
+) -> None:
+    offer = builders.offer()
+    number = bought(Caller(shop, builders.account()), offer)
+    paid(Caller(shop, builders.account(Role.STAFF)), number)
+    clerk = Caller(shop, clerk_of(offer))
+    packed = clerk.ask("POST", "/consignments", {"order_number": number})[1]["id"]
+    clerk.ask("POST", f"/consignments/{packed}/sending", {"carrier": typed})
+    page = Visitor(shop, shop.response_class)
+    page.enter(clerk_of(offer).login)
+    page.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    for path in ("/seller/consignments", f"/consignments/{packed}"):
+        assert f"{shown} sent it" in re.sub("</?bdi>", "", page.page(path))
+
+
 def test_goods_in_the_field_are_packed_from_the_first_day_of_their_harvest_on(
     shop: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
