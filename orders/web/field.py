@@ -20,6 +20,7 @@ from orders.benefit import per_unit
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
 from orders.queries.tasks import acts_for, quota_of, token_of
+from orders.web.typed import taken
 from sellers.queries.workspace import plans_in_force
 
 blueprint = Blueprint("household", __name__, template_folder="../templates")
@@ -114,11 +115,11 @@ def answer(token: str) -> ResponseReturnValue:
     try:
         actions.answer(
             quota.id,
-            accept=request.form.get("answer") == "accept",
+            accept=taken(request.form.get("answer", "")),
             account_id=account_id,
             by_proxy=by_proxy,
         )
-    except Conflict as refusal:
+    except (Conflict, Invalid) as refusal:
         return _page(token, quota_of(token), refusal)
     return redirect(url_for("household.task", token=token))
 

@@ -18,7 +18,7 @@ from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.queries import harvest as queries
 from orders.queries.harvest import ItemView
-from orders.web.typed import units_typed
+from orders.web.typed import taken, units_typed
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 
@@ -101,7 +101,7 @@ def answer(item_id: str, quota_id: str) -> ResponseReturnValue:
         chosen = [one for one in view.quotas if one.public_id == quota_id]
         if not chosen:
             raise NotFound()
-        accept = request.form.get("answer") == "accept"
+        accept = taken(request.form.get("answer", ""))
         actions.answer(chosen[0].id, accept=accept, account_id=viewer().account_id, by_proxy=False)
 
     return _act(item_id, act, _("答复记下了。"))

@@ -15,3 +15,10 @@ def units_typed(text: str, offer_id: str = "") -> int:
     except ValueError as problem:
         said = _("数量填 0 到 10,000,000 的整数。")
         raise Invalid(said, code="quantity_invalid", offer_id=offer_id) from problem
+
+
+def taken(answer: str) -> bool:
+    """Tell whether a household takes its task. Raises Invalid for anything but a yes or a no."""
+    if answer not in ("accept", "decline"):
+        raise Invalid(_("点“接”或者“不接”。"), code="answer_unclear")
+    return answer == "accept"

@@ -144,6 +144,20 @@ def test_a_household_reads_what_it_gets_by_delivery_before_and_after(app: Flask)
     assert f"大约到手 {Money(by_unit * (units - 2))}，结算后打给你" in household.page(address)
 
 
+@pytest.mark.parametrize("sent", [{}, {"answer": "perhaps"}])
+def test_only_a_clear_no_declines_a_task(app: Flask, sent: dict[str, str]) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quota = quota_of(closed, 0)
+    household, clerk = (Visitor(app, app.response_class) for _ in range(2))
+    clerk.enter(closed.clerk.login)
+    way = f"/seller/harvest/items/{closed.item.public_id}/answer/{quota.public_id}"
+    for visitor, path in ((household, f"/field/{token_of(quota)}/answer"), (clerk, way)):
+        answer = visitor.send(path, **sent)
+        assert (answer.status_code, "点“接”或者“不接”。" in answer.text) == (422, True)
+        assert quota_of(closed, 0).state is QuotaState.OFFERED
+
+
 def test_a_household_reads_verbs_on_its_buttons_in_english(app: Flask) -> None:
     closed = closed_round(60)
     split_by_shares(closed)
