@@ -92,6 +92,12 @@ def test_a_phone_in_english_holds_every_word_and_figure(
         check_width(page)
         shot(page, f"{login}-english")
         assert lines(page.locator(figure).first) == 1, path
+        for table in page.locator(".per-pin .scroll").all():
+            assert table.evaluate(
+                """(one) => { const [paid, net] = one.querySelectorAll('td');
+                paid.textContent = net.textContent = '¥5,837.20';
+                return one.scrollWidth <= one.clientWidth; }"""
+            ), path
 
 
 def test_a_phone_in_english_shows_every_amount_of_a_table(
