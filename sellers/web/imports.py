@@ -14,6 +14,7 @@ from kernel.db import public_code
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import reads_english
+from kernel.paging import cursor_invalid
 from kernel.sheets import MEDIA_TYPE
 from sellers import jobs
 from sellers.forms.inputs import upload_of
@@ -91,8 +92,7 @@ def import_progress(public_id: str) -> ResponseReturnValue:
 def _shown(public_id: str) -> dict[str, Any]:
     """Return what the page and its moving part show."""
     one = workspace.own_import(my_seller(), public_id)
-    start = request.args.get("from", 0, type=int)
-    start = max(0, min(start, MAX_ROWS))
+    start = _start(max(len(one.rows), len(one.faults)))
     return {
         "one": one,
         "start": start,
@@ -104,6 +104,14 @@ def _shown(public_id: str) -> dict[str, Any]:
         "key": public_code(20),
         "states": ImportState,
     }
+
+
+def _start(count: int) -> int:
+    """Return at which row of `count` this page begins. Raises Invalid for none of them."""
+    typed = request.args.get("from") or "0"
+    if typed not in map(str, range(0, max(count, 1), ROWS_SHOWN)):
+        raise cursor_invalid()
+    return int(typed)
 
 
 @blueprint.post("/import/<public_id>/load")

@@ -62,6 +62,9 @@ def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: 
     assert shown.count("许多") == 50
     assert shown.count("的整数，不带单位") == 51  # the kind says once what the rows say
     assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
+    for nowhere in ("300", "99999", "-5", "abc", "9" * 40):
+        answer = client.get(f"{at}?from={nowhere}")
+        assert (answer.status_code, "这一页翻不到了" in answer.text) == (422, True), nowhere
     assert client.get(f"{at}/faults.xlsx").data[:2] == b"PK"
 
 
