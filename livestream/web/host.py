@@ -245,7 +245,8 @@ def index() -> ResponseReturnValue:
         else:
             flash(_("推广码建好了，发给大家就行。"), "done")
             return redirect(url_for("links.index"))
-    page = render_template("livestream/links.html", form=form, figures=queries.links_of(account_id))
+    figures = queries.links_of(account_id)
+    page = render_template("livestream/links.html", form=form, figures=figures, at=clock.now())
     return page, 422 if form.errors else 200
 
 
