@@ -95,6 +95,18 @@ LAWS: tuple[Law, ...] = (
         """,
     ),
     by_sql(
+        "settled-whole",
+        "an order that is marked as settled has no line left to settle",
+        "SELECT count(*) FROM orders WHERE settled_at IS NOT NULL",
+        """
+        SELECT format('order %s: line %s is not settled', o.number, l.id)
+        FROM orders o JOIN order_line l ON l.order_id = o.id
+        WHERE o.settled_at IS NOT NULL AND coalesce(l.allocated, l.quantity) > 0
+            AND NOT EXISTS (SELECT FROM settlement_line s WHERE s.line_id = l.id)
+        ORDER BY o.id, l.id
+        """,
+    ),
+    by_sql(
         "two-people",
         "a payout, or its return by the bank, was proposed by one person and approved by another",
         "SELECT count(*) FROM settlement",

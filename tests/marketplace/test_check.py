@@ -83,6 +83,7 @@ HARMS = {
     ],
     "two-people": ["UPDATE proposal SET proposed_by = decided_by"],
     "payout-booked": ["UPDATE ledger_transaction SET facts = '{}'"],
+    "settled-whole": ["UPDATE orders SET settled_at = now()"],
     "settlement-total": ["UPDATE settlement SET total_fen = total_fen + 1"],
     "handed-when-complete": ["UPDATE orders SET state = 'confirmed' WHERE state = 'handed'"],
     "consigned-lines": ["UPDATE consignment_line SET quantity = quantity + 100"],
