@@ -138,10 +138,12 @@ def _sign_in_first(refusal: SignInNeeded) -> ResponseReturnValue:
     """Lead to the sign-in page; what a page of ours was sending comes along."""
     if request.method in READS:
         return redirect(url_for("account.sign_in", next=carrying.posted_to()))
-    flash(_("登录已经结束，刚才那一步没有做，什么都没有改。登录后回到那一页，再做一次。"), "wait")
     kept = carrying.to_send_again()
     if not kept:
+        words = _("登录已经结束，刚才那一步没有做，什么都没有改。登录后回到那一页，再做一次。")
+        flash(words, "wait")
         return redirect(url_for("account.sign_in", next=came_from()))
+    flash(_("登录已经结束，刚才那一步没有做，什么都没有改。"), "wait")
     form = SignInForm(formdata=None, next=carrying.posted_to())
     return render_template("account/sign_in.html", form=form, wrong=None, kept=kept), refusal.status
 
