@@ -12,7 +12,7 @@ from kernel import clock
 from kernel.db import db, transaction
 from kernel.errors import Conflict
 from kernel.identity import Account
-from livestream import actions
+from livestream import actions, board
 from livestream.board import FLOW_STEP_MIN, board_of
 from orders.model import Order, PaymentMethod
 from orders.placing import Credited, place
@@ -39,16 +39,16 @@ def test_the_board_counts_what_was_paid_and_nothing_else() -> None:
     sell(broadcast, offer, 2)
     sell(broadcast, other, 3)
     sell(broadcast, offer, 1, paid=False)
-    board = board_of(broadcast)
-    assert (board.paid_fen, board.refunded_fen, board.net_fen) == (14800, 0, 14800)
-    assert (board.created_orders, board.orders, board.lines, board.units) == (3, 2, 2, 5)
-    assert (board.buyers, board.first_time_buyers) == (2, 2)
-    assert [(pin.paid_fen, pin.sold, pin.left) for pin in board.pins] == [
+    told = board_of(broadcast)
+    assert (told.paid_fen, told.refunded_fen, told.net_fen) == (14800, 0, 14800)
+    assert (told.created_orders, told.orders, told.lines, told.units) == (3, 2, 2, 5)
+    assert (told.buyers, told.first_time_buyers) == (2, 2)
+    assert [(pin.paid_fen, pin.sold, pin.left) for pin in told.pins] == [
         (11800, 3, 7),
         (3000, 3, 7),
     ]
-    assert sum(count for _at, count in board.flow) == 2
-    assert sum(pin.paid_fen for pin in board.pins) == board.paid_fen
+    assert sum(count for _at, count in told.flow) == 2
+    assert sum(pin.paid_fen for pin in told.pins) == told.paid_fen
 
 
 def test_a_buyer_who_bought_before_is_not_a_first_time_buyer() -> None:
@@ -67,10 +67,10 @@ def test_a_buyer_who_bought_before_is_not_a_first_time_buyer() -> None:
         with transaction() as session:
             kept = session.get_one(Order, placed.order_id)
             kept.paid_at = clock.now() - timedelta(hours=hours_ago)
-    board = board_of(broadcast)
-    assert (board.orders, board.buyers) == (2, 1)
+    told = board_of(broadcast)
+    assert (told.orders, told.buyers) == (2, 1)
     # The first of both orders was a first one, so the buyer counts as new in this broadcast.
-    assert board.first_time_buyers == 1
+    assert told.first_time_buyers == 1
 
 
 def test_the_tag_of_a_board_changes_only_when_a_figure_does() -> None:
@@ -106,6 +106,27 @@ def test_figures_are_read_again_only_after_something_was_committed() -> None:
         other.commit()
     db.session.expire_all()  # as for another request
     assert [pin.sold for pin in board_of(broadcast).pins] == [4]
+
+
+def test_a_long_board_is_not_read_again_for_every_sale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board, "LINES_READ_A_SECOND", 1)
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code)
+    actions.start(viewer, broadcast.code)
+    for _ in range(5):
+        sell(broadcast, offer, 1)
+    begins = clock.now() + timedelta(hours=1)
+    begins -= timedelta(seconds=begins.timestamp() % 5)
+    with clock.frozen(begins):
+        first = board_of(broadcast)
+    with clock.frozen(begins + timedelta(seconds=4)):
+        sell(broadcast, offer, 1)
+        assert board_of(broadcast) == first, "as it was four seconds ago, and it says so"
+    with clock.frozen(begins + timedelta(seconds=5)):
+        assert board_of(broadcast).lines == first.lines + 1
+        actions.end(viewer, broadcast.code)
+        assert not board_of(broadcast).live, "its end shows at once"
 
 
 def test_the_flow_moves_on_while_nothing_is_committed() -> None:
