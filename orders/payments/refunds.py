@@ -216,6 +216,10 @@ def record_failed(public_id: str, provider_id: str | None, why: str) -> None:
             refund.state, refund.failure = RefundState.REPAID, why[:120]
             books.refund_once(refund, AccountKind.PROVIDER_CLEARING)
             return
+        if refund.state is RefundState.REPAID and refund.failure == LOST:
+            # It is known again, and went out by transfer alone: older news counts no more.
+            refund.failure = why[:120]
+            return
         open_ = (RefundState.PENDING, RefundState.SUCCEEDED)
         if refund.state not in open_ and not _is_lost(refund):
             return

@@ -272,6 +272,20 @@ def test_what_went_out_twice_and_came_back_to_stripe_went_out_once(shop: Sandbox
     assert_laws_hold()
 
 
+def test_a_lost_refund_that_failed_and_was_repaid_did_not_go_out_by_older_news(
+    shop: SandboxServer,
+) -> None:
+    placed = lost_refund(shop)
+    [refund] = refunds_of(placed)
+    repay_debt(refund.public_id, builders.account().id, "BANK-1")
+    for status in ("failed", "succeeded"):
+        told = gateway.ProviderRefund("re_9", status, "")
+        reconcile.record_refund(refund.public_id, told)
+    assert refunds_of(placed)[0].state is RefundState.REPAID
+    assert balance(AccountKind.REFUNDED_TWICE) == 0
+    assert_laws_hold()
+
+
 def test_a_refund_waits_while_stripe_is_away(shop: SandboxServer) -> None:
     placed = paid_order(shop)
     lifecycle.cancel(order_of(placed))
