@@ -145,7 +145,8 @@ def _sign_in_first(refusal: SignInNeeded) -> ResponseReturnValue:
         return redirect(url_for("account.sign_in", next=came_from()))
     flash(_("登录已经结束，刚才那一步没有做，什么都没有改。"), "wait")
     form = SignInForm(formdata=None, next=carrying.posted_to())
-    return render_template("account/sign_in.html", form=form, wrong=None, kept=kept), refusal.status
+    words = {"form": form, "wrong": None, "kept": kept, "is_whole": carrying.is_whole()}
+    return render_template("account/sign_in.html", **words), refusal.status
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

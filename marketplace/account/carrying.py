@@ -19,6 +19,8 @@ PROOFS = frozenset(
 """What shows who sends a form; never carried along."""
 KEPT = "kept:"
 """Begins the names of what the sign-in page carries for another page, beside its own fields."""
+PART = "kept_part"
+"""Field of the sign-in page which tells that it does not carry all that was sent."""
 
 
 def carried() -> list[tuple[str, str]]:
@@ -29,6 +31,11 @@ def carried() -> list[tuple[str, str]]:
 def kept() -> list[tuple[str, str]]:
     """Return what the sign-in page carries, by the names that it had."""
     return [(name.removeprefix(KEPT), text) for name, text in carried() if name.startswith(KEPT)]
+
+
+def kept_whole() -> bool:
+    """Tell whether the sign-in page carries all that was sent to the other page."""
+    return PART not in request.form
 
 
 def to_send_again() -> list[tuple[str, str]]:

@@ -32,24 +32,25 @@ ORDERS_SHOWN = 5
 def sign_in() -> ResponseReturnValue:
     """The sign-in page; a wrong pair is said on it, and too many tries too."""
     form, kept = SignInForm(next=request.args.get("next", "")), carrying.kept()
+    carries = {"kept": kept, "is_whole": carrying.kept_whole()}
     after = same_site(form.next.data, url_for("account.me"))
     if request.method == "GET" and viewer().account_id is not None:
         return redirect(after)
     if kept and "login" not in request.form:
         form = SignInForm(formdata=None, next=after)
-        return render_template("account/sign_in.html", form=form, wrong=None, kept=kept)
+        return render_template("account/sign_in.html", form=form, wrong=None, **carries)
     if not form.validate_on_submit():
-        return render_template("account/sign_in.html", form=form, wrong=None, kept=kept)
+        return render_template("account/sign_in.html", form=form, wrong=None, **carries)
     try:
         proven = authenticate(
             *form.pair(), request.remote_addr or "", sessions.known_device(form.pair()[0])
         )
         sessions.sign_in(proven.account, proven.epoch)
     except (Invalid, TooMany) as refusal:
-        page = render_template("account/sign_in.html", form=form, wrong=refusal.message, kept=kept)
+        page = render_template("account/sign_in.html", form=form, wrong=refusal.message, **carries)
         return page, refusal.status
     if kept:
-        return render_template("account/again.html", to=after, kept=kept)
+        return render_template("account/again.html", to=after, **carries)
     return redirect(after)
 
 

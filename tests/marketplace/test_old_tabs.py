@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 from sqlalchemy import delete
 
@@ -62,6 +63,26 @@ def test_what_was_typed_outlives_signing_in_again(visitor: Visitor) -> None:
     )
     assert 'name="note" value="记一下"' in again.text
     assert resend(visitor, again.text) == "/sign-in"
+
+
+def test_signing_in_again_says_that_a_file_has_to_be_given_again(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    old = old_form(visitor, "/me/security")
+    with transaction() as session:
+        session.execute(delete(WebSession))
+    asked = visitor.post(
+        "/me/sign-out-everywhere",
+        data={**old, "note": "记一下", "photo": (BytesIO(b"photo"), "photo.jpg")},
+        headers={"Referer": f"{PAGE}/me/security"},
+    )
+    again = visitor.post(
+        "/sign-in", data={**hidden(asked.text), "login": "buyer-1", "password": builders.PASSWORD}
+    )
+    for page in (asked, again):
+        assert 'value="记一下"' in page.text
+        assert "密码和文件要再给一次" in page.text
+        assert "刚才填的都还在" not in page.text
 
 
 def test_after_signing_out_an_old_form_is_carried_through_the_sign_in_page(
