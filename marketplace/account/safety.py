@@ -100,7 +100,7 @@ def enrol() -> ResponseReturnValue:
         raise FactorNeeded()
     to, again = step_up.after()
     if request.method in READS:
-        return _enrol_page(factor.begin(), to, again)
+        return _enrol_page(factor.begin(), to, again=False)  # a link carries nothing to post
     try:
         secret = factor.opened(account.id, request.form.get("begun_factor", ""))
     except Conflict as refusal:

@@ -154,6 +154,19 @@ def test_a_secret_is_enrolled_for_whom_it_was_shown_to_and_for_nobody_else(
         assert begun_on(answer.text)[0] != secret
 
 
+def test_no_link_makes_setting_up_a_factor_end_in_something_posted(visitor: Visitor) -> None:
+    builders.account(Role.STAFF, login="staff-1")
+    visitor.enter("staff-1")
+    shown = visitor.page("/me/security/enrol?next=/me/sign-out-everywhere&again=1")
+    assert "刚才填的都还在" not in shown
+    secret, begun = begun_on(shown)
+    [action] = re.findall(r'action="(/me/security/enrol[^"]+)"', shown)
+    proof = {"present_password": builders.PASSWORD, "second_factor": factor.code_now(secret)}
+    codes = visitor.send(action.replace("&amp;", "&"), **proof, begun_factor=begun)
+    assert 'href="/me/sign-out-everywhere"' in codes.text
+    assert 'action="/me/sign-out-everywhere"' not in codes.text
+
+
 def test_whoever_has_no_factor_yet_sets_one_up_on_the_way(visitor: Visitor) -> None:
     person = builders.account(Role.STAFF, login="staff-1")
     visitor.enter("staff-1")
