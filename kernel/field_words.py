@@ -53,7 +53,7 @@ def in_words(said: Any) -> Any:
         return {"" if name is None else str(name): in_words(one) for name, one in said.items()}
     if isinstance(said, list | tuple):
         return [in_words(one) for one in said]
-    return _translated(str(said))
+    return None if said is None else _translated(str(said))
 
 
 def _translated(said: str) -> str:

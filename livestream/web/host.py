@@ -13,7 +13,7 @@ from wtforms.fields.choices import SelectChoice
 from kernel import clock
 from kernel.access import allow, found, viewer
 from kernel.db import public_code
-from kernel.errors import Conflict, Invalid, Refusal
+from kernel.errors import Conflict, Invalid, KeyReused, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.language import counted, local, of_unit
@@ -139,6 +139,8 @@ def quota(code: str, offer: str) -> ResponseReturnValue:
     units = int(form.units.data or 0)
     try:
         once_for_form(lambda: actions.add_quota(viewer(), code, offer, units))
+    except KeyReused:
+        raise
     except Conflict as refusal:
         flash(str(refusal.message), "wrong")
     else:

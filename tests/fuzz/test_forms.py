@@ -35,6 +35,7 @@ UNSHOWN = {
     "settlements.propose_payout",
     "settlements.turn_down_return",
     "transfers.again",
+    "transfers.taken_back",
 }
 """Writes of pages that no page of the town shows a form for, each tested where it is made."""
 

@@ -92,4 +92,5 @@ def test_names_become_text_and_unknown_words_stay(app: Flask) -> None:
         told(app, Loose().validate({"lines": [1, "x"]}), "zh")
         == "{'lines': {'1': ['要一个整数。']}}"
     )
+    assert in_words(None) is None
     assert told(app, {None: ["Something else."]}, "zh") == "{'': ['Something else.']}"
