@@ -7,11 +7,14 @@ import io
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
+from sqlalchemy import select
 
-from kernel.db import transaction
+from kernel.db import db, transaction
 from kernel.identity import OrganisationKind, Role
 from livestream.model import Broadcast
-from sellers.actions import Upload, set_photo
+from orders.model import PaymentMethod
+from orders.placing import Buyer, place
+from sellers.actions import Upload, set_photo, withdraw_offer
 from sellers.model import BenefitPlan, LotMode, Offer, Place
 from tests import builders
 from tests.browser.browsing import PHONE, Watch, check_width, open_page, shot, sign_in
@@ -168,3 +171,42 @@ def test_a_share_link_with_a_long_name_is_no_wider_than_a_phone(
     )
     assert hidden <= 0
     check_width(page)
+
+
+def test_the_number_of_an_order_that_awaits_payment_is_whole_on_a_phone_in_english(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    buyer, oranges = builders.account(), builders.offer()
+    credited = builders.credited_to_shop(oranges)
+    place(Buyer(buyer.id), {oranges.id: 1}, credited, PaymentMethod.STRIPE)
+    page = open_page(chromium, live.url, PHONE, watch)
+    sign_in(page, buyer.login)
+    in_english(page)
+    page.goto("/me")
+    row = page.locator("a.row-x")
+    expect(row.locator(".tag")).to_have_text("Waiting for payment")
+    shot(page, "me-english")
+    assert lines(row.locator(".note")) == 1
+
+
+def test_a_withdrawn_product_of_a_broadcast_stands_beside_its_picture_on_a_phone_in_english(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    mushroom = builders.product(builders.seller(), name_en="Wine-cap mushroom", unit_name="斤")
+    shown = broadcast_of(builders.offer(builders.lot(mushroom, 5000)))
+    pinned = db.session.scalars(select(Offer).where(Offer.place == Place.BROADCAST)).one()
+    withdraw_offer(pinned.id)
+    page = open_page(chromium, live.url, PHONE, watch)
+    sign_in(page, "host-1")
+    in_english(page)
+    page.goto(f"/host/{shown.code}")
+    line = page.locator(".pin-line")
+    expect(line.locator(".tag")).to_have_text("Withdrawn")
+    shot(page, "pin-english")
+    picture, words = (
+        line.locator(".stall").bounding_box(),
+        line.locator(".flex-fill").bounding_box(),
+    )
+    assert picture
+    assert words
+    assert words["x"] >= picture["x"] + picture["width"]
