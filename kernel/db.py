@@ -30,6 +30,10 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, mapped_column
 from sqlalchemy.sql.base import ExecutableOption
 
+from kernel import orm_states
+
+orm_states.share_names()
+
 Row = TypeVar("Row")
 
 metadata = MetaData(
