@@ -37,10 +37,11 @@ def write_text(cell: Cell, words: str) -> Cell:
     """Write text that a spreadsheet program shows and never runs, whatever it begins with."""
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415  # few open a sheet
 
-    cell.value = ILLEGAL_CHARACTERS_RE.sub("", words)
+    kept = ILLEGAL_CHARACTERS_RE.sub("", words)
+    cell.value = kept
     cell.data_type = "s"
     # Else it is a formula again as soon as somebody edits the cell.
-    cell.quotePrefix = words.startswith(_FORMULA_STARTS)
+    cell.quotePrefix = kept.startswith(_FORMULA_STARTS)
     return cell
 
 

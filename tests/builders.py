@@ -102,7 +102,7 @@ def household(of: Seller, **values: Any) -> Household:
     with transaction() as session:
         made = Household(
             seller_id=of.id,
-            number=values.pop("number", f"{next(_count):03d}"),
+            number=values.pop("number", f"{next(_count):05d}"),
             name=values.pop("name", "某户主"),
             status=values.pop("status", HouseholdStatus.REGISTERED),
             **values,

@@ -25,7 +25,17 @@ from tests import builders
 from tests.orders.harvest_builders import closed_round
 from tests.visitors import Visitor
 
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://a.example")')
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\x00=1",
+    "\x1f+1",
+    '=HYPERLINK("http://a.example")',
+)
 
 
 def cells(data: bytes) -> list[Cell]:
