@@ -85,9 +85,9 @@ def split(item_id: int, units: Mapping[str, int]) -> None:
             select(HarvestNotice.seller_id).where(HarvestNotice.id == item.notice_id)
         ).one()
         households = session.scalars(
-            select(Household).where(
-                Household.seller_id == seller_id, Household.public_id.in_(wanted)
-            )
+            select(Household)
+            .where(Household.seller_id == seller_id, Household.public_id.in_(wanted))
+            .order_by(Household.number)
         ).all()
         if len(households) != len(wanted):
             raise Invalid(_l("只能分给你们自己的农户。"), code="not_your_household")
