@@ -17,6 +17,7 @@ from orders.api import harvest_schemas as shapes
 from orders.api.once import once
 from orders.api.pages import PageIn
 from orders.queries import handover as consignments
+from orders.queries import packable
 from orders.queries.handover import ConsignmentView
 from orders.queries.keys import group_order_key, order_key, seller_key
 
@@ -65,8 +66,8 @@ def _seller(public_id: str | None) -> int:
 @blueprint.response(200, shapes.PackingOut)
 def packing(query: dict[str, Any]) -> dict[str, Any]:
     """List what the seller could pack now: allocated and paid, or paid in the shop and ripe."""
-    packable = handover.packable(viewer().organisation(Role.CLERK))
-    page = consignments.to_pack_page(packable, **query)
+    lines = handover.packable(viewer().organisation(Role.CLERK))
+    page = packable.to_pack_page(lines, **query)
     items = [
         {
             "group_order_id": one.group_order.public_id if one.group_order else None,

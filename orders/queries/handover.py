@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import Select, case, func, select, tuple_
-from sqlalchemy.orm import joinedload, selectinload, undefer
+from sqlalchemy.orm import selectinload, undefer
 
 from kernel.access import Viewer, found
 from kernel.db import db, rows_by_id
@@ -27,21 +26,10 @@ from orders.model import (
 )
 from orders.placing import Recipient
 from orders.queries.mine import is_own, read_recipient
+from orders.queries.packable import Goods, group_orders
 from sellers.model import Seller
 
 PAGE_SIZE = 50
-PLACES_SHOWN = 100
-"""Of so many places a page shows what can be packed for them."""
-
-
-@dataclass(frozen=True)
-class Goods:
-    """So many sale units of one product."""
-
-    name_zh: str
-    name_en: str
-    unit_name: str
-    units: int
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,7 @@ def heading(public_id: str, who: Viewer) -> ConsignmentView:
     """
     row = found(db.session.scalar(select(Consignment).where(Consignment.public_id == public_id)))
     seller = db.session.get_one(Seller, row.seller_id)
-    group = _groups([row.group_order_id]).get(row.group_order_id or 0)
+    group = group_orders([row.group_order_id]).get(row.group_order_id or 0)
     order = db.session.get(Order, row.order_id) if row.order_id else None
     view = _within_reach(ConsignmentView(row, seller, group, order), who)
     if _hides_address(view, who):
@@ -161,21 +149,27 @@ def packed(public_id: str) -> ConsignmentView:
 
 
 def _seen(rows: Sequence[Consignment]) -> list[ConsignmentView]:
+    """Show consignments whose lines were read."""
+    return _shown(rows, {row.order_id: row.lines[0].line.order for row in rows if row.order_id}, {})
+
+
+def _shown(
+    rows: Sequence[Consignment],
+    orders: Mapping[int, Order],
+    goods: Mapping[int, Sequence[Goods]],
+) -> list[ConsignmentView]:
     sellers = rows_by_id(Seller, (row.seller_id for row in rows))
-    groups = _groups(row.group_order_id for row in rows)
+    groups = group_orders(row.group_order_id for row in rows)
     return [
         ConsignmentView(
             row,
             sellers[row.seller_id],
             groups[row.group_order_id] if row.group_order_id else None,
-            row.lines[0].line.order if row.order_id else None,
+            orders[row.order_id] if row.order_id else None,
+            goods=goods.get(row.id, ()),
         )
         for row in rows
     ]
-
-
-def _groups(ids: Iterable[int | None]) -> dict[int, GroupOrder]:
-    return rows_by_id(GroupOrder, ids, joinedload(GroupOrder.round), joinedload(GroupOrder.unit))
 
 
 def of_seller(seller_id: int, cursor: str | None = None) -> Page[ConsignmentView]:
@@ -242,20 +236,8 @@ def _page(query: Select[Consignment], cursor: str | None, page_size: int) -> Pag
 def _listed(query: Select[Consignment]) -> list[ConsignmentView]:
     """Read consignments without their lines, of which each may have hundreds."""
     rows = db.session.scalars(query.order_by(Consignment.id.desc())).all()
-    goods = _goods_in([row.id for row in rows])
     orders = rows_by_id(Order, (row.order_id for row in rows), undefer(Order.recipient))
-    sellers = rows_by_id(Seller, (row.seller_id for row in rows))
-    groups = _groups(row.group_order_id for row in rows)
-    return [
-        ConsignmentView(
-            row,
-            sellers[row.seller_id],
-            groups[row.group_order_id] if row.group_order_id else None,
-            orders[row.order_id] if row.order_id else None,
-            goods=goods.get(row.id, ()),
-        )
-        for row in rows
-    ]
+    return _shown(rows, orders, _goods_in([row.id for row in rows]))
 
 
 def _goods_in(consignment_ids: Sequence[int]) -> dict[int, list[Goods]]:
@@ -277,95 +259,6 @@ def _goods_in(consignment_ids: Sequence[int]) -> dict[int, list[Goods]]:
 def _views(query: Select[Consignment]) -> list[ConsignmentView]:
     rows = db.session.scalars(query.options(_WITH_LINES).order_by(Consignment.id.desc()))
     return _seen(rows.all())
-
-
-@dataclass(frozen=True)
-class ToPack:
-    """What of one group order, or of one order, can be packed, now or from `harvest_from` on."""
-
-    group_order: GroupOrder | None
-    order: Order | None
-    lines: int
-    units: int
-    first_order_id: int
-    harvest_from: date | None
-    goods: Sequence[Goods]
-
-
-def to_pack(packable: Select[OrderLine]) -> list[ToPack]:
-    """Group the lines of `packable` by where they go, whose order is oldest first.
-
-    At most PLACES_SHOWN places: what is packed makes room for the next.
-    """
-    return _to_pack(packable, most=PLACES_SHOWN)
-
-
-def to_pack_page(
-    packable: Select[OrderLine], *, cursor: str | None, page_size: int
-) -> Page[ToPack]:
-    """Return a page of `to_pack`. Raises Invalid."""
-    after = int(decode(cursor, int)[0]) if cursor else 0
-    rows = _to_pack(packable, after, most=page_size + 1)
-    return page_of(rows, page_size, lambda one: (one.first_order_id,))
-
-
-def _to_pack(packable: Select[OrderLine], after: int = 0, *, most: int) -> list[ToPack]:
-    chosen = packable.order_by(None).subquery()
-    rows = db.session.execute(
-        select(
-            Order.group_order_id,
-            func.min(Order.id).label("order_id"),
-            func.count(),
-            func.sum(func.coalesce(chosen.c.allocated, chosen.c.quantity)),
-            func.min(chosen.c.harvest_from),
-        )
-        .join(chosen, chosen.c.order_id == Order.id)
-        # A group order is one place; every other order is a place of its own.
-        .group_by(
-            Order.group_order_id,
-            func.coalesce(Order.group_order_id, -Order.id),
-        )
-        .having(func.min(Order.id) > after)
-        .order_by(func.min(Order.id))
-        .limit(most)
-    ).all()
-    groups = _groups(row.group_order_id for row in rows)
-    orders = rows_by_id(Order, (None if row.group_order_id else row.order_id for row in rows))
-    goods = _goods_to_pack(packable.where(Order.group_order_id.in_(groups) | Order.id.in_(orders)))
-    return [
-        ToPack(
-            groups[group_id] if group_id else None,
-            None if group_id else orders[order_id],
-            lines,
-            int(units),
-            order_id,
-            harvest_from,
-            goods[(group_id, None if group_id else order_id)],
-        )
-        for group_id, order_id, lines, units, harvest_from in rows
-    ]
-
-
-def _goods_to_pack(packable: Select[OrderLine]) -> dict[tuple[int | None, int | None], list[Goods]]:
-    """Return what goes into each place's boxes: (group order, or else order) → its products."""
-    chosen = packable.order_by(None).subquery()
-    group_id, order_id = Order.group_order_id, case((Order.group_order_id.is_(None), Order.id))
-    about = [chosen.c[name] for name in ("product_id", "name_zh", "name_en", "unit_name")]
-    rows = db.session.execute(
-        select(
-            group_id,
-            order_id,
-            func.sum(func.coalesce(chosen.c.allocated, chosen.c.quantity)),
-            *about[1:],
-        )
-        .join(chosen, chosen.c.order_id == Order.id)
-        .group_by(group_id, order_id, *about)
-        .order_by(chosen.c.product_id)
-    )
-    goods: dict[tuple[int | None, int | None], list[Goods]] = {}
-    for group, order, units, name_zh, name_en, unit_name in rows:
-        goods.setdefault((group, order), []).append(Goods(name_zh, name_en, unit_name, int(units)))
-    return goods
 
 
 def lines_with_shortage(view: ConsignmentView) -> list[OrderLine]:

@@ -30,6 +30,7 @@ from kernel.identity import Role
 from orders import jobs, packing
 from orders.actions import handover as actions
 from orders.queries import handover as queries
+from orders.queries import packable
 from orders.queries.handover import ConsignmentView
 from orders.queries.keys import group_order_key, order_key
 from orders.queries.shortage import shortages
@@ -63,10 +64,10 @@ def _list(refusal: Refusal | None = None) -> ResponseReturnValue:
     seller_id = viewer().organisation(Role.CLERK)
     page = render_template(
         "orders/consignments.html",
-        to_pack=queries.to_pack(actions.packable(seller_id)),
-        in_field=queries.to_pack(actions.not_harvested(seller_id)),
+        to_pack=packable.to_pack(actions.packable(seller_id)),
+        in_field=packable.to_pack(actions.not_harvested(seller_id)),
         page=queries.of_seller(seller_id, request.args.get("cursor")),
-        most=queries.PLACES_SHOWN,
+        most=packable.PLACES_SHOWN,
         refusal=refusal,
         key=public_code(20),
     )

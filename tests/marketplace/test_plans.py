@@ -21,7 +21,7 @@ from orders.actions.handover import pack_order, packable, receive, send
 from orders.actions.settlement import state_settlement
 from orders.model import Order, PaymentMethod
 from orders.placing import place
-from orders.queries import handover
+from orders.queries import packable as places
 from orders.queries.settlement import to_settle
 from tests import builders
 from tests.laws import assert_laws_hold
@@ -155,10 +155,10 @@ def test_a_page_shows_so_many_places_to_pack_for_and_then_the_next(
 ) -> None:
     seller = builders.seller()
     orders = [bought(seller) for _ in range(3)]
-    monkeypatch.setattr(handover, "PLACES_SHOWN", 2)
+    monkeypatch.setattr(places, "PLACES_SHOWN", 2)
 
     def shown() -> list[int]:
-        return [one.first_order_id for one in handover.to_pack(packable(seller.id))]
+        return [one.first_order_id for one in places.to_pack(packable(seller.id))]
 
     assert shown() == [orders[0].id, orders[1].id]
     pack_order(seller.id, orders[0].id)
