@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import make_response, request
 from flask_smorest import Blueprint
+from marshmallow import RAISE
 
 from kernel.access import allow, found, viewer, visitor_key
 from kernel.db import db
@@ -17,6 +18,7 @@ from livestream.board import board_of
 from livestream.schemas import (
     BoardOut,
     BroadcastOut,
+    BroadcastsOut,
     NextOut,
     PinIn,
     PinOut,
@@ -28,6 +30,7 @@ from livestream.schemas import (
     TouchOut,
     ViewsIn,
 )
+from orders.api.pages import PageIn
 from sellers.model import Offer
 
 blueprint = Blueprint(
@@ -41,6 +44,15 @@ links = Blueprint(
 )
 HOSTS = (Role.HOST, Role.STAFF)
 SHARERS = (Role.HOST, Role.STAFF, Role.STEWARD, Role.OFFICIAL, Role.COORDINATOR, Role.CLERK)
+
+
+@blueprint.route("", methods=["GET"])
+@allow(*HOSTS)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
+@blueprint.response(200, BroadcastsOut)
+def mine(query: dict[str, Any]) -> Any:
+    """List the broadcasts that one hosts or organises, staff all: first what has not ended."""
+    return queries.mine(viewer(), **query)
 
 
 @blueprint.route("", methods=["POST"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, or_, select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -13,10 +13,13 @@ from kernel.access import Viewer
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money
+from kernel.paging import Page, decode, page_of
 from livestream.model import Broadcast, BroadcastOffer, ShareLink, Touch
 from orders.queries.sales import paid_lines
 from sellers.floors import floors
 from sellers.model import Lot, LotMode, Offer, Place, Product, Seller, SellerState
+
+PAGE_SIZE = 24
 
 
 def listed() -> Sequence[Broadcast]:
@@ -37,15 +40,30 @@ def listed() -> Sequence[Broadcast]:
     ).all()
 
 
-def mine(viewer: Viewer) -> Sequence[Broadcast]:
-    """Return the broadcasts that `viewer` hosts or organises (all for staff), newest first."""
-    query = select(Broadcast).options(selectinload(Broadcast.pins))
+def mine(
+    viewer: Viewer, *, cursor: str | None = None, page_size: int = PAGE_SIZE
+) -> Page[Broadcast]:
+    """Return a page of the broadcasts that `viewer` hosts or organises (all for staff).
+
+    What has not ended comes first, then the newest. Raises Invalid for a wrong cursor.
+    """
+    open_first = case((Broadcast.ended_at.is_not(None), 1), else_=2)
+    query = select(Broadcast).options(
+        selectinload(Broadcast.pins), selectinload(Broadcast.outside_rooms)
+    )
     if not viewer.has(Role.STAFF):
         query = query.where(
             (Broadcast.host_id == viewer.account_id)
             | Broadcast.organiser_id.in_(viewer.organisations(Role.HOST))
         )
-    return db.session.scalars(query.order_by(Broadcast.id.desc()).limit(50)).all()
+    if cursor:
+        query = query.where(tuple_(open_first, Broadcast.id) < tuple_(*decode(cursor, int, int)))
+    query = query.order_by(open_first.desc(), Broadcast.id.desc()).limit(page_size + 1)
+    return page_of(
+        db.session.scalars(query).all(),
+        page_size,
+        lambda one: (1 if one.ended_at else 2, one.id),
+    )
 
 
 def by_code(code: str) -> Broadcast | None:

@@ -50,6 +50,13 @@ class BroadcastOut(Schema):
     outside_rooms = fields.Pluck(OutsideRoomOut, "room", many=True)
 
 
+class BroadcastsOut(Schema):
+    """A page of broadcasts; `next_cursor` is null on the last one."""
+
+    items = fields.List(fields.Nested(BroadcastOut))
+    next_cursor = fields.String(allow_none=True)
+
+
 class PinIn(In):
     """A lot to sell in a broadcast."""
 

@@ -47,8 +47,9 @@ def _take(form: FlaskForm, refusal: Refusal) -> None:
 @blueprint.get("/host")
 @allow(*HOSTS)
 def desk() -> ResponseReturnValue:
-    """My broadcasts."""
-    return render_template("livestream/desk.html", broadcasts=queries.mine(viewer()))
+    """My broadcasts, page by page: first what has not ended."""
+    page = queries.mine(viewer(), cursor=request.args.get("cursor") or None)
+    return render_template("livestream/desk.html", page=page)
 
 
 @blueprint.route("/host/new", methods=["GET", "POST"])

@@ -13,6 +13,7 @@ from kernel.access import allow, found, viewer
 from kernel.db import db
 from kernel.idempotency import keyed, once_for_program
 from kernel.identity import Role
+from kernel.paging import Page
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.api import harvest_schemas as shapes
@@ -94,7 +95,19 @@ def notice_json(view: NoticeView) -> dict[str, Any]:
 @blueprint.response(200, shapes.NoticesOut)
 def notices(query: dict[str, Any], round_id: str) -> dict[str, Any]:
     """List what must be harvested for a round: a seller sees its own notice, staff see all."""
-    page = queries.notices_page(viewer(), round_id, **query)
+    return _page_json(queries.notices(viewer(), round_id, **query))
+
+
+@blueprint.route("/harvest-notices")
+@allow(Role.CLERK, Role.STAFF, Role.ADMIN)
+@blueprint.arguments(PageIn, location="query", unknown=RAISE)
+@blueprint.response(200, shapes.NoticesOut)
+def all_notices(query: dict[str, Any]) -> dict[str, Any]:
+    """List what must be harvested for every round, newest first: sellers their own, staff all."""
+    return _page_json(queries.notices(viewer(), **query))
+
+
+def _page_json(page: Page[NoticeView]) -> dict[str, Any]:
     return {
         "items": [notice_json(view) for view in page.items],
         "next_cursor": page.next_cursor,

@@ -34,6 +34,7 @@ from orders.queries.keys import round_key
 from sellers.model import Household, Lot
 from sellers.queries.workspace import cares_for, in_care_of
 
+PAGE_SIZE = 24
 WAITING = (OrderState.DUE, OrderState.CONFIRMED)
 """States of orders that take part in an allocation: still payable, paid, or owed by a unit."""
 
@@ -129,18 +130,20 @@ def _scoped(who: Viewer) -> Select[HarvestNotice]:
     return query.where(HarvestNotice.seller_id.in_(who.organisations(Role.CLERK)))
 
 
-def notices(who: Viewer, most: int = 50) -> list[NoticeView]:
-    """Return the newest notices that `who` may see."""
-    return _views(
-        db.session.scalars(_scoped(who).order_by(HarvestNotice.id.desc()).limit(most)).all()
-    )
-
-
-def notices_page(
-    who: Viewer, round_public_id: str, *, cursor: str | None, page_size: int
+def notices(
+    who: Viewer,
+    round_public_id: str | None = None,
+    *,
+    cursor: str | None,
+    page_size: int = PAGE_SIZE,
 ) -> Page[NoticeView]:
-    """Return a page of a round's notices that `who` may see. Raises NotFound and Invalid."""
-    query = _scoped(who).where(HarvestNotice.round_id == round_key(round_public_id))
+    """Return a page of the notices that `who` may see, of one round or of all, newest first.
+
+    Raises NotFound for no such round, Invalid for a wrong cursor.
+    """
+    query = _scoped(who).options(joinedload(HarvestNotice.seller))
+    if round_public_id is not None:
+        query = query.where(HarvestNotice.round_id == round_key(round_public_id))
     if cursor:
         [before] = decode(cursor, int)
         query = query.where(HarvestNotice.id < before)

@@ -26,8 +26,9 @@ blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 @blueprint.get("/seller/harvest")
 @allow(Role.CLERK)
 def notices() -> ResponseReturnValue:
-    """What must be harvested, for which round, and how far it is."""
-    return render_template("orders/harvest_notices.html", notices=queries.notices(viewer()))
+    """What must be harvested, for which round, and how far it is: page by page, newest first."""
+    page = queries.notices(viewer(), cursor=request.args.get("cursor") or None)
+    return render_template("orders/harvest_notices.html", page=page)
 
 
 @blueprint.get("/seller/harvest/<public_id>")

@@ -6,7 +6,9 @@ for all names things of both.
 
 LISTS = {
     "GET /api/v1/arrivals": "consignment",
+    "GET /api/v1/broadcasts": "broadcast",
     "GET /api/v1/consignments": "consignment",
+    "GET /api/v1/harvest-notices": "notice",
     "GET /api/v1/orders": "order",
     "GET /api/v1/packing": "order to pack",
     "GET /api/v1/refunds": "refund",
