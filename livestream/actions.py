@@ -15,6 +15,7 @@ from kernel.access import Viewer, found
 from kernel.db import db, public_code, transaction
 from kernel.errors import Conflict, Invalid
 from kernel.identity import Role
+from kernel.language import of_unit
 from livestream.model import (
     Broadcast,
     BroadcastKind,
@@ -156,25 +157,29 @@ def pin_offer(viewer: Viewer, code: str, pin: Pin) -> BroadcastOffer:
     """Put a lot on sale in a broadcast at its own price. On sale only while it is live.
 
     Raises NotFound for a lot that is not a verified seller's, Conflict once the broadcast has
-    ended, and what `sellers.actions.list_offer` raises: Invalid below the seller's own floor.
+    ended, Invalid for more than the lot has, and what `sellers.actions.list_offer` raises:
+    Invalid below the seller's own floor.
     """
     with transaction() as session:
         broadcast = hosted(viewer, code, lock=True)
         _check_not_ended(broadcast)
-        lot_id = found(
+        lot = found(
             session.scalar(
-                select(Lot.id)
+                select(Lot)
                 .join(Seller, Lot.seller_id == Seller.id)
                 .where(Lot.public_id == pin.lot_public_id, Seller.state == SellerState.VERIFIED)
             )
         )
+        if pin.quota > lot.left:
+            left = of_unit(lot.left, lot.product.unit_name)
+            raise Invalid(fields={"quota": _l("这一批只剩 %(left)s，不能写得更多。", left=left)})
         terms = OfferTerms(
             price_fen=pin.price_fen,
             quota=pin.quota,
             limit_per_buyer=pin.limit_per_buyer,
             opens_at=None if broadcast.is_live else NOT_BEFORE_IT_IS_LIVE,
         )
-        offer = list_offer(lot_id, Place.BROADCAST, terms)
+        offer = list_offer(lot.id, Place.BROADCAST, terms)
         last = session.scalar(
             select(func.max(BroadcastOffer.position)).where(
                 BroadcastOffer.broadcast_id == broadcast.id
@@ -194,9 +199,10 @@ def _check_not_ended(broadcast: Broadcast) -> None:
 
 
 def add_quota(viewer: Viewer, code: str, offer_public_id: str, units: int) -> Offer:
-    """Raise a pinned offer's quota by `units`. The lot's own rest still bounds what is sold.
+    """Raise a pinned offer's quota by `units`, up to what its lot still has.
 
-    Raises Conflict once the broadcast has ended or the seller withdrew the offer.
+    Raises Conflict for more than that, and once the broadcast has ended or the seller withdrew
+    the offer.
     """
     with transaction() as session:
         broadcast = hosted(viewer, code, lock=True)

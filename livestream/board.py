@@ -32,7 +32,8 @@ LINES_READ_A_SECOND = 2000
 class PinFigures:
     """One pinned offer on the board; units, and money in fen.
 
-    Nothing is left of what its seller withdrew before the broadcast ended.
+    Nothing is left of what its seller withdrew before the broadcast ended. `lot_left` is what
+    its lot still has for every place, `may_add` by how much the quota may rise.
     """
 
     offer: str
@@ -47,6 +48,8 @@ class PinFigures:
     quota: int
     sold: int
     left: int
+    lot_left: int
+    may_add: int
     withdrawn: bool
     shown: bool
     paid_fen: int
@@ -253,6 +256,8 @@ def _pin_figures(broadcast: Broadcast, *, ended: bool) -> tuple[PinFigures, ...]
             quota=row.Offer.quota or row.Lot.offered,
             sold=row.Offer.sold,
             left=_left(row.Offer, row.Lot, withdrawn=gone),
+            lot_left=row.Lot.left,
+            may_add=row.Offer.may_add,
             withdrawn=gone,
             shown=shown is not None and row.BroadcastOffer.shown_at == shown,
             paid_fen=int(row.paid_fen or 0),

@@ -17,6 +17,7 @@ from kernel import clock
 from kernel.access import found
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, Text
+from kernel.language import of_unit
 from kernel.money import MAX_FEN
 from kernel.quantity import MAX_UNITS
 from sellers import supply
@@ -154,8 +155,7 @@ def _check_not_withdrawn(offer: Offer) -> None:
 def raise_quota(offer_id: int, units: int) -> Offer:
     """Let an offer sell `units` more and return it; one without a quota stays without.
 
-    The lot's own rest still bounds what is sold. Raises NotFound, Invalid, and Conflict when it
-    is withdrawn.
+    Raises NotFound, Invalid, and Conflict when it is withdrawn, or for more than its lot has.
     """
     if not 0 < units <= MAX_UNITS:
         raise Invalid(fields={"units": HOW_MANY})
@@ -163,8 +163,23 @@ def raise_quota(offer_id: int, units: int) -> Offer:
         offer = _locked(session, offer_id)
         _check_not_withdrawn(offer)
         if offer.quota is not None:
-            offer.quota = min(offer.quota + units, MAX_UNITS)
+            session.refresh(offer.lot)
+            _check_lot_has(offer, units)
+            offer.quota += units
     return offer
+
+
+def _check_lot_has(offer: Offer, units: int) -> None:
+    """Raise Conflict where a quota would be raised by more than the lot can fill."""
+    if units <= offer.may_add:
+        return
+    unit_name = offer.product.unit_name
+    left, more = (of_unit(number, unit_name) for number in (offer.lot.left, offer.may_add))
+    if offer.may_add:
+        message = _l("这一批只剩 %(left)s，最多再加 %(more)s。", left=left, more=more)
+    else:
+        message = _l("这一批只剩 %(left)s，都能在这里卖，不用再加。", left=left)
+    raise Conflict(message, code="lot_too_small", fields={"units": message})
 
 
 def set_windows(windows: Mapping[int, tuple[datetime, datetime]]) -> None:

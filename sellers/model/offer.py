@@ -78,6 +78,13 @@ class Offer(Keyed, Base):
             return self.lot.left
         return min(self.lot.left, self.quota - self.sold)
 
+    @property
+    def may_add(self) -> int:
+        """By how many units its quota may rise: what the lot still has beyond the quota's rest."""
+        if self.quota is None:
+            return 0
+        return max(0, self.lot.left - (self.quota - self.sold))
+
     def is_open(self, at: datetime) -> bool:
         """Tell whether it is on sale at `at`, by its window and withdrawal."""
         begun, ended = self.opens_at <= at, self.closes_at is not None and self.closes_at <= at

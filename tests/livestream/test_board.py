@@ -150,6 +150,9 @@ def test_what_its_seller_withdrew_is_not_left_and_the_host_reads_so(app: Flask) 
     at_work = Visitor(app, app.response_class)
     at_work.enter(db.session.get_one(Account, viewer.account_id).login)
     assert "春橙下架了，讲下一个" in at_work.page(f"/host/{broadcast.code}/board")
+    wall = at_work.page(f"/host/{broadcast.code}/board")
+    assert '<p class="rest"><b>已下架</b></p>' in wall
+    assert '<td class="r">已下架</td>' in wall
     page = at_work.page(f"/host/{broadcast.code}")
     assert "已下架" in page
     assert "/quota/" not in page
@@ -177,3 +180,24 @@ def test_no_more_is_offered_of_what_its_seller_withdrew() -> None:
     with pytest.raises(Conflict) as refusal:
         actions.add_quota(viewer, broadcast.code, offer.public_id, 5)
     assert refusal.value.code == "offer_withdrawn"
+
+
+def test_a_host_adds_what_the_lot_still_has_and_no_more(app: Flask) -> None:
+    viewer = host()
+    broadcast = planned(viewer)
+    offer = pinned(viewer, broadcast.code, quota=60)
+    at_work = Visitor(app, app.response_class)
+    at_work.enter(db.session.get_one(Account, viewer.account_id).login)
+    manage = f"/host/{broadcast.code}"
+    page = at_work.page(manage)
+    assert "这一批还有 100 箱，最多再加 40 箱" in page
+    assert 'max="40" value="40"' in page
+    way = f"{manage}/quota/{offer.public_id}"
+    at_work.send(way, units="41", idempotency_key="too many")
+    assert "这一批只剩 100 箱，最多再加 40 箱。" in at_work.page(manage)
+    assert [pin.quota for pin in board_of(broadcast).pins] == [60]
+    at_work.send(way, units="40", idempotency_key="as many")
+    page = at_work.page(manage)
+    assert "这一批还有 100 箱，都能在这里卖" in page
+    assert "/quota/" not in page
+    assert [pin.quota for pin in board_of(broadcast).pins] == [100]

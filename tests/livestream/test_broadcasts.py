@@ -191,6 +191,7 @@ def test_somebody_elses_broadcast_is_not_found() -> None:
         (0, 1, None, "price_fen"),
         (-5, 1, None, "price_fen"),
         (100, 0, None, "quota"),
+        (100, 101, None, "quota"),
         (100, -1, None, "quota"),
         (100, 1, 0, "limit_per_buyer"),
     ],

@@ -169,3 +169,21 @@ def test_no_other_package_makes_offers_or_changes_their_terms() -> None:
     }
     assert modules
     assert careless == {}
+
+
+def test_a_quota_rises_no_further_than_the_lot_can_fill() -> None:
+    offer = builders.offer(quota=20)
+    promise({offer.id: 15}, buyer="v:one", at=clock.now())
+    elsewhere = builders.offer(offer.lot)
+    promise({elsewhere.id: 40}, buyer="v:two", at=clock.now())
+    assert (now_of(offer).lot.left, now_of(offer).may_add) == (45, 40)
+    with pytest.raises(Conflict) as refusal:
+        actions.raise_quota(offer.id, 41)
+    assert refusal.value.code == "lot_too_small"
+    assert str(refusal.value.message) == "这一批只剩 45 箱，最多再加 40 箱。"
+    assert now_of(offer).quota == 20
+    assert actions.raise_quota(offer.id, 40).quota == 60
+    with pytest.raises(Conflict) as refusal:
+        actions.raise_quota(offer.id, 1)
+    assert "都能在这里卖" in str(refusal.value.message)
+    assert now_of(offer).quota == 60
