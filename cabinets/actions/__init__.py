@@ -7,7 +7,7 @@ from sqlalchemy.orm import contains_eager
 
 from cabinets.model import Cabinet, Site
 from kernel.access import Viewer, found
-from kernel.db import transaction
+from kernel.db import db
 from kernel.identity import Role
 
 
@@ -23,5 +23,4 @@ def operated(viewer: Viewer, code: str, *, lock: bool = False) -> Cabinet:
         query = query.where(Site.operator_id.in_(viewer.organisations(Role.OPERATOR)))
     if lock:
         query = query.with_for_update(of=Cabinet).execution_options(populate_existing=True)
-    with transaction() as session:
-        return found(session.scalar(query))
+    return found(db.session.scalar(query))

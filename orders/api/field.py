@@ -13,7 +13,7 @@ from orders.actions.yields import Harvested, enter_yield
 from orders.api import harvest_schemas as shapes
 from orders.api.harvest import quota_json
 from orders.model import HouseholdQuota
-from orders.queries import harvest as queries
+from orders.queries.notices import own_share
 from orders.queries.tasks import acts_for, quota_of
 
 blueprint = Blueprint(
@@ -23,16 +23,15 @@ blueprint = Blueprint(
 
 def task_json(quota: HouseholdQuota) -> dict[str, Any]:
     """Return a household's task as `TaskOut` writes it."""
-    view = queries.item_view(quota.item)
-    entry = view.entries.get(quota.household_id)
+    share = own_share(quota)
     product = quota.item.lot.product
     return {
         **quota_json(quota),
         "product": product.name_zh,
         "unit_name": product.unit_name,
         "unit_g": product.unit_g,
-        "yielded": entry.quantity if entry else None,
-        "is_allocated": view.run is not None,
+        "yielded": share.entry.quantity if share.entry else None,
+        "is_allocated": share.run is not None,
     }
 
 

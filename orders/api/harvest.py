@@ -20,7 +20,8 @@ from orders.api import harvest_schemas as shapes
 from orders.api.pages import PageIn
 from orders.model import HouseholdQuota, NoticeItem
 from orders.queries import harvest as queries
-from orders.queries.harvest import ItemView, NoticeView
+from orders.queries import notices as reads
+from orders.queries.notices import ItemView, NoticeView
 from sellers.model import Household
 
 blueprint = Blueprint(
@@ -73,7 +74,7 @@ def quota_json(quota: HouseholdQuota) -> dict[str, Any]:
     }
 
 
-def notice_json(view: NoticeView) -> dict[str, Any]:
+def notice_json(view: NoticeView[ItemView]) -> dict[str, Any]:
     """Return a notice as `NoticeOut` writes it."""
     row = view.notice
     return {
@@ -95,7 +96,7 @@ def notice_json(view: NoticeView) -> dict[str, Any]:
 @blueprint.response(200, shapes.NoticesOut)
 def notices(query: dict[str, Any], round_id: str) -> dict[str, Any]:
     """List what must be harvested for a round: a seller sees its own notice, staff see all."""
-    return _page_json(queries.notices(viewer(), round_id, **query))
+    return _page_json(reads.whole_notices(viewer(), round_id, **query))
 
 
 @blueprint.route("/harvest-notices")
@@ -104,10 +105,10 @@ def notices(query: dict[str, Any], round_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.NoticesOut)
 def all_notices(query: dict[str, Any]) -> dict[str, Any]:
     """List what must be harvested for every round, newest first: sellers their own, staff all."""
-    return _page_json(queries.notices(viewer(), **query))
+    return _page_json(reads.whole_notices(viewer(), **query))
 
 
-def _page_json(page: Page[NoticeView]) -> dict[str, Any]:
+def _page_json(page: Page[NoticeView[ItemView]]) -> dict[str, Any]:
     return {
         "items": [notice_json(view) for view in page.items],
         "next_cursor": page.next_cursor,
@@ -119,7 +120,7 @@ def _page_json(page: Page[NoticeView]) -> dict[str, Any]:
 @blueprint.response(200, shapes.ProposalOut)
 def proposal(item_id: str) -> dict[str, Any]:
     """Propose a split by the households' shares; `?by=equal` in equal parts."""
-    view = queries.item(item_id, viewer())
+    view = reads.item(item_id, viewer())
     among = queries.households(view.item.notice.seller_id)
     proposed = actions.propose(view.item, among, by_shares=request.args.get("by") != "equal")
     return {"quotas": [{"household_id": id_, "quantity": n} for id_, n in proposed.items()]}
@@ -131,12 +132,12 @@ def proposal(item_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.ItemOut)
 def split(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     """Split the whole item among the seller's households."""
-    view = queries.item(item_id, viewer())
+    view = reads.item(item_id, viewer())
     units: dict[str, int] = {}
     for one in body["quotas"]:
         units[one["household_id"]] = units.get(one["household_id"], 0) + one["quantity"]
     actions.split(view.item.id, units)
-    return item_json(queries.item(item_id, viewer()))
+    return item_json(reads.item(item_id, viewer()))
 
 
 @blueprint.route("/quotas/<quota_id>/answer", methods=["POST"])
@@ -167,7 +168,7 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     household = None
     by_proxy = False
     if body["household_id"] is None:
-        queries.item(item_id, viewer())
+        reads.item(item_id, viewer())
     else:
         household = _household(item, body["household_id"])
         by_proxy = found(queries.acting_for(household, viewer())).by_proxy
@@ -181,7 +182,7 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
             account_id=viewer().account_id,
             by_proxy=by_proxy,
         )
-        answer = item_json(queries.item_view(item))
+        answer = item_json(reads.item_view(item))
         return _of_one(answer, body["household_id"]) if by_proxy else answer
 
     return once_for_program("harvest.yield", {"item": item_id, **body}, act)
@@ -194,14 +195,14 @@ def put_yield(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 @blueprint.response(200, shapes.ItemOut)
 def withdraw(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     """Take an entry back, as if nothing had been entered."""
-    item = queries.item(item_id, viewer()).item
+    item = reads.item(item_id, viewer()).item
     household_id = None
     if body["household_id"] is not None:
         household_id = _household(item, body["household_id"]).id
 
     def act() -> dict[str, Any]:
         withdraw_yield(item.id, household_id)
-        return item_json(queries.item_view(item))
+        return item_json(reads.item_view(item))
 
     return once_for_program("harvest.withdraw", {"item": item_id, **body}, act)
 
@@ -213,11 +214,11 @@ def withdraw(body: dict[str, Any], item_id: str) -> dict[str, Any]:
 @blueprint.response(201, shapes.ItemOut)
 def put_allocation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     """Divide the yield among the order lines, exactly once; refunds follow by themselves."""
-    view = queries.item(item_id, viewer())
+    view = reads.item(item_id, viewer())
 
     def act() -> dict[str, Any]:
         allocate(view.item.id, body["policy"], account_id=viewer().account_id)
-        return item_json(queries.item_view(view.item))
+        return item_json(reads.item_view(view.item))
 
     return once_for_program("harvest.allocate", {"item": item_id, **body}, act)
 

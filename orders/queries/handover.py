@@ -105,8 +105,8 @@ def receivable(number: str, who: Viewer) -> Order:
 
 _WITH_LINES = (
     selectinload(Consignment.lines)
-    .selectinload(ConsignmentLine.line)
-    .selectinload(OrderLine.order)
+    .joinedload(ConsignmentLine.line)
+    .joinedload(OrderLine.order)
     # A page that shows where a parcel goes reads every address at once.
     .undefer(Order.recipient)
 )

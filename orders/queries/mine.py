@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, exists, false, select
-from sqlalchemy.orm import selectinload, undefer
+from sqlalchemy.orm import joinedload, selectinload, undefer
 
 from kernel.access import Viewer, found
 from kernel.db import db
@@ -121,7 +121,12 @@ def order_for(number: str, who: Viewer) -> Order:
     statement = (
         select(Order)
         .where(Order.number == number)
-        .options(selectinload(Order.lines).joinedload(OrderLine.photo), selectinload(Order.events))
+        .options(
+            selectinload(Order.lines).options(
+                joinedload(OrderLine.photo), joinedload(OrderLine.credit)
+            ),
+            selectinload(Order.events),
+        )
     )
     if not who.has(Role.STAFF, Role.AUDITOR):
         statement = statement.where(owned_by(who)).options(undefer(Order.recipient))

@@ -131,7 +131,7 @@ class SettlementView:
 
 def _scoped(who: Viewer) -> Select[Settlement]:
     query = select(Settlement).options(
-        selectinload(Settlement.shares).selectinload(HouseholdShare.household),
+        selectinload(Settlement.shares).joinedload(HouseholdShare.household),
         selectinload(Settlement.lines)
         .joinedload(SettlementLine.line)
         .load_only(OrderLine.unit_name),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import case, func, select, true
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload, subqueryload
 
 from kernel.db import db
 from kernel.identity import Membership, MembershipState, Role
@@ -374,7 +374,7 @@ def print_rows(group_order_id: int) -> list[tuple[Order, str, str]]:
             & (Membership.role == Role.OFFICIAL),
         )
         .where(Order.group_order_id == group_order_id, Order.state.in_(STANDING))
-        .options(selectinload(Order.lines))
+        .options(subqueryload(Order.lines))
         .order_by(Membership.department, Membership.staff_number, Order.id)
     )
     return [(row.Order, row.department or "", row.staff_number or "") for row in rows]

@@ -19,6 +19,7 @@ from orders.actions.yields import Harvested, enter_yield
 from orders.benefit import per_unit
 from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
+from orders.queries.notices import own_share
 from orders.queries.tasks import acts_for, quota_of, token_of
 from orders.web.typed import taken
 from sellers.queries.workspace import plans_in_force
@@ -74,10 +75,10 @@ def _page(
 ) -> ResponseReturnValue:
     acting = queries.acting_for(quota.household, viewer())
     steward = viewer() if acting and acting.by_proxy else None
-    view = queries.item_view(quota.item)
+    share = own_share(quota)
+    entry = share.entry
     plans = plans_in_force(quota.household.seller_id)
     price = per_unit(plans, queries.price_per_unit(quota.item))
-    entry = view.entries.get(quota.household_id)
     scale = _scale(quota)
     if not typed and entry is not None:
         typed = _figure(entry.weight_g) if scale.by_jin and entry.weight_g else str(entry.quantity)
@@ -85,7 +86,7 @@ def _page(
         "orders/field.html",
         token=token,
         quota=quota,
-        view=view,
+        run=share.run,
         entry=entry,
         scale=scale,
         far_off=FAR_OFF,

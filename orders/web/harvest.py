@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +18,8 @@ from kernel.quantity import parse_jin
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.queries import harvest as queries
-from orders.queries.harvest import ItemView
+from orders.queries import notices as reads
+from orders.queries.notices import ItemView
 from orders.web.typed import taken, units_typed
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
@@ -27,7 +29,7 @@ blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 @allow(Role.CLERK)
 def notices() -> ResponseReturnValue:
     """What must be harvested, for which round, and how far it is: page by page, newest first."""
-    page = queries.notices(viewer(), cursor=request.args.get("cursor") or None)
+    page = reads.notices(viewer(), cursor=request.args.get("cursor") or None)
     return render_template("orders/harvest_notices.html", page=page)
 
 
@@ -39,34 +41,39 @@ def notice(public_id: str) -> ResponseReturnValue:
 
 
 def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> ResponseReturnValue:
-    view = queries.notice(public_id, viewer())
-    households = queries.households(view.notice.seller_id)
-    by_shares = request.args.get("by") != "equal"
+    """Show a notice with one item open: the one just worked on, else the first to allocate."""
+    notice = reads.notice(public_id, viewer())
+    waiting = [one.item.public_id for one in notice.items if one.run is None]
+    first = at or next(iter(waiting or [one.item.public_id for one in notice.items]), "")
+    opened = next((one.item for one in notice.items if one.item.public_id == first), None)
     page = render_template(
         "orders/harvest_notice.html",
-        view=view,
-        households=households,
-        proposals={
-            one.item.id: actions.propose(one.item, households, by_shares=by_shares)
-            for one in view.items
-        },
-        previews={
-            one.item.id: queries.preview(one)
-            for one in view.items
-            if one.yielded is not None and one.run is None
-        },
-        by_shares=by_shares,
+        notice=notice.notice,
+        items=notice.items,
         refusal=refusal,
-        at=at,
         typed=request.form,
         key=public_code(20),
+        **(_opened(reads.item_view(opened)) if opened else {}),
     )
     return page, refusal.status if refusal else 200
 
 
+def _opened(one: ItemView) -> dict[str, Any]:
+    """What is shown of the item that stands open."""
+    households = queries.households(one.item.notice.seller_id)
+    by_shares = request.args.get("by") != "equal"
+    return {
+        "one": one,
+        "households": households,
+        "proposal": actions.propose(one.item, households, by_shares=by_shares),
+        "preview": queries.preview(one) if one.yielded is not None and one.run is None else None,
+        "by_shares": by_shares,
+    }
+
+
 def _act(item_id: str, act: Callable[[ItemView], None], done: str) -> ResponseReturnValue:
     """Do one thing to an item; show its page again with what was refused."""
-    view = queries.item(item_id, viewer())
+    view = reads.item(item_id, viewer())
     public_id = view.item.notice.public_id
     try:
         act(view)

@@ -37,7 +37,8 @@ from orders.model import (
     YieldEntry,
 )
 from orders.payments.captures import Captured, record_capture
-from orders.queries.harvest import item_view, preview
+from orders.queries.harvest import preview
+from orders.queries.notices import item_view
 from sellers.model import Lot, Offer
 from tests.laws import assert_laws_hold
 from tests.orders.fairs import fair

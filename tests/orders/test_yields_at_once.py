@@ -23,7 +23,7 @@ from orders.model import (
     Refund,
 )
 from orders.payments.refunds import refund_line
-from orders.queries.harvest import item_view
+from orders.queries.notices import item_view
 from tests import builders
 from tests.at_once import PATIENCE_S, at_once
 from tests.laws import assert_laws_hold

@@ -10,7 +10,8 @@ from orders.actions.yields import Harvested
 from orders.model import Consignment, HouseholdQuota, PaymentMethod, Settlement
 from orders.payments.captures import Captured, record_capture
 from orders.placing import Buyer, Placed, place
-from orders.queries.harvest import item_view, preview
+from orders.queries.harvest import preview
+from orders.queries.notices import item_view
 from orders.queries.tasks import token_of
 from tests import builders
 from tests.orders.harvest_builders import Closed, closed_round
