@@ -41,24 +41,35 @@ def lock_item(session: Session, item_id: int) -> NoticeItem:
 
 
 def propose(
-    item: NoticeItem, households: Sequence[Household], *, by_shares: bool = True
+    item: NoticeItem,
+    households: Sequence[Household],
+    *,
+    by_shares: bool = True,
+    chosen: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Return a split of `item` (household's public id → units, zeros left out).
 
-    What was accepted or delivered stays; the rest goes to households that have not declined,
-    by their share weight or in equal parts. Everything is left out when nobody can take it.
+    What was accepted or delivered stays, and so does what is `chosen`; the rest goes to
+    households that have not declined, by their share weight or in equal parts. It is left out
+    when nobody can take it, or when more is chosen than there is.
     """
+    chosen = chosen or {}
     quotas = {quota.household_id: quota for quota in item.quotas}
     kept = {id_: quota.quantity for id_, quota in quotas.items() if quota.state in FIXED}
-    free = [one for one in households if one.id not in quotas or _open(quotas[one.id])]
+    kept |= {one.id: chosen[one.public_id] for one in households if one.public_id in chosen}
+    free = [
+        one
+        for one in households
+        if one.id not in kept and (one.id not in quotas or _open(quotas[one.id]))
+    ]
     weights = [one.share_weight if by_shares else 1 for one in free]
     if sum(weights) == 0:
         weights = [1] * len(free)
-    rest = item.quantity - sum(kept.values())
+    rest = max(0, item.quantity - sum(kept.values()))
     parts = apportion(rest, weights) if free else []
     split_to = {one.public_id: kept[one.id] for one in households if one.id in kept}
-    split_to |= {one.public_id: part for one, part in zip(free, parts, strict=True) if part}
-    return split_to
+    split_to |= {one.public_id: part for one, part in zip(free, parts, strict=True)}
+    return {id_: units for id_, units in {**split_to, **chosen}.items() if units}
 
 
 def _open(quota: HouseholdQuota) -> bool:

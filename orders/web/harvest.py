@@ -20,6 +20,7 @@ from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yie
 from orders.queries import harvest as queries
 from orders.queries import notices as reads
 from orders.queries.notices import ItemView
+from orders.web.many_households import household_of, split_of, tasks_of
 from orders.web.typed import taken, units_typed
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
@@ -61,11 +62,13 @@ def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> Respo
 def _opened(one: ItemView) -> dict[str, Any]:
     """What is shown of the item that stands open."""
     households = queries.households(one.item.notice.seller_id)
-    by_shares = request.args.get("by") != "equal"
+    cursor = request.args.get("cursor") or None
+    by_shares = request.values.get("by") != "equal"
     return {
         "one": one,
         "households": households,
-        "proposal": actions.propose(one.item, households, by_shares=by_shares),
+        "split": split_of(one, households, request.values.get("find", ""), by_shares=by_shares),
+        "tasks_shown": tasks_of(one, request.args.get("who", ""), cursor),
         "preview": queries.preview(one) if one.yielded is not None and one.run is None else None,
         "by_shares": by_shares,
     }
@@ -88,13 +91,16 @@ def _act(item_id: str, act: Callable[[ItemView], None], done: str) -> ResponseRe
 @blueprint.post("/seller/harvest/items/<item_id>/split")
 @allow(Role.CLERK, Role.STAFF)
 def split(item_id: str) -> ResponseReturnValue:
-    """Offer each household its part."""
+    """Offer each household its part: as typed, and `by` shares or equally where that is sent."""
 
     def act(view: ItemView) -> None:
         units: dict[str, int] = {}
         for name, text in request.form.items():
             if name.startswith("units-") and text.strip():
                 units[name.removeprefix("units-")] = units_typed(text)
+        if by := request.form.get("by"):
+            among = queries.households(view.item.notice.seller_id)
+            units = actions.propose(view.item, among, by_shares=by != "equal", chosen=units)
         actions.split(view.item.id, units)
 
     return _act(item_id, act, _("已经分给农户，等他们答复。"))
@@ -162,12 +168,11 @@ def allocation(item_id: str) -> ResponseReturnValue:
     return _act(item_id, act, _("分好了。少的部分会自动退给买家。下一步：装货。"))
 
 
-def _household(view: ItemView, public_id: str) -> int | None:
-    if not public_id:
+def _household(view: ItemView, named: str) -> int | None:
+    if not named:
         return None
-    for quota in view.quotas:
-        if quota.household.public_id == public_id:
-            return quota.household_id
+    if quota := household_of(view.quotas, named):
+        return quota.household_id
     raise Invalid(_("只能填你们自己农户的实收。"), code="not_your_household")
 
 

@@ -151,7 +151,7 @@ def test_what_its_seller_withdrew_is_not_left_and_the_host_reads_so(app: Flask) 
     at_work.enter(db.session.get_one(Account, viewer.account_id).login)
     assert "春橙下架了，讲下一个" in at_work.page(f"/host/{broadcast.code}/board")
     wall = at_work.page(f"/host/{broadcast.code}/board")
-    assert '<p class="rest"><b>已下架</b></p>' in wall
+    assert '<p class="rest"><b class="word">已下架</b></p>' in wall
     assert '<td class="r">已下架</td>' in wall
     page = at_work.page(f"/host/{broadcast.code}")
     assert "已下架" in page

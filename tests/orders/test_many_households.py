@@ -1,0 +1,145 @@
+"""A notice of a cooperative with thousands of households: a page that a phone can hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from kernel.db import db, transaction
+from orders.actions.harvest import answer, propose, split
+from orders.model import HouseholdQuota, QuotaState, YieldEntry
+from orders.queries.harvest import households
+from orders.web.many_households import FEW, TASKS_AT_ONCE
+from sellers.model import Household
+from tests.orders.harvest_builders import Closed, closed_round
+from tests.visitors import Visitor
+
+MANY = 400
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+@pytest.fixture
+def closed() -> Closed:
+    """A notice of 450 boxes for three households and 400 more, each of one share."""
+    made = closed_round(450)
+    with transaction() as session:
+        session.add_all(
+            Household(
+                seller_id=made.seller.id, number=f"{n:04d}", status="registered", share_weight=1
+            )
+            for n in range(1, MANY + 1)
+        )
+    return made
+
+
+def at_work(app: Flask, closed: Closed) -> Visitor:
+    """The seller's clerk at the page."""
+    clerk = Visitor(app, app.response_class)
+    clerk.enter(closed.clerk.login)
+    return clerk
+
+
+def numbered(closed: Closed, number: str) -> Household:
+    """A household of the seller."""
+    return db.session.scalars(
+        select(Household).where(Household.seller_id == closed.seller.id, Household.number == number)
+    ).one()
+
+
+def given(closed: Closed) -> dict[str, int]:
+    """Household's number → units that it was offered."""
+    db.session.expire_all()
+    rows = db.session.execute(
+        select(Household.number, HouseholdQuota.quantity)
+        .join(HouseholdQuota.household)
+        .where(HouseholdQuota.item_id == closed.item.id)
+    )
+    return {row.number: row.quantity for row in rows}
+
+
+def test_many_households_are_split_among_with_one_button(app: Flask, closed: Closed) -> None:
+    clerk = at_work(app, closed)
+    page = clerk.page(f"/seller/harvest/{closed.notice.public_id}")
+    assert len(page.encode()) < 40_000
+    assert 'name="units-' not in page
+    proposed = propose(closed.item, households(closed.seller.id))
+    assert f"分给 {len(proposed)} 户" in page
+    clerk.send(f"/seller/harvest/items/{closed.item.public_id}/split", by="shares")
+    assert sum(given(closed).values()) == 450
+    assert len(given(closed)) == len(proposed)
+
+
+def test_whoever_is_to_get_another_number_is_found_and_the_others_share_the_rest(
+    app: Flask, closed: Closed
+) -> None:
+    clerk = at_work(app, closed)
+    way = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}"
+    page = clerk.page(f"{way}&find=17、0230%209999")
+    found = re.findall(r'name="units-(\w+)"', page)
+    chosen = [numbered(closed, "0017"), numbered(closed, "0230")]
+    assert found == [one.public_id for one in chosen]
+    assert "没有这些户号：9999" in page
+    typed = dict(zip((f"units-{one}" for one in found), ("40", "0"), strict=True))
+    split_way = f"/seller/harvest/items/{closed.item.public_id}/split"
+    refused = clerk.send(
+        split_way, by="equal", find="17 230", **{**typed, f"units-{found[0]}": "451"}
+    )
+    assert refused.status_code == 422
+    assert re.findall(r'name="units-(\w+)"', refused.text) == found
+    assert 'value="451"' in refused.text
+    assert given(closed) == {}
+    clerk.send(split_way, by="equal", find="17 230", **typed)
+    shares = given(closed)
+    assert (shares["0017"], shares.get("0230"), sum(shares.values())) == (40, None, 450)
+    assert {units for number, units in shares.items() if number != "0017"} == {1, 2}
+
+
+def test_tasks_of_many_households_come_page_by_page_and_are_found_by_number(
+    app: Flask, closed: Closed
+) -> None:
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    quotas = db.session.scalars(
+        select(HouseholdQuota).where(HouseholdQuota.item_id == closed.item.id)
+    ).all()
+    answer(quotas[0].id, accept=True, account_id=None, by_proxy=False)
+    clerk = at_work(app, closed)
+    path = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}"
+    seen: list[str] = []
+    while path:
+        page = clerk.page(path)
+        assert len(page.encode()) < 150_000
+        rows = re.findall(r'<th scope="row">(\d+) 号农户', page)
+        assert len(rows) <= TASKS_AT_ONCE
+        seen += rows
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        path = following.group(1).replace("&amp;", "&") if following else ""
+    assert len(seen) == len(set(seen)) == len(given(closed)) > FEW
+    assert seen[-1] == quotas[0].household.number, "whoever answered comes last"
+    page = clerk.page(
+        f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}&who=0230"
+    )
+    assert re.findall(r'<th scope="row">(\d+) 号农户', page) == ["0230"]
+
+
+def test_a_yield_of_many_households_is_entered_by_number(app: Flask, closed: Closed) -> None:
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    clerk = at_work(app, closed)
+    way = f"/seller/harvest/items/{closed.item.public_id}/yield"
+    clerk.send(way, household="17", quantity="1", idempotency_key="one")
+    entry = db.session.scalars(select(YieldEntry)).one()
+    assert entry.household_id == numbered(closed, "0017").id
+    refused = clerk.send(way, household="9999", quantity="1", idempotency_key="two")
+    assert refused.status_code == 422
+    assert db.session.scalar(select(func.count(YieldEntry.id))) == 1
+    assert db.session.scalar(
+        select(func.count(HouseholdQuota.id)).where(HouseholdQuota.state == QuotaState.DELIVERED)
+    )
