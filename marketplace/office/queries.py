@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
     values,
 )
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload, subqueryload
 
 from kernel.db import db
 from kernel.identity import Organisation
@@ -79,13 +79,13 @@ def payments_of(order_id: int) -> Sequence[Payment]:
     ).all()
 
 
-def _transactions() -> Select[LedgerTransaction]:
+def _transactions(load: Callable[..., Any] = selectinload) -> Select[LedgerTransaction]:
     return (
         select(LedgerTransaction)
         .join(LedgerBook, LedgerBook.id == LedgerTransaction.book_id)
         .where(LedgerBook.code == BOOK)
         .options(
-            selectinload(LedgerTransaction.postings).joinedload(Posting.account),
+            load(LedgerTransaction.postings).joinedload(Posting.account),
             joinedload(LedgerTransaction.seal),
         )
         .order_by(LedgerTransaction.id.desc())
@@ -118,7 +118,7 @@ def transactions_of(order_id: int) -> Sequence[LedgerTransaction]:
         .join(OrderLine, OrderLine.id == SettlementLine.line_id)
         .where(OrderLine.order_id == order_id)
     )
-    query = _transactions().where(ABOUT.in_(paid.union(refunded, settled)))
+    query = _transactions(subqueryload).where(ABOUT.in_(paid.union(refunded, settled)))
     return db.session.scalars(query.order_by(None).order_by(LedgerTransaction.id)).all()
 
 

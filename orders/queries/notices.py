@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from kernel.access import Viewer, found
 from kernel.db import db
@@ -82,13 +83,14 @@ class ItemHead:
 
 @dataclass(frozen=True)
 class ItemView(ItemHead):
-    """A notice item with all that belongs to it.
+    """A notice item with all that belongs to it; `entries` are the yields by household."""
 
-    `quotas` are the households' shares as they were offered, `entries` the yields by household.
-    """
-
-    quotas: Sequence[HouseholdQuota]
     entries: dict[int | None, YieldEntry]
+
+    @property
+    def quotas(self) -> list[HouseholdQuota]:
+        """The households' shares, in the order in which they were offered."""
+        return self.item.quotas
 
 
 Item = TypeVar("Item", bound=ItemHead, covariant=True)
@@ -259,11 +261,10 @@ def _items(rows: Sequence[NoticeItem], by: Key, ids: Sequence[int]) -> list[Item
     entries: dict[int, dict[int | None, YieldEntry]] = {}
     for entry in db.session.scalars(select(YieldEntry).join(NoticeItem).where(by.in_(ids))):
         entries.setdefault(entry.item_id, {})[entry.household_id] = entry
+    for row in rows:
+        set_committed_value(row, "quotas", quotas.get(row.id, []))
     runs = _runs(by, ids)
-    return [
-        _view(row, quotas.get(row.id, []), entries.get(row.id, {}), runs.get(row.id))
-        for row in rows
-    ]
+    return [_view(row, entries.get(row.id, {}), runs.get(row.id)) for row in rows]
 
 
 def _runs(by: Key, ids: Sequence[int]) -> dict[int, AllocationRun]:
@@ -272,11 +273,9 @@ def _runs(by: Key, ids: Sequence[int]) -> dict[int, AllocationRun]:
 
 
 def _view(
-    row: NoticeItem,
-    quotas: Sequence[HouseholdQuota],
-    entries: dict[int | None, YieldEntry],
-    run: AllocationRun | None,
+    row: NoticeItem, entries: dict[int | None, YieldEntry], run: AllocationRun | None
 ) -> ItemView:
+    quotas = row.quotas
     return ItemView(
         row,
         run,
@@ -284,6 +283,5 @@ def _view(
         sum(one.state == QuotaState.OFFERED for one in quotas),
         0 if None in entries else sum(one.state in OPEN for one in quotas),
         sum(one.quantity for one in entries.values()) if entries else None,
-        quotas,
         entries,
     )

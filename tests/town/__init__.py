@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from kernel import ledger
+from kernel.db import db
 from orders import books
+from orders.model import Consignment
 from tests import builders
 from tests.town import channels, rounds, trade
 from tests.town.people import People, households, settle
@@ -25,6 +29,6 @@ def build(rows: int) -> People:
     channels.cabinets(people, lots, rows)
     rounds.hold(people, behind, rows)
     trade.parcel(people, offers[0])
-    trade.papers()
+    trade.papers(db.session.scalars(select(Consignment.public_id)).all())
     ledger.seal(books.BOOK)
     return people

@@ -18,6 +18,7 @@ from livestream.model import Broadcast, BroadcastKind, BroadcastOffer, ShareLink
 from orders.model import PaymentMethod
 from orders.placing import Buyer, Credited, place
 from sellers.model import Lot, Offer
+from tests import builders
 from tests.cabinets.cabinet_builders import set_offer
 from tests.town.people import People
 from tests.town.trade import pay
@@ -35,13 +36,14 @@ def broadcasts(people: People, lots: list[Lot], rows: int) -> None:
     host = viewer(people.host)
     at = clock.now()
 
-    def planned() -> Broadcast:
+    def planned(room: str) -> Broadcast:
+        until = at + timedelta(hours=2)
         wanted = live.Plan(
-            "春橙直播", "", BroadcastKind.LIVESTREAM, "某平台", "", at, at + timedelta(hours=2)
+            "春橙直播", "", BroadcastKind.LIVESTREAM, "某平台", "", at, until, (room,)
         )
         return live.plan_broadcast(host, wanted)
 
-    shown = planned()
+    shown = planned("now")
     for lot in lots:
         live.pin_offer(host, shown.code, live.Pin(lot.public_id, 4900, 50))
     live.start(host, shown.code)
@@ -53,8 +55,8 @@ def broadcasts(people: People, lots: list[Lot], rows: int) -> None:
     for number in range(rows):
         live.touch(shown.credit, f"guest-{number}", None)
         live.report_views(host, shown.code, 100 + number)
-        planned()
-    ended = planned()
+        planned(f"later-{number}")
+    ended = planned("before")
     live.start(host, ended.code)
     live.end(host, ended.code)
 
@@ -69,7 +71,8 @@ def links(people: People, offer: Offer, rows: int) -> None:
 
 
 def _sell(people: People, offer: Offer, link: ShareLink) -> None:
-    credited = {offer.id: Credited(link.credit_source_id)}
+    helped = builders.credited_to_shop(offer)[offer.id].source_id
+    credited = {offer.id: Credited(link.credit_source_id, assists=(helped,))}
     pay(place(Buyer(people.official.id), {offer.id: 1}, credited, PaymentMethod.STRIPE))
 
 

@@ -13,7 +13,7 @@ from kernel.identity import Account, Role
 from orders.actions import handover, harvest, settlement, yields
 from orders.actions.closing import close_due_rounds
 from orders.actions.group_orders import open_group_order, set_needs
-from orders.actions.members import approve, join
+from orders.actions.members import approve, join, set_staff_list
 from orders.actions.rounds import add_offer, create_round
 from orders.actions.yields import Harvested
 from orders.model import (
@@ -39,6 +39,8 @@ Opened = tuple[Round, list[Offer], GroupOrder]
 
 def members(people: People, group: GroupOrder, rows: int) -> list[Account]:
     """Colleagues who were let in, and as many who wait."""
+    listed = "\n".join(f"{9000 + number} 办公室" for number in range(rows))
+    set_staff_list(people.unit.id, listed)
     inside = []
     for number in range(2 * rows):
         somebody = builders.account()
@@ -106,8 +108,9 @@ def past(
         settled = [opened(people, lots[:1], after=soon) for _ in range(rows)]
         paid = opened(people, lots[:1], after=soon)
         sent = opened(people, lots[:1], after=soon)
+        ready = opened(people, lots[:1], after=soon)
         unpaid = opened(people, lots[:1], PayMode.UNIT, after=soon)
-        for _, offered, group in (*settled, paid, sent, unpaid):
+        for _, offered, group in (*settled, paid, sent, ready, unpaid):
             need(group, [people.official], {offered[0].id: 1})
         # The last, so that a list that shows the newest shows it.
         to_harvest, offers, group = opened(people, lots, after=soon)
@@ -118,7 +121,9 @@ def past(
             pay(order)
         _split(to_harvest, households)
         for done, _, group in (*settled, paid, sent):
-            _deliver(people, done, group)
+            _bring_in(people, done)
+            handover.send(handover.pack(people.seller.id, group.id).id, "自己送")
+        _bring_in(people, ready[0])
     for done, _, group in settled:
         _settle(people, done, group)
     was_paid = _settle(people, paid[0], paid[2])
@@ -146,14 +151,13 @@ def _split(one: Round, households: list[Household]) -> None:
     harvest.answer(taken.id, accept=True, account_id=None, by_proxy=False)
 
 
-def _deliver(people: People, done: Round, group: GroupOrder) -> None:
-    """Paid, harvested, allocated, packed and sent."""
+def _bring_in(people: People, done: Round) -> None:
+    """Paid, harvested and allocated."""
     for order in orders_of(done):
         pay(order)
     item = notice_of(done).items[0]
     yields.enter_yield(item.id, None, Harvested(item.quantity), account_id=people.clerk.id)
     yields.allocate(item.id, "pro_rata", account_id=people.clerk.id)
-    handover.send(handover.pack(people.seller.id, group.id).id, "自己送")
 
 
 def _settle(people: People, done: Round, group: GroupOrder) -> Settlement:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 from PIL import Image
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from kernel import clock
 from kernel.db import db, transaction
@@ -15,7 +16,7 @@ from kernel.web_sessions import start
 from orders.actions import handover
 from orders.jobs import ask_for_packing_list
 from orders.lifecycle import cancel
-from orders.model import Consignment, Order, PaymentMethod
+from orders.model import Order, PaymentMethod
 from orders.payments.actions import confirm_transfer, submit_proof
 from orders.payments.captures import Captured, record_capture
 from orders.placing import Buyer, Placed, place
@@ -104,9 +105,9 @@ def parcel(people: People, offer: Offer) -> Placed:
     return sent
 
 
-def papers() -> None:
-    """A PDF of every packing list, as if the worker had made it."""
-    for public_id in db.session.scalars(select(Consignment.public_id)).all():
+def papers(consignments: Iterable[str]) -> None:
+    """A PDF of these packing lists, as if the worker had made it."""
+    for public_id in consignments:
         ask_for_packing_list(queries.packed(public_id))
     with transaction() as session:
         session.execute(update(Document).values(state=DocumentState.READY, content=""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
 
@@ -11,9 +12,7 @@ from werkzeug.routing import Rule
 from kernel.access import rule_of
 from kernel.db import db
 from kernel.identity import Account, Role
-from kernel.tokens import issue_token
 from tests.statements import counting
-from tests.town.addresses import names, path_of
 from tests.town.people import People
 
 READERS = (
@@ -68,15 +67,15 @@ def reads(app: Flask) -> list[Rule]:
     return [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
 
 
-def visit(app: Flask, people: People, rule: Rule, account: Account) -> Visit:
-    """Open one address as `account`, with a bearer token."""
-    path = path_of(app, people, rule)
-    headers = {"Authorization": f"Bearer {issue_token(account, factor=True)}"}
+def visit(app: Flask, path: str, token: str, cart: Sequence[str] = ()) -> Visit:
+    """Open one address with a bearer token and these offers in the cart."""
     db.session.rollback()
     client = app.test_client()
     with client.session_transaction() as session:
-        session["cart"] = dict.fromkeys(names(people, "/cart/lines"), 1)
+        session["cart"] = dict.fromkeys(cart, 1)
     with counting() as sent:
-        answer = Context().run(client.get, path, headers=headers, buffered=True)
+        answer = Context().run(
+            client.get, path, headers={"Authorization": f"Bearer {token}"}, buffered=True
+        )
         answer.get_data()
     return Visit(path, answer.status_code, list(sent))
