@@ -49,7 +49,7 @@ def settlement_json(view: SettlementView) -> dict[str, Any]:
         "seller_id": row.seller.organisation.public_id,
         "round_id": view.round.public_id if view.round else None,
         "state": row.state.value,
-        "lines": len(row.lines),
+        "lines": view.lines,
         "total_fen": row.total_fen,
         "households_fen": view.households.fen,
         "own_fen": view.own.fen,
@@ -124,7 +124,7 @@ def state(body: dict[str, Any]) -> dict[str, Any]:
 
     def act() -> dict[str, Any]:
         made = settlement.state_settlement(seller_id, round_id, account_id=viewer().account_id)
-        return settlement_json(settlements.settlement(made.public_id, viewer()))
+        return settlement_json(settlements.settlement(made.public_id, viewer(), shares=True))
 
     return once("delivery.settle", body, act)
 
@@ -220,6 +220,6 @@ def _payout(
 
     def once_done() -> dict[str, Any]:
         act(row_id, account_id)
-        return settlement_json(settlements.settlement(settlement_id, viewer()))
+        return settlement_json(settlements.settlement(settlement_id, viewer(), shares=True))
 
     return once(endpoint, {"settlement": settlement_id, **body}, once_done)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     case,
     exists,
@@ -22,7 +23,7 @@ from kernel import second_person
 from kernel.access import Viewer, found
 from kernel.db import db, rows_by_id
 from kernel.identity import Role
-from kernel.money import Money, total
+from kernel.money import Money
 from kernel.paging import Page, decode, page_of
 from kernel.second_person import Proposal, ProposalState
 from orders.model import (
@@ -38,19 +39,48 @@ from orders.model import (
     SettlementLine,
     SettlementState,
 )
-from sellers.model import Seller
+from sellers.model import Household, Seller
 
 PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
 """What a second person is asked to approve, of a settlement: money out, and come back."""
 PAGE_SIZE = 50
+FEW = 60
+"""Up to so many households stand beside their settlement."""
+PARTS_AT_ONCE = 100
+WITH_SHARES = selectinload(Settlement.shares).joinedload(HouseholdShare.household)
+
+
+@dataclass(frozen=True)
+class HouseholdPart:
+    """What one household gets of a settlement: by delivery or shares, and in the second round."""
+
+    number: str
+    units: int
+    first: Money
+    second: Money
+
+    @property
+    def total(self) -> Money:
+        """Both together."""
+        return self.first + self.second
 
 
 @dataclass(frozen=True)
 class SettlementView:
-    """A settlement with its sums."""
+    """A settlement with its sums.
+
+    `households` is what of it belongs to so many of them, `parts` each one's where they are few;
+    `unit_name` is the sale unit of all its lines, or '' where they differ: a sum of units would
+    mean nothing.
+    """
 
     settlement: Settlement
     round: Round | None
+    lines: int
+    unit_name: str
+    households: Money
+    households_count: int
+    parts: Sequence[HouseholdPart] = ()
     proposals: Sequence[Proposal] = ()
     """To pay it out and to record that the bank returned it, oldest first."""
 
@@ -96,47 +126,13 @@ class SettlementView:
         return Money(self.settlement.total_fen)
 
     @property
-    def households(self) -> Money:
-        """What of it belongs to households."""
-        return total(Money(share.amount_fen) for share in self.settlement.shares)
-
-    @property
     def own(self) -> Money:
         """What stays with the seller."""
         return self.total - self.households
 
-    @property
-    def unit_name(self) -> str:
-        """The sale unit of all its lines, or '' where they differ: a sum would mean nothing."""
-        names = {one.line.unit_name for one in self.settlement.lines}
-        return names.pop() if len(names) == 1 else ""
-
-    @property
-    def by_household(self) -> list[tuple[str, int, Money, Money, Money]]:
-        """Number, units, by delivery or shares, by second distribution, and together."""
-        rows: dict[str, list[HouseholdShare]] = {}
-        for share in self.settlement.shares:
-            rows.setdefault(share.household.number, []).append(share)
-        return [
-            (
-                number,
-                sum(one.units for one in of),
-                total(Money(one.amount_fen) for one in of if one.kind != "second"),
-                total(Money(one.amount_fen) for one in of if one.kind == "second"),
-                total(Money(one.amount_fen) for one in of),
-            )
-            for number, of in sorted(rows.items())
-        ]
-
 
 def _scoped(who: Viewer) -> Select[Settlement]:
-    query = select(Settlement).options(
-        selectinload(Settlement.shares).joinedload(HouseholdShare.household),
-        selectinload(Settlement.lines)
-        .joinedload(SettlementLine.line)
-        .load_only(OrderLine.unit_name),
-    )
-    return query.where(_seen_by(who))
+    return select(Settlement).where(_seen_by(who))
 
 
 def _seen_by(who: Viewer) -> ColumnElement[bool]:
@@ -145,11 +141,13 @@ def _seen_by(who: Viewer) -> ColumnElement[bool]:
     return Settlement.seller_id.in_(who.organisations(Role.CLERK))
 
 
-def settlements(who: Viewer, cursor: str | None = None) -> Page[SettlementView]:
+def settlements(
+    who: Viewer, cursor: str | None = None, *, parts: bool = False
+) -> Page[SettlementView]:
     """Return a page of the settlements that `who` may see: what is not done first, then the newest.
 
-    However old one is, it is found until it is paid out. Raises Invalid for a cursor that leads
-    nowhere.
+    However old one is, it is found until it is paid out; `parts`: with each household's part,
+    where they are few. Raises Invalid for a cursor that leads nowhere.
     """
     asked = exists().where(
         Proposal.kind.in_((PAYOUT, PAYOUT_RETURN)),
@@ -161,7 +159,7 @@ def settlements(who: Viewer, cursor: str | None = None) -> Page[SettlementView]:
     if cursor:
         query = query.where(tuple_(waits, Settlement.id) < tuple_(*decode(cursor, int, int)))
     return page_of(
-        _views(db.session.scalars(query).all()),
+        _views(db.session.scalars(query).all(), parts=parts),
         PAGE_SIZE,
         lambda one: (1 if one.is_done else 2, one.settlement.id),
     )
@@ -198,7 +196,7 @@ def sums(who: Viewer) -> Sums:
 
 def settlements_page(who: Viewer, *, cursor: str | None, page_size: int) -> Page[SettlementView]:
     """Return a page of settlements, the newest first. Raises Invalid for a wrong cursor."""
-    query = _scoped(who).order_by(Settlement.id.desc()).limit(page_size + 1)
+    query = _scoped(who).options(WITH_SHARES).order_by(Settlement.id.desc()).limit(page_size + 1)
     if cursor:
         [before] = decode(cursor, int)
         query = query.where(Settlement.id < before)
@@ -207,24 +205,98 @@ def settlements_page(who: Viewer, *, cursor: str | None, page_size: int) -> Page
     )
 
 
-def settlement(public_id: str, who: Viewer) -> SettlementView:
-    """Return one settlement. Raises NotFound for somebody else's."""
-    row = found(db.session.scalar(_scoped(who).where(Settlement.public_id == public_id)))
+def settlement(public_id: str, who: Viewer, *, shares: bool = False) -> SettlementView:
+    """Return one settlement, with every household's shares or not. NotFound: somebody else's."""
+    query = _scoped(who).where(Settlement.public_id == public_id)
+    row = found(db.session.scalar(query.options(WITH_SHARES) if shares else query))
     return _views([row])[0]
 
 
-def _views(rows: Sequence[Settlement]) -> list[SettlementView]:
-    kinds = (PAYOUT, PAYOUT_RETURN)
+def _views(rows: Sequence[Settlement], *, parts: bool = False) -> list[SettlementView]:
+    kinds, ids = (PAYOUT, PAYOUT_RETURN), [row.id for row in rows]
     proposals = second_person.proposals(kinds, [row.public_id for row in rows])
     rounds = rows_by_id(Round, (row.round_id for row in rows))
+    lines, shares = _lines_of(ids), _shares_of(ids)
+    few = [id_ for id_, (_, households) in shares.items() if households <= FEW]
+    parts_of = _parts_of(few) if parts else {}
     return [
         SettlementView(
             row,
             rounds[row.round_id] if row.round_id else None,
+            *lines.get(row.id, (0, "")),
+            *shares.get(row.id, (Money(0), 0)),
+            parts_of.get(row.id, ()),
             proposals.get(row.public_id, ()),
         )
         for row in rows
     ]
+
+
+def _lines_of(ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """Return settlement → its number of lines, and the one sale unit of all of them or ''."""
+    unit = OrderLine.unit_name
+    rows = db.session.execute(
+        select(SettlementLine.settlement_id, func.count(), func.min(unit), func.max(unit))
+        .join(OrderLine, OrderLine.id == SettlementLine.line_id)
+        .where(SettlementLine.settlement_id.in_(ids))
+        .group_by(SettlementLine.settlement_id)
+    )
+    return {id_: (lines, first if first == last else "") for id_, lines, first, last in rows}
+
+
+def _shares_of(ids: Sequence[int]) -> dict[int, tuple[Money, int]]:
+    """Return settlement → what of it belongs to how many households."""
+    households = func.count(func.distinct(HouseholdShare.household_id))
+    rows = db.session.execute(
+        select(HouseholdShare.settlement_id, func.sum(HouseholdShare.amount_fen), households)
+        .where(HouseholdShare.settlement_id.in_(ids))
+        .group_by(HouseholdShare.settlement_id)
+    )
+    return {id_: (Money(int(fen)), count) for id_, fen, count in rows}
+
+
+def _parts() -> Select[int, str, int, int | None, int | None]:
+    """Select what each household gets of each settlement, by its number."""
+    is_second, fen = HouseholdShare.kind == "second", func.sum(HouseholdShare.amount_fen)
+    return (
+        select(
+            HouseholdShare.settlement_id,
+            Household.number,
+            func.sum(HouseholdShare.units),
+            fen.filter(~is_second),
+            fen.filter(is_second),
+        )
+        .join(Household, Household.id == HouseholdShare.household_id)
+        .group_by(HouseholdShare.settlement_id, Household.number)
+        .order_by(HouseholdShare.settlement_id, Household.number)
+    )
+
+
+def _part(row: Row[int, str, int, int | None, int | None]) -> HouseholdPart:
+    _, number, units, first, second = row
+    return HouseholdPart(number, int(units), Money(int(first or 0)), Money(int(second or 0)))
+
+
+def _parts_of(ids: Sequence[int]) -> dict[int, list[HouseholdPart]]:
+    parts: dict[int, list[HouseholdPart]] = {}
+    for row in db.session.execute(_parts().where(HouseholdShare.settlement_id.in_(ids))):
+        parts.setdefault(row[0], []).append(_part(row))
+    return parts
+
+
+def parts_page(settlement_id: int, cursor: str | None, number: str = "") -> Page[HouseholdPart]:
+    """Return a page of what households get of a settlement, or the one with a `number`.
+
+    Raises Invalid for a cursor that leads nowhere.
+    """
+    query = _parts().where(HouseholdShare.settlement_id == settlement_id).limit(PARTS_AT_ONCE + 1)
+    if number:
+        query = query.where(Household.number == number)
+    if cursor:
+        [after] = decode(cursor, str)
+        query = query.where(Household.number > after)
+    rows = [_part(row) for row in db.session.execute(query)]
+    return page_of(rows, PARTS_AT_ONCE, lambda one: (one.number,))
 
 
 @dataclass(frozen=True)

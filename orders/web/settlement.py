@@ -14,6 +14,7 @@ from kernel.errors import Conflict, Invalid, NotFound, Refusal, SecondPersonNeed
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.money import total
+from kernel.text import plain
 from orders.actions import settlement as actions
 from orders.queries import settlement as queries
 from orders.queries.keys import round_key, seller_key
@@ -28,11 +29,21 @@ def mine() -> ResponseReturnValue:
     waiting = queries.to_settle(viewer().organisations(Role.CLERK))
     return render_template(
         "orders/money.html",
-        page=queries.settlements(viewer(), request.args.get("cursor")),
+        page=queries.settlements(viewer(), request.args.get("cursor"), parts=True),
         waiting=waiting,
         waiting_total=total(one.amount for one in waiting),
         sums=queries.sums(viewer()),
     )
+
+
+@blueprint.get("/seller/money/<public_id>")
+@allow(Role.CLERK, Role.STAFF, Role.AUDITOR)
+def households(public_id: str) -> ResponseReturnValue:
+    """What each household gets of one settlement, by number: there may be thousands."""
+    one = queries.settlement(public_id, viewer())
+    number = plain(request.args.get("number", ""))
+    page = queries.parts_page(one.settlement.id, request.args.get("cursor"), number)
+    return render_template("orders/money_households.html", one=one, page=page, number=number)
 
 
 @blueprint.get("/staff/settlements")

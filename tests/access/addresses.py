@@ -77,6 +77,7 @@ KINDS = {
     "/s/<code>": "link",
     "/seller/consignments/<public_id>": "consignment",
     "/seller/harvest/<public_id>": "notice",
+    "/seller/money/<public_id>": "settlement",
     "/seller/harvest/items/<item_id>": "item",
     "/seller/harvest/items/<item_id>/answer/<quota_id>": "item.quota",
     "/seller/households/<public_id>": "household",

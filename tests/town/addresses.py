@@ -167,6 +167,7 @@ NAMES: dict[str, Names] = {
     "transfers": _waiting_transfers,
     "refunds": _refunds,
     "settlements": _of(Settlement.public_id),
+    "money": _of(Settlement.public_id),
     "sellers": _organisations(Seller, Seller.state == SellerState.SUBMITTED),
     "certificates": _certificates,
     "households": _of(Household.public_id),

@@ -1,0 +1,92 @@
+"""What each household gets of a settlement, for a seller of few and of many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from kernel.db import db, transaction
+from kernel.identity import Role
+from kernel.money import total
+from orders.actions.settlement import state_settlement
+from orders.model import Settlement
+from orders.queries.settlement import FEW, PARTS_AT_ONCE, parts_page
+from sellers.model import Household
+from tests import builders
+from tests.orders.harvest_builders import Closed
+from tests.orders.test_settlement import handed_over
+from tests.visitors import Visitor
+
+MANY = PARTS_AT_ONCE + 50
+
+
+@pytest.fixture(autouse=True)
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context():
+        yield
+
+
+def somebody(app: Flask, login: str) -> Visitor:
+    """Somebody who is signed in."""
+    visitor = Visitor(app, app.response_class)
+    visitor.enter(login)
+    return visitor
+
+
+def settled(households: int) -> tuple[Closed, str]:
+    """A settlement in whose second distribution so many more households share."""
+    closed = handed_over(60, 60)
+    with transaction() as session:
+        session.add_all(
+            Household(
+                seller_id=closed.seller.id, number=f"{n:04d}", status="registered", share_weight=1
+            )
+            for n in range(1, households + 1)
+        )
+    return closed, state_settlement(closed.seller.id, closed.round.id).public_id
+
+
+def test_few_households_stand_beside_their_settlement(app: Flask) -> None:
+    closed, public_id = settled(0)
+    page = somebody(app, closed.clerk.login).page("/seller/money")
+    assert all(f"{one.number} 号农户" in page for one in closed.households)
+    assert f"/seller/money/{public_id}" not in page
+
+
+def test_many_households_have_a_page_of_their_own_that_names_each_once(app: Flask) -> None:
+    closed, public_id = settled(MANY)
+    clerk = somebody(app, closed.clerk.login)
+    page = clerk.page("/seller/money")
+    assert f"共 {MANY + len(closed.households)} 户" in page
+    assert "0001 号农户" not in page
+    way = f"/seller/money/{public_id}"
+    assert way in page
+    assert "0001 号农户" in clerk.page(way)
+    assert f"{MANY:04d} 号农户" not in clerk.page(way)
+    found = clerk.page(f"{way}?number={MANY:04d}")
+    assert f"{MANY:04d} 号农户" in found
+    assert "0001 号农户" not in found
+    assert "没有这个户号" in clerk.page(f"{way}?number=9999")
+
+
+def test_the_parts_of_all_pages_come_to_what_households_get() -> None:
+    closed, public_id = settled(MANY)
+    made = db.session.scalars(select(Settlement).where(Settlement.public_id == public_id)).one()
+    first = parts_page(made.id, None)
+    second = parts_page(made.id, first.next_cursor)
+    parts = [*first.items, *second.items]
+    assert second.next_cursor is None
+    assert len(parts) == len({part.number for part in parts}) == MANY + len(closed.households)
+    assert total(part.total for part in parts).fen == sum(one.amount_fen for one in made.shares)
+
+
+def test_only_its_seller_staff_and_auditors_read_it(app: Flask) -> None:
+    _, public_id = settled(FEW)
+    way = f"/seller/money/{public_id}"
+    for role in (Role.STAFF, Role.AUDITOR):
+        assert "0001 号农户" in somebody(app, builders.account(role).login).page(way)
+    stranger = builders.account(Role.CLERK, builders.seller().organisation)
+    assert somebody(app, stranger.login).get(way).status_code == 404
