@@ -18,6 +18,7 @@ from marketplace import (
     api,
     cli,
     filters,
+    list_pages,
     locale,
     menu,
     refusals,
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> Flask:
     rooms.register(app)
     api.init_app(app)
     menu.register(app)
+    list_pages.register(app)
     cli.register(app)
     note.register(app)
     return app

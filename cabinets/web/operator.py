@@ -138,7 +138,8 @@ def _slots_page(template: str, code: str, filled: _Filled, **more: Any) -> Respo
 @allow(*OPERATORS)
 def index() -> ResponseReturnValue:
     """My cabinets that have room, the emptiest first."""
-    return render_template("cabinets/to_restock.html", cabinets=queries.to_restock(viewer()))
+    cabinets = queries.to_restock(viewer())
+    return render_template("cabinets/to_restock.html", cabinets=cabinets, most=queries.TO_RESTOCK)
 
 
 @restock.route("/operator/cabinets/<code>/restock", methods=["GET", "POST"])

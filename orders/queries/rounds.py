@@ -121,11 +121,6 @@ def _last_of(cursor: str) -> Round:
     return last
 
 
-def all_rounds() -> list[RoundRow]:
-    """Return the newest rounds, the last to close first."""
-    return _rows(Round.id > 0, Round.closes_at.desc())
-
-
 def all_rounds_page(*, cursor: str | None, page_size: int) -> Page[RoundRow]:
     """Return a page of every round, the last to close first. Raises Invalid for a bad cursor."""
     condition: ColumnElement[bool] = Round.id > 0

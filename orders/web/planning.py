@@ -26,7 +26,9 @@ blueprint = Blueprint("planning", __name__, template_folder="../templates")
 @allow(Role.STAFF)
 def index() -> ResponseReturnValue:
     """Every round, the newest first."""
-    return render_template("orders/planning.html", rows=queries.all_rounds(), at=clock.now())
+    cursor = request.args.get("cursor")
+    page = queries.all_rounds_page(cursor=cursor, page_size=queries.SHOWN_ROUNDS)
+    return render_template("orders/planning.html", page=page, at=clock.now())
 
 
 @blueprint.route("/staff/rounds/new", methods=["GET", "POST"])

@@ -24,7 +24,10 @@ blueprint = Blueprint("transfers", __name__, template_folder="../templates")
 def index() -> ResponseReturnValue:
     """The queue, or the transfer with the code asked for."""
     code = request.args.get("code", "")
-    return render_template("orders/transfers.html", payments=queries.transfers(code), code=code)
+    payments = queries.transfers(code)
+    return render_template(
+        "orders/transfers.html", payments=payments, code=code, most=queries.AT_MOST
+    )
 
 
 @blueprint.get("/staff/transfers/<public_id>")
@@ -118,6 +121,7 @@ def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
         "orders/refunds.html",
         refunds=owed,
         payees=queries.payees(owed),
+        most=queries.AT_MOST,
         refusal=refusal,
         key=public_code(20),
     )

@@ -59,9 +59,7 @@ def households() -> ResponseReturnValue:
         cursor=cursor(),
     )
     plans = workspace.plans(my_seller()) if clerk else []
-    return render_template(
-        "sellers/households.html", page=page, first=cursor() is None, clerk=clerk, plans=plans
-    )
+    return render_template("sellers/households.html", page=page, clerk=clerk, plans=plans)
 
 
 @blueprint.route("/households/new", methods=["GET", "POST"])

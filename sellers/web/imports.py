@@ -49,7 +49,6 @@ def imports() -> ResponseReturnValue:
         form,
         seller=workspace.own_seller(seller_id),
         page=workspace.imports(seller_id, cursor()),
-        first=cursor() is None,
         most=MAX_ROWS,
     )
 

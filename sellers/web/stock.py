@@ -34,7 +34,7 @@ from sellers.web.room import attempt, blueprint, cursor, form_page
 def products() -> ResponseReturnValue:
     """The seller's products."""
     page = workspace.products(my_seller(), cursor())
-    return render_template("sellers/products.html", page=page, first=cursor() is None)
+    return render_template("sellers/products.html", page=page)
 
 
 @blueprint.route("/products/new", methods=["GET", "POST"])
@@ -87,9 +87,7 @@ def photo_remove(public_id: str) -> ResponseReturnValue:
 def lots() -> ResponseReturnValue:
     """The seller's lots: offered, promised, yielded."""
     page = workspace.lots(my_seller(), cursor())
-    return render_template(
-        "sellers/lots.html", page=page, first=cursor() is None, today=clock.today()
-    )
+    return render_template("sellers/lots.html", page=page, today=clock.today())
 
 
 @blueprint.route("/products/<public_id>/lots/new", methods=["GET", "POST"])
@@ -140,9 +138,7 @@ def lot_close(public_id: str) -> ResponseReturnValue:
 def offers() -> ResponseReturnValue:
     """Everything that the seller has on sale, anywhere."""
     page = workspace.offers(my_seller(), cursor())
-    return render_template(
-        "sellers/offers.html", page=page, first=cursor() is None, now=clock.now()
-    )
+    return render_template("sellers/offers.html", page=page, now=clock.now())
 
 
 @blueprint.route("/offers/new", methods=["GET", "POST"])

@@ -38,7 +38,6 @@ def index() -> ResponseReturnValue:
         papers=staff.waiting_count(),
         accounts=staff.waiting_accounts(),
         state=state,
-        first=cursor() is None,
     )
 
 
@@ -49,7 +48,6 @@ def certificates() -> ResponseReturnValue:
     return render_template(
         "sellers/papers.html",
         page=staff.waiting_certificates(cursor()),
-        first=cursor() is None,
     )
 
 

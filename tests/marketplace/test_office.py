@@ -107,7 +107,7 @@ def test_the_ledger_is_paged_by_key_and_narrowed(app: Flask, client: FlaskClient
     following = page.text.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0]
     second = client.get(following.replace("&amp;", "&"), headers=auditor)
     assert second.status_code == 200
-    assert "回第一页" in second.text
+    assert "上一页" in second.text
     only = client.get("/ledger?kind=settlement", headers=auditor)
     assert only.text.count('class="t"') == 1
     assert "应付供货方 某村合作社" in only.text
