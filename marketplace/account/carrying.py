@@ -20,21 +20,22 @@ PROOFS = frozenset(
 KEPT = "kept:"
 """Begins the names of what the sign-in page carries for another page, beside its own fields."""
 PART = "kept_part"
-"""Field of the sign-in page which tells that it does not carry all that was sent."""
+"""Field of a page on the way which tells that it does not carry all that was sent."""
 
 
 def carried() -> list[tuple[str, str]]:
     """Return the fields of the form that was being posted, in order."""
-    return [(name, text) for name, text in request.form.items(multi=True) if name not in PROOFS]
+    left = PROOFS | {PART}
+    return [(name, text) for name, text in request.form.items(multi=True) if name not in left]
 
 
 def kept() -> list[tuple[str, str]]:
-    """Return what the sign-in page carries, by the names that it had."""
+    """Return what the pages for signing in carry, by the names that it had."""
     return [(name.removeprefix(KEPT), text) for name, text in carried() if name.startswith(KEPT)]
 
 
 def kept_whole() -> bool:
-    """Tell whether the sign-in page carries all that was sent to the other page."""
+    """Tell whether a page on the way carries all that was sent to the other page."""
     return PART not in request.form
 
 

@@ -14,7 +14,7 @@ from kernel.identity import Role, change_password, prove
 from kernel.tokens import revoke_token, tokens_of
 from marketplace import sessions
 from marketplace.account import step_up
-from marketplace.account.carrying import carried
+from marketplace.account.carrying import carried, kept_whole
 from marketplace.account.forms import PasswordForm
 from marketplace.account.words import agent_words
 
@@ -86,7 +86,8 @@ def confirm() -> ResponseReturnValue:
     try:
         factor.check(current_user.account, request.form.get("second_factor", ""))
     except (Conflict, Invalid, TooMany) as refusal:
-        return step_up.page(to, again=again, refusal=refusal)
+        whole = kept_whole()
+        return step_up.page(to, again=again, is_whole=whole, refusal=refusal)
     sessions.keep_factor(current_user)
     return step_up.go_on()
 
@@ -119,7 +120,13 @@ def _enrol_page(
     secret: str, to: str, again: bool, refusal: Refusal | None = None
 ) -> ResponseReturnValue:
     fields = carried() if again else []
-    words = {"after": to, "again": 1 if again else None, "carried": fields, "refusal": refusal}
+    words = {
+        "after": to,
+        "again": 1 if again else None,
+        "carried": fields,
+        "is_whole": kept_whole(),
+        "refusal": refusal,
+    }
     page = step_up.enrol_page(secret, words)
     return page, refusal.status if refusal else 200
 

@@ -17,7 +17,7 @@ from kernel import factor
 from kernel.access import READS
 from kernel.errors import Refusal
 from kernel.settings import Environment, Settings
-from marketplace.account.carrying import carried, posted_to
+from marketplace.account.carrying import carried, is_whole, posted_to
 from marketplace.account.paths import same_site
 
 
@@ -25,7 +25,7 @@ def ask() -> ResponseReturnValue:
     """Answer a request that needs a second factor by asking for it."""
     again = request.method not in READS
     after = posted_to() if request.method in (*READS, "POST") else "/me"
-    return page(after, again=again, status=403)
+    return page(after, again=again, is_whole=is_whole(), status=403)
 
 
 def after() -> tuple[str, bool]:
@@ -37,14 +37,23 @@ def after() -> tuple[str, bool]:
 
 
 def page(
-    to: str, *, again: bool, status: int = 200, refusal: Refusal | None = None
+    to: str,
+    *,
+    again: bool,
+    is_whole: bool = True,
+    status: int = 200,
+    refusal: Refusal | None = None,
 ) -> ResponseReturnValue:
-    """Show where the code is entered; whoever has no second factor yet sets one up there."""
+    """Show where the code is entered; whoever has no second factor yet sets one up there.
+
+    `is_whole` tells whether all that was being posted is carried along.
+    """
     account = current_user.account
     words = {
         "after": to,
         "again": 1 if again else None,
         "carried": carried() if again else [],
+        "is_whole": is_whole,
         "refusal": refusal,
     }
     if factor.is_enrolled(account.id):

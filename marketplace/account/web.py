@@ -66,29 +66,39 @@ def sign_out() -> ResponseReturnValue:
 @allow.everyone
 def register() -> ResponseReturnValue:
     """Make a consumer's account and sign it in."""
-    form = RegisterForm(next=request.args.get("next", ""))
+    form, kept = RegisterForm(next=request.args.get("next", "")), carrying.kept()
+    carries = {"kept": kept, "is_whole": carrying.kept_whole()}
+    after = same_site(form.next.data, url_for("storefront.home"))
+    if kept and "login" not in request.form:
+        form = RegisterForm(formdata=None, next=after)
+        return render_template("account/register.html", form=form, **carries)
     if not form.validate_on_submit():
         status = 422 if form.errors else 200
-        return render_template("account/register.html", form=form), status
+        return render_template("account/register.html", form=form, **carries), status
     try:
         account = register_account(*form.pair(), str(form.name.data).strip())
     except Invalid as refusal:
         for name, text in refusal.fields.items():
             form[name].errors = [*form[name].errors, text]
-        return render_template("account/register.html", form=form), refusal.status
+        return render_template("account/register.html", form=form, **carries), refusal.status
     sessions.sign_in(account)
-    return redirect(same_site(form.next.data, url_for("storefront.home")))
+    if kept:
+        return render_template("account/again.html", to=after, **carries)
+    return redirect(after)
 
 
 @blueprint.post("/language")
 @allow.everyone
 def language() -> ResponseReturnValue:
-    """Remember the language that was chosen, and stay on the page."""
+    """Remember the language that was chosen, and stay on the page with what it carries."""
     chosen = request.form.get("language", "")
     if chosen not in LANGUAGES:
         raise Invalid(code="unknown_language")
     session[COOKIE] = chosen
     session.permanent = True
+    if carrying.kept():
+        page = "register" if request.form.get("page") == "register" else "sign_in"
+        return redirect(url_for(f"account.{page}"), 307)
     return redirect(same_site(request.form.get("next"), url_for("storefront.home")))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import BytesIO
 
 import pytest
 from flask import Flask
@@ -240,3 +241,22 @@ def test_production_takes_no_factor_of_the_demo(shop: Flask) -> None:
     finally:
         shop.extensions["settings"] = before
     assert (refused.status_code, refused.get_json()["code"]) == (409, "factor_not_enrolled")
+
+
+@pytest.mark.parametrize("has_factor", [True, False])
+def test_asking_for_a_code_says_that_a_file_has_to_be_chosen_again(
+    visitor: Visitor, has_factor: bool
+) -> None:
+    if has_factor:
+        enrolled()
+    else:
+        builders.account(Role.STAFF, login="staff-1")
+    visitor.enter("staff-1")
+    whole = visitor.send("/staff/settlements", **a_seller_to_settle())
+    assert "刚才填的都还在" in whole.text
+    paper = (BytesIO(b"paper"), "paper.pdf")
+    asked = visitor.send("/staff/settlements", **a_seller_to_settle(), paper=paper)
+    assert asked.status_code == 403
+    assert "刚才填的都还在" not in asked.text
+    assert "密码和文件要再给一次" in asked.text
+    assert 'name="seller"' in asked.text

@@ -121,3 +121,66 @@ def test_what_another_site_sends_is_not_offered_again(visitor: Visitor) -> None:
     for headers in ({}, {"Referer": "http://elsewhere.example/checkout"}):
         refused = visitor.post("/checkout", data=ADDRESS, headers=headers)
         assert (refused.status_code, ADDRESS["address"] in refused.text) == (400, False)
+
+
+def ended(visitor: Visitor, **more: object) -> str:
+    """The sign-in page, when a session has ended while a form was open."""
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    old = old_form(visitor, "/me/security")
+    with transaction() as session:
+        session.execute(delete(WebSession))
+    return visitor.post(
+        "/me/sign-out-everywhere",
+        data={**old, "note": "记一下", **more},
+        headers={"Referer": f"{PAGE}/me/security"},
+    ).text
+
+
+def form_to(page: str, action: str, at: int = 0) -> dict[str, str]:
+    """What the form of `page` with this action carries."""
+    found = re.findall(rf'<form[^>]*action="{action}"[^>]*>.*?</form>', page, re.DOTALL)
+    return hidden(found[at])
+
+
+def test_what_was_typed_outlives_registering_instead_of_signing_in(visitor: Visitor) -> None:
+    asked = visitor.post("/register", data=form_to(ended(visitor), "/register")).text
+    assert 'name="kept:note" value="记一下"' in asked
+    assert "注册后再交一次就行" in asked
+    assert "要填" not in asked
+    typed = {"name": "某人", "login": "buyer-2", "password": "short", "again": "short"}
+    wrong = visitor.post("/register", data={**form_to(asked, "/register"), **typed}).text
+    pair = dict.fromkeys(("password", "again"), builders.PASSWORD)
+    again = visitor.post("/register", data={**form_to(wrong, "/register"), **typed, **pair}).text
+    assert 'name="note" value="记一下"' in again
+    assert resend(visitor, again) == "/sign-in"
+
+
+def test_who_has_an_account_after_all_goes_back_with_what_was_typed(visitor: Visitor) -> None:
+    asked = visitor.post("/register", data=form_to(ended(visitor), "/register")).text
+    back = visitor.post("/sign-in", data=form_to(asked, "/sign-in")).text
+    assert 'name="kept:note" value="记一下"' in back
+
+
+def test_what_was_typed_outlives_a_change_of_language(visitor: Visitor) -> None:
+    page = ended(visitor, photo=(BytesIO(b"photo"), "photo.jpg"))
+    for path, title in (("/sign-in", "<h1>Sign in</h1>"), ("/register", "<h1>Register</h1>")):
+        if path == "/register":
+            page = visitor.post(path, data=form_to(page, path)).text
+        chosen = visitor.post("/language", data={**form_to(page, "/language"), "language": "en"})
+        assert (chosen.status_code, chosen.location) == (307, path)
+        sent = {**form_to(page, "/language"), "language": "en"}
+        page = visitor.post(path, data=sent).text
+        assert title in page
+        assert 'name="kept:note" value="记一下"' in page
+        assert "kept_part" in page
+
+
+def test_a_change_of_language_after_a_refused_form_stays_on_its_page(visitor: Visitor) -> None:
+    wrong = visitor.post(
+        "/sign-in",
+        data={**old_form(visitor, "/sign-in"), "login": "x", "password": "y"},
+        headers={"Referer": f"{PAGE}/sign-in?next=/orders"},
+    ).text
+    chosen = visitor.post("/language", data={**form_to(wrong, "/language"), "language": "en"})
+    assert chosen.location == "/sign-in?next=/orders"
