@@ -13,7 +13,7 @@ from kernel.db import end_read
 from kernel.errors import Conflict, Invalid
 from kernel.forms import Form
 from kernel.settings import Settings
-from orders.model import Payment, PaymentMethod, PaymentState
+from orders.model import OrderState, Payment, PaymentMethod, PaymentState
 from orders.payments import checkout, gateway
 from orders.payments.captures import submit_proof
 from orders.payments.queries import payment_for
@@ -42,7 +42,8 @@ def go(public_id: str) -> ResponseReturnValue:
     payment = payment_for(public_id, viewer())
     if payment.method is PaymentMethod.TRANSFER:
         return redirect(url_for("pay.transfer", public_id=public_id), 303)
-    number = payment.shares[0].order.number
+    order = payment.shares[0].order
+    number, given_up = order.number, order.state is OrderState.CANCELLED
     settings: Settings = current_app.extensions["settings"]
     back_url = settings.public_url + url_for("pay.back", public_id=public_id)
     end_read()
@@ -54,7 +55,13 @@ def go(public_id: str) -> ResponseReturnValue:
     except Conflict as refusal:
         if refusal.code == "already_paid":
             return redirect(url_for("orders.show", number=number), 303)
-        page = render_template("orders/pay_later.html", refusal=refusal, number=number, again=False)
+        page = render_template(
+            "orders/pay_later.html",
+            refusal=refusal,
+            number=number,
+            again=False,
+            given_up=given_up,
+        )
         return page, refusal.status
 
 

@@ -277,16 +277,22 @@ def test_who_delivers_is_said_in_english_unless_it_is_a_name(
     shop: Flask, typed: str, shown: str
 ) -> None:
     offer = builders.offer()
-    number = bought(Caller(shop, builders.account()), offer)
+    buyer = builders.account()
+    number = bought(Caller(shop, buyer), offer)
     paid(Caller(shop, builders.account(Role.STAFF)), number)
     clerk = Caller(shop, clerk_of(offer))
     packed = clerk.ask("POST", "/consignments", {"order_number": number})[1]["id"]
-    clerk.ask("POST", f"/consignments/{packed}/sending", {"carrier": typed})
+    clerk.ask("POST", f"/consignments/{packed}/sending", {"carrier": typed, "waybill": "SF77"})
     page = Visitor(shop, shop.response_class)
     page.enter(clerk_of(offer).login)
     page.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
     for path in ("/seller/consignments", f"/consignments/{packed}"):
         assert f"{shown} sent it" in re.sub("</?bdi>", "", page.page(path))
+    page.send("/sign-out")
+    page.enter(buyer.login)
+    told = page.page(f"/orders/{number}")
+    assert re.search(rf"·\s+<bdi>{shown} SF77</bdi>", told)
+    assert shown == typed or typed not in told
 
 
 def test_goods_in_the_field_are_packed_from_the_first_day_of_their_harvest_on(

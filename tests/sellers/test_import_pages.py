@@ -61,7 +61,13 @@ def test_a_spreadsheet_with_faults_shows_them_and_gives_them_as_a_workbook(app: 
     assert "300" in shown
     assert shown.count("许多") == 50
     assert shown.count("的整数，不带单位") == 51  # the kind says once what the rows say
-    assert client.get(f"{at}?from=250").get_data(as_text=True).count("许多") == 50
+    last = client.get(f"{at}?from=250").get_data(as_text=True)
+    assert last.count("许多") == 50
+    assert f'href="{at}?from=200" rel="prev"' in last
+    assert "第 6 页，最后一页" in last
+    second = client.get(f"{at}?from=50").get_data(as_text=True)
+    assert f'href="{at}" rel="prev"' in second
+    assert f'href="{at}?from=100" rel="next"' in second
     for nowhere in ("300", "99999", "-5", "abc", "9" * 40):
         answer = client.get(f"{at}?from={nowhere}")
         assert (answer.status_code, "这一页翻不到了" in answer.text) == (422, True), nowhere

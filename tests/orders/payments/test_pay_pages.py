@@ -23,7 +23,7 @@ from orders.payments.actions import confirm_transfer
 from orders.placing import Buyer, Placed, place
 from tests import builders
 from tests.laws import assert_laws_hold
-from tests.orders.payments.money_in import give_one_back
+from tests.orders.payments.money_in import give_one_back, lapse
 from tests.payment_sandbox import SECRET, SandboxServer
 from tests.visitors import Visitor
 
@@ -118,6 +118,17 @@ def test_a_payment_that_is_over_says_so(shop: SandboxServer, browser: Visitor) -
     page = browser.get(f"/pay/{placed.payment_id}")
     assert page.status_code == 409
     assert "重新下单" in page.text
+    assert "订单取消了" in page.text
+    assert "过了付款时间" not in page.text
+
+
+def test_a_payment_whose_time_is_over_says_that(shop: SandboxServer, browser: Visitor) -> None:
+    placed = buy()
+    lapse(placed)
+    page = browser.get(f"/pay/{placed.payment_id}")
+    assert page.status_code == 409
+    assert "过了付款时间" in page.text
+    assert "订单取消了" not in page.text
 
 
 @pytest.mark.parametrize("path", ["", "/back", "/transfer"])
