@@ -20,6 +20,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -55,6 +56,11 @@ CODES = {
     500: "internal_error",
     503: "unavailable",
 }
+OTHERS = {
+    "cabinets.show": ("cabinets.index", _l("看看别的柜子")),
+    "livestream.show": ("livestream.index", _l("看看别的直播")),
+}
+"""Where a code on paper leads → the list of others, where there is nothing behind it."""
 
 
 def _say(status: int) -> str:
@@ -131,7 +137,16 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
         return _sign_in_first(refusal)
     if isinstance(refusal, FactorNeeded):
         return step_up.ask()
-    return _page(refusal.status, refusal.code, message, refusal.extra.get("retry_after_s"))
+    again = refusal.extra.get("retry_after_s")
+    return _page(refusal.status, refusal.code, message, again, next_step=_elsewhere(refusal))
+
+
+def _elsewhere(refusal: Refusal) -> dict[str, str] | None:
+    """Return where there are others of what a printed code no longer leads to."""
+    if refusal.status != 404 or request.endpoint not in OTHERS:
+        return None
+    endpoint, words = OTHERS[request.endpoint]
+    return {"href": url_for(endpoint), "text": str(words)}
 
 
 def _sign_in_first(refusal: SignInNeeded) -> ResponseReturnValue:

@@ -13,10 +13,13 @@ from kernel.db import db
 from livestream.model import Broadcast, BroadcastOffer
 from orders.model import Round, RoundOffer
 from sellers.model import Offer
-from sellers.queries import Card, cards
+from sellers.queries import Card, ShelfFilters, cards, shelf
 
 FAIR_DAYS = 7
 PREORDERS_SHOWN = 4
+INSTEAD_SHOWN = 3
+# Among what was listed last there is enough that is not sold out.
+INSTEAD_OF = 12
 # Beyond this many units a case is drawn with one slat for each tenth.
 MOST_SLATS = 30
 TENTHS = 10
@@ -181,3 +184,12 @@ def _mark(happens: dict[date, list[str]], kind: str, days: Iterable[date]) -> No
     for day in days:
         if day in happens and kind not in happens[day]:
             happens[day].append(kind)
+
+
+def instead_of(card: Card, at: datetime) -> list[Card]:
+    """Return what the shop sells under the same name, else what else its seller sells there."""
+    for narrowed in (ShelfFilters(q=card.name_zh), ShelfFilters(seller=card.seller)):
+        listed = shelf(narrowed, page_size=INSTEAD_OF, at=at).items
+        if left := [one for one in listed if one.left > 0]:
+            return left[:INSTEAD_SHOWN]
+    return []

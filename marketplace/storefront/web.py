@@ -70,12 +70,15 @@ def offer(public_id: str) -> ResponseReturnValue:
     facts = found(offer_by_public_id(public_id))
     found(facts if facts.card.place is not Place.SLOT else None)
     card, at = facts.card, clock.now()
-    in_round = card.place is Place.ROUND
+    in_round, is_open = card.place is Place.ROUND, card.is_open(at)
+    can_buy = is_open and card.left > 0
     return render_template(
         "storefront/offer.html",
         facts=facts,
         card=card,
-        open=card.is_open(at),
+        open=is_open,
+        at=at,
+        instead=[] if can_buy or in_round else queries.instead_of(card, at),
         most=cart.most_of(card),
         round=queries.round_of(card.offer_id) if in_round else None,
         certificate_words=CERTIFICATES,

@@ -80,9 +80,12 @@ def test_a_broadcast_that_ended_leads_on_to_its_sellers_in_the_shop(app: Flask) 
     actions.start(viewer, code)
     visitor = Visitor(app, app.response_class)
     shelf = f"/offers?seller={offer.seller.organisation.public_id}"
-    assert shelf not in visitor.get(f"/live/{code}").text
+    during = visitor.get(f"/live/{code}").text
+    assert (shelf in during, 'class="price' in during) == (False, True)
     actions.end(viewer, code)
-    assert shelf in visitor.get(f"/live/{code}").text
+    after = visitor.get(f"/live/{code}").text
+    # Its price is not the shop's.
+    assert (shelf in after, 'class="price' in after) == (True, False)
     assert "去看看有什么" in visitor.get(f"/offers/{offer.public_id}").text
 
 
