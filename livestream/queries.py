@@ -94,8 +94,11 @@ class LinkFigures:
     net: Money
 
 
-def links_of(account_id: int) -> list[LinkFigures]:
-    """Return the share links of an account with their figures, newest first (100 at most)."""
+def links_of(account_id: int, cursor: str | None = None) -> Page[LinkFigures]:
+    """Return a page of an account's share links with their figures, the newest first.
+
+    Raises Invalid for a cursor that no page gave.
+    """
     visits = (
         select(Touch.credit_source_id, func.count(Touch.id).label("visits"))
         .group_by(Touch.credit_source_id)
@@ -118,19 +121,23 @@ def links_of(account_id: int) -> list[LinkFigures]:
     )
     offer = joinedload(ShareLink.offer)
     sellers = joinedload(ShareLink.offer).joinedload(Offer.seller)
-    rows = db.session.execute(
+    query = (
         select(ShareLink, visits.c.visits, sales.c.orders, sales.c.net_fen)
         .outerjoin(visits, visits.c.credit_source_id == ShareLink.credit_source_id)
         .outerjoin(sales, sales.c.credit_source_id == ShareLink.credit_source_id)
         .where(ShareLink.owner_id == account_id)
         .options(offer.joinedload(Offer.product), offer.joinedload(Offer.lot), sellers)
         .order_by(ShareLink.id.desc())
-        .limit(100)
-    ).all()
-    return [
+        .limit(PAGE_SIZE + 1)
+    )
+    if cursor:
+        [before] = decode(cursor, int)
+        query = query.where(ShareLink.id < before)
+    rows = [
         LinkFigures(row[0], int(row[1] or 0), int(row[2] or 0), Money(int(row[3] or 0)))
-        for row in rows
+        for row in db.session.execute(query)
     ]
+    return page_of(rows, PAGE_SIZE, lambda one: (one.link.id,))
 
 
 def link_by_code(code: str) -> ShareLink | None:

@@ -30,24 +30,27 @@ class Ways:
     number: int | None
 
 
-def ways(next_cursor: str | None) -> Ways:
-    """Return the ways from the page that is shown; what narrows the list comes along."""
+def ways(next_cursor: str | None, at: str = "") -> Ways:
+    """Return the ways from the page that is shown; what narrows the list comes along.
+
+    `at` is the list's address, where a refusal may show it at another.
+    """
     here, before = request.args.get(HERE, ""), request.args.get(BEFORE, "")
     if not here:
-        return Ways("", "", _to(next_cursor, []) if next_cursor else "", 1)
+        return Ways("", "", _to(at, next_cursor, []) if next_cursor else "", 1)
     behind = before.split(".") if before else []
-    first, is_whole = _to("", []), LEFT_OUT not in behind
+    first, is_whole = _to(at, "", []), LEFT_OUT not in behind
     known = [one for one in behind if one != LEFT_OUT]
-    back = _to(known[-1], behind[:-1]) if known else first if is_whole else ""
-    following = _to(next_cursor, [*behind, here]) if next_cursor else ""
+    back = _to(at, known[-1], behind[:-1]) if known else first if is_whole else ""
+    following = _to(at, next_cursor, [*behind, here]) if next_cursor else ""
     return Ways(first, back, following, len(behind) + 2 if is_whole else None)
 
 
-def _to(cursor: str, behind: list[str]) -> str:
+def _to(at: str, cursor: str, behind: list[str]) -> str:
     narrowed = [one for one in request.args.items(multi=True) if one[0] not in (HERE, BEFORE)]
     steps = {HERE: cursor, BEFORE: _shortened(behind)}
     query = urlencode([*narrowed, *((name, text) for name, text in steps.items() if text)])
-    return quote(request.path) + (f"?{query}" if query else "")
+    return quote(at or request.path) + (f"?{query}" if query else "")
 
 
 def _shortened(behind: list[str]) -> str:

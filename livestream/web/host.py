@@ -248,9 +248,9 @@ def index() -> ResponseReturnValue:
         else:
             flash(_("推广码建好了，发给大家就行。"), "done")
             return redirect(url_for("links.index"))
-    figures = queries.links_of(account_id)
-    page = render_template("livestream/links.html", form=form, figures=figures, at=clock.now())
-    return page, 422 if form.errors else 200
+    page = queries.links_of(account_id, request.args.get("cursor"))
+    shown = render_template("livestream/links.html", form=form, page=page, at=clock.now())
+    return shown, 422 if form.errors else 200
 
 
 @links.get("/links/<code>/poster")

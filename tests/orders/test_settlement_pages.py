@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kernel.db import db, transaction
 from kernel.identity import Role
@@ -90,3 +90,26 @@ def test_only_its_seller_staff_and_auditors_read_it(app: Flask) -> None:
         assert "0001 号农户" in somebody(app, builders.account(role).login).page(way)
     stranger = builders.account(Role.CLERK, builders.seller().organisation)
     assert somebody(app, stranger.login).get(way).status_code == 404
+
+
+def test_a_refused_payout_leads_on_through_the_list_and_not_through_itself(app: Flask) -> None:
+    _, public_id = settled(0)
+    staff = somebody(app, builders.account(Role.STAFF).login)
+    staff.show_factor()
+    with transaction() as session:
+        made = session.scalars(select(Settlement).where(Settlement.public_id == public_id)).one()
+        session.execute(
+            text(
+                "INSERT INTO settlement"
+                " (public_id, seller_id, round_id, state, total_fen, stated_at,"
+                " payout_reference)"
+                " SELECT 'more-' || n, seller_id, round_id, state, total_fen, stated_at, ''"
+                " FROM settlement, generate_series(1, 60) n WHERE id = :id"
+            ),
+            {"id": made.id},
+        )
+    answer = staff.send(
+        f"/staff/settlements/{public_id}/payout", reference="", reason="", idempotency_key="k"
+    )
+    assert answer.status_code == 422
+    assert 'href="/staff/settlements?cursor=' in answer.get_data(as_text=True)
