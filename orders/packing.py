@@ -29,7 +29,7 @@ h1 { font-size: 16pt; margin: 0 0 4mm; }
 table { width: 100%; border-collapse: collapse; margin-bottom: 6mm; }
 th, td { border: 0.3mm solid #000; padding: 1.6mm 2mm; text-align: left; }
 .r { text-align: right; } tr { break-inside: avoid; } .sign { min-width: 28mm; }
-svg { width: 60mm; height: 24mm; fill: none; stroke: #000; stroke-width: 3; }
+svg { width: 60mm; height: 24mm; }
 """
 
 

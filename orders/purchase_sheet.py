@@ -13,6 +13,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from kernel.language import local, unit
 from kernel.sheets import write_money, write_text
+from orders.model import BuyingUnit
 from orders.queries.targets import Purchase, Year
 
 WIDTHS = (14, 24, 30, 26, 24, 22, 10, 14, 10, 16)
@@ -20,8 +21,8 @@ PRICE, UNITS, TOTAL = 8, 9, 10
 """Columns of figures, counted from 1."""
 
 
-def workbook(bought: Year) -> bytes:
-    """Return a workbook of one sheet: a row for each purchase, and what they come to."""
+def workbook(bought: Year, buyer: BuyingUnit) -> bytes:
+    """Return a workbook of one sheet: a row for each purchase, what they come to, and whose."""
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.title = _("%(year)s年采购台账", year=bought.year)
@@ -32,10 +33,13 @@ def workbook(bought: Year) -> bytes:
     for row, one in enumerate(bought.purchases, 2):
         _write(sheet, row, one)
     sums = [(_("已收货"), bought.completed), (_("已预订"), bought.committed)]
-    sums += [(_("今年的采购任务"), bought.goal)] if bought.goal else []
+    sums += [(_("采购任务"), bought.goal)] if bought.goal else []
     for row, (name, amount) in enumerate(sums, len(bought.purchases) + 2):
         write_text(sheet.cell(row, 1, ""), name).font = Font(bold=True)
         write_money(sheet, row, TOTAL, amount.fen)
+    whose = len(bought.purchases) + len(sums) + 2
+    write_text(sheet.cell(whose, 1, ""), _("采购单位")).font = Font(bold=True)
+    write_text(sheet.cell(whose, 2, ""), local(buyer))
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

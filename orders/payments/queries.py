@@ -133,6 +133,17 @@ def payees(refunds: Sequence[Refund]) -> dict[int, BuyingUnit | Account | None]:
     }
 
 
+def payers(payments: Sequence[Payment]) -> dict[int, BuyingUnit | Account | None]:
+    """Return who pays each of `payments` (by key): the unit, else the buyer; None: a guest."""
+    units = rows_by_id(BuyingUnit, (one.unit_id for one in payments))
+    of_one = {one.id: one.shares[0].order.account_id for one in payments if one.shares}
+    buyers = rows_by_id(Account, of_one.values())
+    return {
+        one.id: units.get(one.unit_id or 0) or buyers.get(of_one.get(one.id) or 0)
+        for one in payments
+    }
+
+
 def open_refunds_page(*, cursor: str | None, page_size: int) -> Page[Refund]:
     """Return a page of `open_refunds`, the oldest first. Raises Invalid."""
     query = _open_refunds().order_by(Refund.id).limit(page_size + 1)

@@ -7,10 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from kernel import clock
-from kernel.access import allow, viewer
+from kernel.access import allow, found, viewer
+from kernel.db import db
 from kernel.errors import Invalid
 from kernel.identity import Role
 from kernel.sheets import MEDIA_TYPE
+from orders.model import BuyingUnit
 from orders.queries import targets
 
 YEARS = 3
@@ -62,7 +64,8 @@ def sheet() -> ResponseReturnValue:
     year, unit_id = _year(), viewer().organisation(Role.COORDINATOR)
     from orders import purchase_sheet  # noqa: PLC0415  # few open a sheet
 
-    content = purchase_sheet.workbook(targets.of_year(unit_id, year))
+    buyer = found(db.session.get(BuyingUnit, unit_id))
+    content = purchase_sheet.workbook(targets.of_year(unit_id, year), buyer)
     answer = Response(content, mimetype=MEDIA_TYPE)
     name = f"xiangji-purchases-{year}.xlsx"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

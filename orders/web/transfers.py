@@ -26,7 +26,11 @@ def index() -> ResponseReturnValue:
     code = request.args.get("code", "")
     payments = queries.transfers(code)
     return render_template(
-        "orders/transfers.html", payments=payments, code=code, most=queries.AT_MOST
+        "orders/transfers.html",
+        payments=payments,
+        payers=queries.payers(payments),
+        code=code,
+        most=queries.AT_MOST,
     )
 
 
@@ -49,6 +53,7 @@ def _page(
     page = render_template(
         "orders/transfer.html",
         payment=payment,
+        payer=queries.payers([payment])[payment.id],
         proof=queries.proof_of(payment),
         again=queries.came_again(payment),
         received=received,

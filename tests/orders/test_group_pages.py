@@ -11,15 +11,15 @@ from kernel import clock
 from kernel.db import db, transaction
 from kernel.files import StoredFile
 from kernel.identity import Account, Role
-from orders.actions.closing import close_due_rounds
+from orders.actions.closing import close_due_rounds, close_group_order
 from orders.actions.group_orders import set_needs
 from orders.actions.members import decline
-from orders.actions.rounds import create_round
-from orders.model import GroupOrder, GroupOrderState, PayMode, PurchaseTarget, Round
+from orders.actions.rounds import add_offer, create_round
+from orders.model import GroupOrder, GroupOrderState, Payment, PayMode, PurchaseTarget, Round
 from orders.queries import units
 from orders.queries.members import membership_in
 from orders.queries.rounds import group_order_by_public_id
-from sellers.model import Offer, Product
+from sellers.model import LotMode, Offer, Product
 from tests import builders
 from tests.orders.fairs import fair, official, plan, promised
 from tests.statements import counting
@@ -240,6 +240,21 @@ def test_another_units_group_order_does_not_exist_for_a_coordinator(app: Flask) 
     assert close.status_code == 404
     db.session.expire_all()
     assert db.session.get_one(GroupOrder, at.group.id).state is GroupOrderState.OPEN
+
+
+def test_before_the_next_round_a_unit_is_told_what_it_still_has_to_transfer(app: Flask) -> None:
+    at = fair(PayMode.UNIT)
+    set_needs(at.group.id, at.members[0].id, {at.eggs.id: 30})
+    leader = browser(app, at.coordinator)
+    add_offer(create_round(plan()).id, builders.lot(at.eggs.product, mode=LotMode.IN_FIELD).id, 150)
+    assert "没有转账" not in text(leader, "/unit/open")
+    close_group_order(at.group.id)
+    page = text(leader, "/unit")
+    assert "开单，拿链接" in page
+    assert "还有 1 期没有转账，一共 ¥45.00。" in page
+    with transaction() as session:
+        session.scalars(select(Payment)).one().proof_at = clock.now()
+    assert "没有转账" not in text(leader, "/unit")
 
 
 def test_members_pay_for_themselves_after_closing(app: Flask) -> None:

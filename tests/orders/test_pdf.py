@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from sqlalchemy import update
 from kernel.db import db, transaction
 from kernel.documents import Document
 from kernel.identity import Membership, MembershipState, Organisation, Role
+from kernel.pdf import pdf_of
 from orders import jobs, packing
-from orders.actions.handover import pack, send
+from orders.actions.handover import pack, send, sign
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import Consignment
 from orders.queries import handover as queries
@@ -196,3 +199,18 @@ def test_without_pango_the_page_names_the_packages_and_the_print_page_works(
     assert "现在可以用打印页" in refused[1]
     assert printed[0] == 200
     assert "春橙" in printed[1]
+
+
+def drawn(made: bytes) -> str:
+    """How a PDF draws its pages: its operators, in words."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", made, re.DOTALL)
+    packed = (one for one in streams if one[:1] == b"\x78")
+    return b"\n".join(zlib.decompress(one) for one in packed).decode("latin-1")
+
+
+def test_a_signature_is_a_line_and_no_blot(app: Flask, packed: Consignment) -> None:
+    send(packed.id, "自己送")
+    sign(packed.id, "M10 10L20 80L30 10L40 80L50 10", account_id=builders.account().id)
+    page = drawn(pdf_of(packing.draw(packed.public_id).page, packing.CSS, lambda _: None))
+    line = page[page.index("20 80 l") :]
+    assert line.split("50 10 l", 1)[1].split()[0] == "S"

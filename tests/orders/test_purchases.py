@@ -87,12 +87,13 @@ def test_the_workbook_holds_every_purchase_and_the_sums(app: Flask) -> None:
     coordinator.enter(closed.coordinator.login)
     answer = coordinator.get("/unit/purchases.xlsx")
     rows = list(load_workbook(io.BytesIO(answer.data)).worksheets[0].iter_rows(values_only=True))
-    bought, received, ordered, goal = rows[1:]
+    bought, received, ordered, goal, whose = rows[1:]
     assert bought[0] == clock.today().isoformat()
     assert bought[-3:] == (PRICE_FEN / 100, 108, 108 * PRICE_FEN / 100)
     assert (received[0], received[-1]) == ("已收货", 108 * PRICE_FEN / 100)
     assert (ordered[0], ordered[-1]) == ("已预订", 0)
-    assert (goal[0], goal[-1]) == ("今年的采购任务", 14_400)
+    assert (goal[0], goal[-1]) == ("采购任务", 14_400)
+    assert whose[:2] == ("采购单位", closed.unit.name_zh)
 
 
 def test_a_year_that_is_none_is_refused_and_this_one_shown(app: Flask) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from kernel.db import db
 from kernel.identity import Account, Role
+from orders.actions.handover import pack, send
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.model import Order, Payment, PayMode, Refund
 from orders.payments.actions import confirm_transfer
@@ -116,3 +117,13 @@ def test_a_unit_for_which_nothing_came_before_it_paid_has_not_paid(app: Flask) -
     fall_short(closed, 0)
     read = words(app, closed.coordinator.id, "/unit/payment")
     assert ("付清了" in read, "不用付了" in read) == (False, True)
+
+
+def test_who_signs_for_a_unit_that_paid_reads_that_the_unit_gets_it_back(app: Flask) -> None:
+    closed = unit_paid(5, 3)
+    fall_short(closed, 6)
+    packed = pack(closed.seller.id, closed.group_order.id)
+    send(packed.id, "自己送")
+    read = words(app, closed.coordinator.id, f"/handover/{packed.public_id}")
+    assert "付了的退给单位。" in read
+    assert "原路退回" not in read
