@@ -132,3 +132,17 @@ def test_no_template_writes_a_chinese_stop_that_english_would_keep(package: str)
         for stop in CHINESE_STOPS.findall(TRANSLATED.sub("", page))
     ]
     assert left == []
+
+
+# What docs/glossary.md names otherwise.
+OTHER_WORDS = re.compile(
+    r"凭证|条明细|\b(lanes?|batch(es)?|suppliers?|farmers|papers|proof of (?:the )?transfer"
+    r"|upload(?:ed)? the proof)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_pages_call_things_by_the_words_of_the_glossary(package: str) -> None:
+    words = ((chinese, *english) for (_context, chinese), english in texts(package).items())
+    assert [one for one in words if OTHER_WORDS.search(" ".join(one))] == []

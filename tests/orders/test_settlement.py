@@ -317,6 +317,8 @@ def test_the_seller_reads_what_the_bank_returned_and_programs_do(app: Flask) -> 
     page.enter(closed.clerk.login)
     text = page.page("/seller/money")
     assert all(word in text for word in ("账号已销户", "BANK-1", "BACK-1", "再打一次"))
+    assert 'href="/seller/profile#bank_account"' in text
+    assert 'id="bank_account"' in page.page("/seller/profile")
 
 
 def test_a_shop_order_is_settled_outside_of_rounds() -> None:
