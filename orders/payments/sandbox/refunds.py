@@ -56,22 +56,28 @@ def update(sandbox: Sandbox, refund: Record, values: Body) -> None:
 def settle(sandbox: Sandbox, refund: Record, status: str | None = None) -> None:
     """Let a refund end as planned, or as `status` (succeeded or failed) says.
 
-    Raises ApiError when it cannot: a refund that has failed stays so, and one that has
-    succeeded can only fail.
+    Raises ApiError for one that has ended so. One that has failed may succeed after all, as
+    when a bank that sent the money back takes it at last.
     """
     before = refund.body["status"]
     status = status or refund.inner["outcome"]
-    if before == "failed" or before == status:
+    if before == status:
         raise refused(f"Refund {refund.id} has already {before}.")
     refund.body["status"] = status
     refund.due_at = None
+    charge = sandbox.store.get(refund.body["charge"])
+    amount_fen = refund.body["amount"]
     if status == "failed":
-        charge = sandbox.store.get(refund.body["charge"])
         refund.body["failure_reason"] = "unknown"
         refund.body["failure_balance_transaction"] = _move(
-            sandbox, charge, "refund_failure", refund.id, refund.body["amount"]
+            sandbox, charge, "refund_failure", refund.id, amount_fen
         )
-        _count(sandbox, charge, -refund.body["amount"])
+        _count(sandbox, charge, -amount_fen)
+    elif before == "failed":
+        for name in ("failure_reason", "failure_balance_transaction"):
+            del refund.body[name]
+        _move(sandbox, charge, "refund", refund.id, -amount_fen)
+        _count(sandbox, charge, amount_fen)
     sandbox.store.save(refund)
     previous = {"status": before}
     events.record(sandbox, "refund.updated", refund.body, previous)
