@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    literal_column,
     select,
     text,
 )
@@ -121,6 +122,12 @@ class Seal(Base):
     sequence: Mapped[int]
     hash: Mapped[str] = mapped_column(String(64))
     sealed_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+ABOUT: ColumnElement[str] = func.split_part(
+    LedgerTransaction.reference, literal_column("':'"), literal_column("1")
+)
+"""What a movement is about: the beginning of its reference, as its index has it."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +248,24 @@ def post_all(book: str, kind: str, movements: Sequence[Movement]) -> dict[str, i
         if postings:
             session.execute(insert(Posting), postings)
     return posted
+
+
+def times(book: str, kind: str, about: str) -> int:
+    """Return how many transactions of `kind` are about `about`, which their references begin with.
+
+    Whoever posts one more because of it holds what they are about locked.
+    """
+    with transaction() as session:
+        query = (
+            select(func.count(LedgerTransaction.id))
+            .join(LedgerBook, LedgerTransaction.book_id == LedgerBook.id)
+            .where(
+                LedgerBook.code == book,
+                LedgerTransaction.kind == kind,
+                ABOUT.in_([about]),
+            )
+        )
+        return int(session.scalar(query) or 0)
 
 
 def _balanced(kind: str, movements: Sequence[Movement]) -> dict[str, list[Entry]]:

@@ -144,13 +144,35 @@ def refund_owed(refund: Refund) -> None:
     )
 
 
+def refund_split(refund: Refund, part: Refund) -> None:
+    """A part of what `refund` owes is owed by `part` from now on."""
+    amount = Money(part.amount_fen)
+    ledger.post(
+        BOOK,
+        "refund_less",
+        f"{refund.public_id}:{part.public_id}",
+        [debit(AccountKind.REFUNDS_OWED, amount), credit(AccountKind.BUYER_PREPAID, amount)],
+        {"cause": refund.cause},
+    )
+    refund_owed(part)
+
+
+def _once_more(kind: str, refund: Refund) -> str:
+    """Return the reference of a movement that may happen to one refund several times.
+
+    The caller has locked the refund.
+    """
+    times = ledger.times(BOOK, kind, refund.public_id)
+    return f"{refund.public_id}:{times + 1}" if times else refund.public_id
+
+
 def refund_paid(refund: Refund, method: PaymentMethod) -> None:
     """The money back left by `method`."""
     amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "refund_paid",
-        refund.public_id,
+        _once_more("refund_paid", refund),
         [debit(AccountKind.REFUNDS_OWED, amount), credit(CLEARING[method], amount)],
     )
 
@@ -161,21 +183,18 @@ def refund_bounced(refund: Refund) -> None:
     ledger.post(
         BOOK,
         "refund_bounced",
-        refund.public_id,
+        _once_more("refund_bounced", refund),
         [debit(AccountKind.PROVIDER_CLEARING, amount), credit(AccountKind.REFUNDS_OWED, amount)],
     )
 
 
-def debt_repaid(refund: Refund, proof: str = "") -> None:
-    """A refund that could not go back the way the money came was paid by transfer.
-
-    `proof` keeps it apart from an earlier transfer that came back.
-    """
+def debt_repaid(refund: Refund) -> None:
+    """A refund that could not go back the way the money came was paid by transfer."""
     amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "debt_repaid",
-        f"{refund.public_id}:{proof}" if proof else refund.public_id,
+        _once_more("debt_repaid", refund),
         [debit(AccountKind.REFUNDS_OWED, amount), credit(AccountKind.TRANSFER_CLEARING, amount)],
     )
 
@@ -186,7 +205,7 @@ def refund_twice(refund: Refund) -> None:
     ledger.post(
         BOOK,
         "refund_twice",
-        refund.public_id,
+        _once_more("refund_twice", refund),
         [
             debit(AccountKind.REFUNDED_TWICE, amount),
             credit(AccountKind.PROVIDER_CLEARING, amount),
@@ -200,7 +219,7 @@ def refund_once(refund: Refund, into: AccountKind) -> None:
     ledger.post(
         BOOK,
         "refund_once",
-        refund.public_id,
+        _once_more("refund_once", refund),
         [debit(into, amount), credit(AccountKind.REFUNDED_TWICE, amount)],
     )
 

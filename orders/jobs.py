@@ -6,12 +6,13 @@ from kernel import clock, documents, ledger
 from kernel.jobs import jobs, task
 from orders import books, lifecycle, packing
 from orders.actions.closing import close_due_rounds
-from orders.payments import reconcile
+from orders.payments import news, reconcile
 from orders.queries import handover
 from orders.queries.handover import ConsignmentView
 
 EVERY_TEN_SECONDS = "* * * * * */10"
 EVERY_THIRTY_SECONDS = "* * * * * 5,35"
+EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_NIGHT = "37 19 * * *"
 
 
@@ -49,6 +50,14 @@ def send_refunds(timestamp: int) -> None:
 def learn_charges(timestamp: int) -> None:
     """Learn how captured payments were paid and what Stripe kept of them."""
     reconcile.learn_charges(clock.now())
+
+
+@jobs.periodic(cron=EVERY_FIVE_MINUTES)
+@task(name="payments.missed", queueing_lock="payments.missed")
+def look_for_missed(timestamp: int) -> None:
+    """Look in Stripe's own list for money that it moved and of which no webhook told."""
+    while news.look_for_missed(clock.now()):
+        continue
 
 
 @jobs.periodic(cron=EVERY_THIRTY_SECONDS)

@@ -29,7 +29,7 @@ LAWS: tuple[Law, ...] = (
             SELECT coalesce(sum(amount_fen) FILTER (WHERE cause NOT LIKE 'twice:%'), 0) AS fen,
                 coalesce(sum(amount_fen) FILTER (WHERE cause LIKE 'twice:%'), 0) AS again
             FROM refund r WHERE r.payment_id = p.id
-                AND (r.cause IN ('overpaid', 'underpaid') OR r.cause LIKE 'twice:%')
+                AND split_part(r.cause, ':', 1) IN ('overpaid', 'underpaid', 'twice')
         ) b
         WHERE (p.state = 'captured') <> (p.captured_fen > 0)
             OR (p.state = 'captured' AND p.captured_fen - b.again - b.fen
@@ -110,11 +110,14 @@ LAWS: tuple[Law, ...] = (
         FROM payment_share s
         JOIN payment p ON p.id = s.payment_id AND p.state = 'captured'
         JOIN orders o ON o.id = s.order_id AND o.paid_at IS NULL
-        WHERE s.amount_fen > 0 AND NOT EXISTS (
-            SELECT FROM refund r WHERE r.payment_id = p.id AND r.line_id IS NULL
-                AND (r.cause = 'underpaid' OR (r.cause = 'late' AND r.order_id = o.id
-                    AND r.amount_fen = s.amount_fen))
-        ) ORDER BY p.id, o.id
+        CROSS JOIN LATERAL (
+            SELECT bool_or(r.cause = 'underpaid') AS underpaid, sum(r.amount_fen)
+                FILTER (WHERE split_part(r.cause, ':', 1) = 'late' AND r.order_id = o.id) AS late
+            FROM refund r WHERE r.payment_id = p.id AND r.line_id IS NULL
+        ) b
+        WHERE s.amount_fen > 0 AND b.underpaid IS NOT TRUE
+            AND b.late IS DISTINCT FROM s.amount_fen
+        ORDER BY p.id, o.id
         """,
     ),
     by_sql(

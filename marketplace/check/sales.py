@@ -142,13 +142,14 @@ LAWS: tuple[Law, ...] = (
         "refund-credit",
         "a refund reverses a line of its own order, so its own credit",
         "SELECT count(*) FROM refund",
-        # Money that paid for no goods was never a sale; only these causes stand without a line.
+        # Money that paid for no goods was never a sale, and of what went back in the provider's
+        # own pages nobody said for which goods; only these causes stand without a line.
         """
         SELECT format('refund %s (%s) names no line of its order', r.public_id, r.cause)
         FROM refund r LEFT JOIN order_line l ON l.id = r.line_id
         WHERE (r.line_id IS NOT NULL AND l.order_id IS DISTINCT FROM r.order_id)
-            OR (r.line_id IS NULL AND r.cause NOT LIKE 'twice:%'
-                AND r.cause NOT IN ('late', 'overpaid', 'underpaid'))
+            OR (r.line_id IS NULL AND split_part(r.cause, ':', 1)
+                NOT IN ('late', 'overpaid', 'underpaid', 'twice', 'outside'))
         ORDER BY r.id
         """,
     ),

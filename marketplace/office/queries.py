@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
     String,
     column,
     exists,
     func,
-    literal_column,
     select,
     values,
 )
@@ -23,7 +21,7 @@ from sqlalchemy.orm import joinedload, selectinload, subqueryload
 from kernel.db import db
 from kernel.identity import Organisation
 from kernel.language import local
-from kernel.ledger import GENESIS, LedgerBook, LedgerTransaction, Posting, Seal, unsealed
+from kernel.ledger import ABOUT, GENESIS, LedgerBook, LedgerTransaction, Posting, Seal, unsealed
 from kernel.paging import Page, decode, page_of
 from marketplace.office.words import MOVEMENTS
 from orders.books import BOOK
@@ -40,10 +38,6 @@ from orders.model import (
 
 PAGE_SIZE = 30
 SAMPLED = ("payment", "refund_owed")
-# A cut names its payment first, then what was cut. Written out, as its index has it.
-ABOUT: ColumnElement[str] = func.split_part(
-    LedgerTransaction.reference, literal_column("':'"), literal_column("1")
-)
 
 
 def orders(number: str, state: OrderState | None, cursor: str | None) -> Page[Order]:

@@ -16,6 +16,7 @@ MOVEMENTS: dict[str, LazyString] = {
     "receivable_cut": _l("单位少付"),
     "provider_fee": _l("支付手续费"),
     "refund_owed": _l("应退款"),
+    "refund_less": _l("应退款拆开"),
     "refund_paid": _l("已退款"),
     "refund_bounced": _l("退款被退回"),
     "debt_repaid": _l("转账退款"),

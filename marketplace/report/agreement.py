@@ -12,14 +12,18 @@ from orders.books import BOOK
 # What the ledger booked for payments captured in the period, without what it owes back for
 # no goods; what it owes back for lines paid in the period; and settlements of such lines
 # whose booked amount is not the sum of their lines. Money that came a second time (a refund with
-# a cause of its own) was booked beside its payment and is on neither side. Each of them begins
-# with what the period concerns, and looks only that up in the ledger.
+# a cause of its own) was booked beside its payment and is on neither side; nor is what was given
+# back in the provider's own pages, unless a line took it. Each of them begins with what the
+# period concerns, and looks only that up in the ledger; of refunds that were split there are few.
 _BOOKED = text(
     """
     WITH moved AS NOT MATERIALIZED (
         SELECT t.kind, t.reference, p.amount_fen AS fen
         FROM ledger_transaction t JOIN posting p ON p.transaction_id = t.id AND p.amount_fen > 0
         WHERE t.book_id = (SELECT id FROM ledger_book WHERE code = :book)
+    ), split AS (
+        SELECT split_part(reference, ':', 1) AS refund, sum(fen) AS fen
+        FROM moved WHERE kind = 'refund_less' GROUP BY 1
     ), settled AS (
         SELECT s.id, s.public_id FROM settlement s
         WHERE EXISTS (
@@ -34,15 +38,17 @@ _BOOKED = text(
         JOIN moved m ON m.kind = 'payment' AND m.reference = p.public_id
         WHERE p.captured_at >= :begins AND p.captured_at < :ends
     ) - (
-        SELECT coalesce(sum(m.fen), 0) FROM payment p
+        SELECT coalesce(sum(m.fen - coalesce(split.fen, 0)), 0) FROM payment p
         JOIN refund r ON r.payment_id = p.id
         JOIN moved m ON m.kind = 'refund_owed' AND m.reference = r.public_id
+        LEFT JOIN split ON split.refund = r.public_id
         WHERE p.captured_at >= :begins AND p.captured_at < :ends
-            AND r.line_id IS NULL AND r.cause NOT LIKE 'twice:%'
+            AND r.line_id IS NULL AND r.cause NOT LIKE 'twice:%' AND r.cause NOT LIKE 'outside:%'
     ) AS paid, (
-        SELECT coalesce(sum(m.fen), 0) FROM orders o
+        SELECT coalesce(sum(m.fen - coalesce(split.fen, 0)), 0) FROM orders o
         JOIN refund r ON r.order_id = o.id AND r.line_id IS NOT NULL
         JOIN moved m ON m.kind = 'refund_owed' AND m.reference = r.public_id
+        LEFT JOIN split ON split.refund = r.public_id
         WHERE o.paid_at >= :begins AND o.paid_at < :ends
     ) AS refunded, (
         SELECT count(*) FROM settled s

@@ -11,10 +11,12 @@ from orders.model.delivery import Consignment, ConsignmentLine
 from orders.model.order import ORDER_MOVES, LineAssist, Order, OrderEvent, OrderLine, OrderState
 from orders.model.payment import (
     AGAIN,
+    OUTSIDE,
     Payment,
     PaymentMethod,
     PaymentShare,
     PaymentState,
+    ProviderLook,
     Refund,
     RefundState,
     WebhookEvent,
@@ -38,6 +40,7 @@ from orders.model.settlement import HouseholdShare, Settlement, SettlementLine, 
 __all__ = [
     "AGAIN",
     "ORDER_MOVES",
+    "OUTSIDE",
     "AllocationRun",
     "BuyingUnit",
     "Consignment",
@@ -60,6 +63,7 @@ __all__ = [
     "PaymentMethod",
     "PaymentShare",
     "PaymentState",
+    "ProviderLook",
     "PurchaseTarget",
     "QuotaState",
     "Refund",

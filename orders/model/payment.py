@@ -108,6 +108,8 @@ class RefundState(enum.StrEnum):
 
 AGAIN = "twice:"
 """How the cause of a refund begins that gives back what came once more; the laws know it, too."""
+OUTSIDE = "outside:"
+"""How the cause of a refund begins that somebody made in the provider's own pages."""
 
 
 class Refund(Keyed, Base):
@@ -115,7 +117,10 @@ class Refund(Keyed, Base):
 
     Without a line it gives back what never paid for goods: a payment that came too late for
     its order, was more than was due, or came for what was paid already. Such money was never a
-    sale, so it reverses no credit.
+    sale, so it reverses no credit. Nor does what was given back in the provider's own pages, of
+    which nobody said for which goods; a line takes it when there is nothing else left for it.
+
+    One refund of the provider's may stand for several of ours, which then sum to it.
     """
 
     __tablename__ = "refund"
@@ -139,9 +144,9 @@ class Refund(Keyed, Base):
     units: Mapped[int] = mapped_column(default=0)
     amount_fen: Mapped[int]
     state: Mapped[RefundState] = mapped_column(choice(RefundState, 10), default=RefundState.PENDING)
-    provider_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    provider_id: Mapped[str | None] = mapped_column(String(120), index=True)
     # Stripe's payment intent that it goes back to, where that is not its payment's own.
-    intent_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    intent_id: Mapped[str | None] = mapped_column(String(120), index=True)
     failure: Mapped[str] = mapped_column(String(120), default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
     # The bank's number of the transfer that repaid a debt.
@@ -151,6 +156,11 @@ class Refund(Keyed, Base):
 
     payment: Mapped[Payment] = relationship()
     order: Mapped[Order] = relationship()
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether somebody made it in the provider's own pages, and no rule of ours owes it."""
+        return self.cause.startswith(OUTSIDE)
 
     @property
     def bank_number(self) -> str:
@@ -167,3 +177,11 @@ class WebhookEvent(SmallKey, Base):
     provider_id: Mapped[str] = mapped_column(String(120), unique=True)
     kind: Mapped[str] = mapped_column(String(60))
     received_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class ProviderLook(SmallKey, Base):
+    """Until when the provider's own list of events was looked through: one row."""
+
+    __tablename__ = "provider_look"
+
+    until: Mapped[datetime]

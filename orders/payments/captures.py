@@ -36,11 +36,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What came in: whole fen, when, and Stripe's payment intent (None for other methods)."""
+    """What came in: whole fen, when, and Stripe's payment intent (None for other methods).
+
+    `session_id` is the page on which it was paid, None where the news do not say.
+    """
 
     amount_fen: int
     at: datetime
     intent_id: str | None = None
+    session_id: str | None = None
 
 
 def record_capture(public_id: str, captured: Captured) -> Payment:
@@ -52,16 +56,18 @@ def record_capture(public_id: str, captured: Captured) -> Payment:
     Raises NotFound.
     """
     with transaction() as session:
-        payment, orders = _lock(session, public_id)
+        payment, orders = lock_with_orders(session, public_id)
         if payment.state is not PaymentState.CAPTURED:
             _capture(session, payment, orders, captured)
         elif captured.intent_id not in (None, payment.intent_id):
             _capture_again(session, payment, min(orders), captured)
+        if captured.session_id is not None and captured.session_id == payment.session_id:
+            payment.session_url = None
     return payment
 
 
-def _lock(session: Session, public_id: str) -> tuple[Payment, dict[int, Order]]:
-    """Lock a payment's orders by id, then the payment."""
+def lock_with_orders(session: Session, public_id: str) -> tuple[Payment, dict[int, Order]]:
+    """Lock a payment's orders by id, then the payment. Raises NotFound."""
     payment_id = found(session.scalar(select(Payment.id).where(Payment.public_id == public_id)))
     ids = session.scalars(
         select(PaymentShare.order_id)
@@ -82,7 +88,8 @@ def _capture(
     payment.captured_fen = captured.amount_fen
     payment.captured_at = captured.at
     payment.intent_id = captured.intent_id
-    payment.session_url = payment.asked_at = None  # from now on its charge is asked about
+    # Its charge is asked about, and its page, which may still be open and has to be ended.
+    payment.asked_at = None
     session.flush()
     if is_receivable:
         books.unit_paid(payment)
@@ -138,7 +145,7 @@ def record_expiry(public_id: str, session_id: str) -> None:
     """A Checkout Session ended unpaid. Its payment stays due while its orders wait for it."""
     with transaction() as session:
         payment = _lock_alone(session, public_id)
-        if payment.session_id == session_id and payment.state is not PaymentState.CAPTURED:
+        if payment.session_id == session_id:
             payment.session_url = None
 
 
@@ -179,7 +186,7 @@ def confirm_transfer(public_id: str, account_id: int, received_fen: int | None =
     Conflict: not_a_transfer, or amount_differs when it is not what is due.
     """
     with transaction() as session:
-        payment, orders = _lock(session, public_id)
+        payment, orders = lock_with_orders(session, public_id)
         if payment.method is not PaymentMethod.TRANSFER:
             raise Conflict(_l("这一笔不是转账付的，不用确认。"), code="not_a_transfer")
         if payment.state is PaymentState.CAPTURED:
@@ -206,7 +213,7 @@ def record_transfer_again(
         words = _l("写上银行的转账流水号，3 到 %(n)d 个字符。", n=LONGEST_REFERENCE)
         raise Invalid(words, code="reference_invalid", fields={"reference": words})
     with transaction() as session:
-        payment, orders = _lock(session, public_id)
+        payment, orders = lock_with_orders(session, public_id)
         found(payment.transfer_code)
         if payment.state is not PaymentState.CAPTURED:
             raise Conflict(_l("这一笔还没有记过到账。先确认到账。"), code="not_paid_yet")
@@ -238,7 +245,7 @@ def _check_same(known: Refund, received_fen: int) -> None:
 def record_cash(public_id: str) -> Payment:
     """Cash was taken at a counter for the payment: record it. Raises NotFound and Conflict."""
     with transaction() as session:
-        payment, orders = _lock(session, public_id)
+        payment, orders = lock_with_orders(session, public_id)
         if payment.method is not PaymentMethod.CASH:
             raise Conflict(_l("这一笔不是现金付的。"), code="not_cash")
         if payment.state is PaymentState.DUE:

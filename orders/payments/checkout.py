@@ -194,7 +194,7 @@ def _keep_session(public_id: str, attempt: int, made: gateway.Session) -> None:
     # Kept even when the payment ended meanwhile: then the next look at Stripe ends the session.
     with transaction() as session:
         payment = lock_payment(session, _payment(public_id).id)
-        if payment.session_try == attempt and payment.state is not PaymentState.CAPTURED:
+        if payment.session_try == attempt:
             payment.session_id, payment.session_url = made.id, made.url
             payment.asked_at = clock.now() if payment.state is PaymentState.DUE else None
 
@@ -202,7 +202,8 @@ def _keep_session(public_id: str, attempt: int, made: gateway.Session) -> None:
 def settle_session(public_id: str, known: gateway.Session) -> None:
     """Record what Stripe says of a session, and end one that nobody should pay any more."""
     if known.paid and known.intent_id is not None:
-        record_capture(public_id, Captured(known.amount_fen, clock.now(), known.intent_id))
+        captured = Captured(known.amount_fen, clock.now(), known.intent_id, known.id)
+        record_capture(public_id, captured)
         return
     if known.status == "expired":
         record_expiry(public_id, known.id)

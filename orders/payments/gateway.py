@@ -34,6 +34,7 @@ CALLS_AT_ONCE = 4
 """Half of a worker's threads: while Stripe hangs, pages that do not need it are still answered."""
 KEYS_KEPT = timedelta(hours=23)
 """Stripe forgets an idempotency key after a day; then a repeat has to look first."""
+ENDED_BADLY = frozenset({"failed", "canceled"})
 UNKNOWN = "resource_missing"
 """Stripe's word for what it does not know, or not by this key."""
 CURRENCY = "cny"
@@ -73,19 +74,34 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What paid: `wallet` is card, alipay or wechat_pay; `fee_fen` what Stripe kept of it."""
+    """What paid: `wallet` is card, alipay or wechat_pay; `fee_fen` what Stripe kept of it.
+
+    `refunded_fen` is what went back of it, or is on its way, whoever asked for it.
+    """
 
     wallet: str
     fee_fen: int
+    refunded_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderRefund:
-    """A refund as Stripe has it now. `status` is pending, succeeded, failed and so on."""
+    """A refund as Stripe has it now. `status` is pending, succeeded, failed and so on.
+
+    `ours` is the public id of our refund that it was made for, '' where it was not.
+    """
 
     id: str
     status: str
     failure: str
+    amount_fen: int = 0
+    intent_id: str = ""
+    ours: str = ""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the money did not go, or came back."""
+        return self.status in ENDED_BADLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,15 +249,21 @@ def charge_of(intent_id: str) -> Charge:
         return Charge(
             wallet=charge["payment_method_details"]["type"],
             fee_fen=int(charge["balance_transaction"]["fee"]),
+            refunded_fen=int(charge["amount_refunded"]),
         )
 
     return _call(lambda client: client.v1.payment_intents.retrieve(intent_id, params), read)
 
 
-def _refund(data: dict[str, Any]) -> ProviderRefund:
-    return ProviderRefund(
-        str(data["id"]), data["status"] or "", str(data.get("failure_reason") or "")
-    )
+def read_refund(data: dict[str, Any]) -> ProviderRefund:
+    """Return what Stripe's object says. Raises KeyError, TypeError or ValueError for none."""
+    refund_id, status = data["id"], data["status"] or ""
+    failure, intent_id = data.get("failure_reason") or "", data.get("payment_intent") or ""
+    ours = (data.get("metadata") or {}).get(REFUND_KEY) or ""
+    texts = (refund_id, status, failure, intent_id, ours)
+    if not all(isinstance(one, str) for one in texts):
+        raise TypeError("a refund of Stripe's says so in text")
+    return ProviderRefund(refund_id, status, failure, int(data["amount"]), intent_id, ours)
 
 
 def refund(intent_id: str, amount_fen: int, refund_id: str) -> ProviderRefund:
@@ -258,18 +280,23 @@ def refund(intent_id: str, amount_fen: int, refund_id: str) -> ProviderRefund:
 
     def read(data: dict[str, Any]) -> ProviderRefund:
         _meant(data["metadata"][REFUND_KEY], refund_id)
-        return _refund(data)
+        return read_refund(data)
 
     return _call(lambda client: client.v1.refunds.create(params, options), read)
 
 
 def refund_known(intent_id: str, refund_id: str) -> ProviderRefund | None:
     """Return the refund that Stripe made for our `refund_id`, None if it never did."""
+    made = [one for one in refunds_of(intent_id) if one.ours == refund_id]
+    return made[0] if made else None
+
+
+def refunds_of(intent_id: str) -> list[ProviderRefund]:
+    """Return the refunds of a payment intent, whoever made them, the oldest first; 100 at most."""
     params: Any = {"payment_intent": intent_id, "limit": 100}
 
-    def read(data: dict[str, Any]) -> ProviderRefund | None:
-        made = [one for one in data["data"] if one["metadata"].get(REFUND_KEY) == refund_id]
-        return _refund(made[0]) if made else None
+    def read(data: dict[str, Any]) -> list[ProviderRefund]:
+        return [read_refund(one) for one in reversed(data["data"])]
 
     return _call(lambda client: client.v1.refunds.list(params), read)
 
@@ -279,9 +306,29 @@ def refund_now(provider_id: str) -> ProviderRefund:
 
     def read(data: dict[str, Any]) -> ProviderRefund:
         _meant(data["id"], provider_id)
-        return _refund(data)
+        return read_refund(data)
 
     return _call(lambda client: client.v1.refunds.retrieve(provider_id), read)
+
+
+def events(
+    kinds: Sequence[str], since: datetime, until: datetime, after: str | None
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return a page of events of `kinds` that happened in a time, the newest first.
+
+    `after` is the last of the page before; the second value tells whether there are more.
+    """
+    created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+    params: Any = {"types": list(kinds), "created": created, "limit": 100}
+    if after is not None:
+        params["starting_after"] = after
+
+    def read(data: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
+        for one in data["data"]:
+            _meant(one["object"], "event")
+        return list(data["data"]), bool(data["has_more"])
+
+    return _call(lambda client: client.v1.events.list(params), read)
 
 
 def read_event(payload: bytes, signature: str, secret: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from kernel.paging import Page, decode, page_of
 from kernel.text import plain
 from orders.model import (
     AGAIN,
+    OUTSIDE,
     BuyingUnit,
     Order,
     Payment,
@@ -116,7 +117,8 @@ def came_again(payment: Payment) -> Sequence[Refund]:
 def open_refunds() -> Sequence[Refund]:
     """Return what is owed back, at most 200.
 
-    What went out twice comes first, then debts, what is on its way, and lately repaid ones.
+    What went out twice comes first, then debts, what is on its way, and what was lately repaid,
+    or given back in the provider's own pages.
     """
     went_twice = Refund.state == RefundState.TWICE
     query = _open_refunds().order_by(went_twice.desc(), Refund.state, Refund.id).limit(AT_MOST)
@@ -154,12 +156,13 @@ def open_refunds_page(*, cursor: str | None, page_size: int) -> Page[Refund]:
 
 
 def _open_refunds() -> Select[Refund]:
-    recently = clock.now() - KEPT
+    lately = Refund.settled_at > clock.now() - KEPT
     return (
         select(Refund)
         .where(
             Refund.state.in_((RefundState.TWICE, RefundState.DEBT, RefundState.PENDING))
-            | ((Refund.state == RefundState.REPAID) & (Refund.settled_at > recently))
+            | ((Refund.state == RefundState.REPAID) & lately)
+            | (Refund.cause.startswith(OUTSIDE) & lately)
         )
         .options(joinedload(Refund.payment), joinedload(Refund.order))
     )

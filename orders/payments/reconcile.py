@@ -15,10 +15,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel import clock, logs
 from kernel.db import db, end_read, transaction
+from kernel.errors import Conflict, NotFound
 from kernel.money import Money
 from orders import books
-from orders.model import Payment, PaymentMethod, PaymentState, Refund, RefundState
-from orders.payments import checkout, gateway
+from orders.model import AGAIN, Payment, PaymentMethod, PaymentState, Refund, RefundState
+from orders.payments import checkout, gateway, outside
 from orders.payments.dues import lock_payment
 from orders.payments.refunds import LOST, record_failed, record_sent, record_succeeded
 
@@ -31,8 +32,6 @@ AT_ONCE = 20
 
 LOST_AFTER = timedelta(days=30)
 """A refund on its way takes Stripe ten working days at most; what it does not know then is lost."""
-
-ENDED_BADLY = frozenset({"failed", "canceled"})
 
 
 def _due(
@@ -62,6 +61,7 @@ def _send_refund(public_id: str) -> None:
             Refund.provider_id,
             Refund.amount_fen,
             Refund.created_at,
+            Refund.cause,
             Refund.intent_id.label("again"),
             func.coalesce(Refund.intent_id, Payment.intent_id).label("intent_id"),
         )
@@ -69,7 +69,7 @@ def _send_refund(public_id: str) -> None:
         .where(Refund.public_id == public_id)
     ).one()
     end_read()
-    if row.again is not None:
+    if row.again is not None and row.cause.startswith(AGAIN):
         _learn_fee_again(public_id, row.again)
     try:
         if row.provider_id is not None:
@@ -82,6 +82,8 @@ def _send_refund(public_id: str) -> None:
         # Who is only asked how it stands, and does not say, has not refused to give money back.
         if row.provider_id is None:
             record_failed(public_id, None, refusal.code)
+            # Perhaps somebody has given it back already.
+            take_up_refunds(row.intent_id)
         elif refusal.code == gateway.UNKNOWN and clock.now() - row.created_at >= LOST_AFTER:
             record_failed(public_id, None, LOST)
         else:
@@ -118,13 +120,61 @@ def _made_before(
 
 
 def record_refund(public_id: str, told: gateway.ProviderRefund) -> None:
-    """Record how Stripe says that a refund stands. Raises NotFound."""
+    """Record how Stripe says that a refund stands. Raises NotFound.
+
+    What contradicts what is known may be older: then Stripe is asked how it stands now.
+    """
+    if not _record(public_id, told, now=False):
+        now = _refund_now(told.id)
+        if now is not None and now.has_failed == told.has_failed:
+            _record(public_id, now, now=True)
+
+
+def _record(public_id: str, told: gateway.ProviderRefund, *, now: bool) -> bool:
     if told.status == "succeeded":
-        record_succeeded(public_id, told.id)
-    elif told.status in ENDED_BADLY:
-        record_failed(public_id, told.id, told.failure or told.status)
-    else:
-        record_sent(public_id, told.id)
+        return record_succeeded(public_id, told.id, now=now)
+    if told.has_failed:
+        return record_failed(public_id, told.id, told.failure or told.status, now=now)
+    record_sent(public_id, told.id)
+    return True
+
+
+def _refund_now(provider_id: str) -> gateway.ProviderRefund | None:
+    """Return how a refund stands now, None for one that Stripe does not know."""
+    try:
+        return gateway.refund_now(provider_id)
+    except gateway.StripeRefused as refusal:
+        if refusal.code != gateway.UNKNOWN:
+            raise gateway.StripeBusy() from refusal
+        return None
+
+
+def record_told(told: gateway.ProviderRefund) -> None:
+    """Record a refund of Stripe's, whoever made it. Raises NotFound, Conflict as `take_up`."""
+    if told.ours:
+        record_refund(told.ours, told)
+        return
+    ids = outside.known(told.id)
+    if not ids:
+        payment_id = outside.payment_of(told.intent_id)
+        # The first news of it may be old news.
+        now = _refund_now(told.id)
+        if now is None:
+            raise NotFound()
+        ids, told = outside.take_up(now, payment_id), now
+    for public_id in ids:
+        record_refund(public_id, told)
+
+
+def take_up_refunds(intent_id: str, went_fen: int | None = None) -> None:
+    """Record what went back to an intent, where that is more than we know of, or not said.
+
+    Raises NotFound for one that we do not know, and Conflict as `record_told`.
+    """
+    outside.payment_of(intent_id)
+    if went_fen is None or outside.known_fen(intent_id) < went_fen:
+        for one in gateway.refunds_of(intent_id):
+            record_told(one)
 
 
 def learn_charges(at: datetime) -> int:
@@ -144,6 +194,8 @@ def _learn_charge(public_id: str) -> None:
     ).one()
     end_read()
     charge = gateway.charge_of(row.intent_id)
+    # What went back before we knew of the payment was about nothing of ours then.
+    take_up_refunds(row.intent_id, charge.refunded_fen)
     with transaction() as session:
         payment = lock_payment(session, row.id)
         if not payment.wallet:
@@ -175,6 +227,9 @@ def _each(
         except gateway.StripeRefused as refusal:
             about = f"{table.__tablename__}:{public_id}"
             logs.say(log, logging.WARNING, "stripe_refused", subject=about, reason=refusal.code)
+        except Conflict as refusal:
+            about = f"{table.__tablename__}:{public_id}"
+            logs.say(log, logging.WARNING, "refund_too_early", subject=about, reason=refusal.code)
     return claimed
 
 

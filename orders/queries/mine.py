@@ -48,7 +48,8 @@ class OrderSheet:
     @property
     def given_back_fen(self) -> int:
         """What was or will be given back of the total, in fen."""
-        return sum(one.amount_fen for one in self.refunds if one.line_id is not None)
+        lowers = [one for one in self.refunds if one.line_id is not None or one.is_outside]
+        return sum(one.amount_fen for one in lowers)
 
     def line_of(self, refund: Refund) -> OrderLine | None:
         """Return the line that a refund pays back; None for what never paid for goods."""

@@ -75,6 +75,7 @@ def test_these_tasks_come_round_by_themselves() -> None:
         "orders.lapse",
         "payments.ask",
         "payments.learn",
+        "payments.missed",
         "payments.refund",
         "sellers.renew_terms",
     }

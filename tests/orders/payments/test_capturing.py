@@ -148,7 +148,7 @@ def test_without_the_lock_two_captures_at_once_would_be_two(
         both_read.wait(PATIENCE_S)
         return payment, orders
 
-    monkeypatch.setattr(captures, "_lock", unlocked)
+    monkeypatch.setattr(captures, "lock_with_orders", unlocked)
     at_once(app, *[lambda: record_capture(placed.payment_id or "", captured)] * 2)
     history = [event.kind for event in order_of(placed).events]
     assert history.count("paid") == 2
