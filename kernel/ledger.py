@@ -47,6 +47,7 @@ class AccountKind(enum.StrEnum):
     RECEIVABLE = "receivable"
     REFUNDS_OWED = "refunds_owed"
     REFUNDED_TWICE = "refunded_twice"
+    CHARGED_BACK = "charged_back"
     SELLER_PAYABLE = "seller_payable"
     HOUSEHOLD_PAYABLE = "household_payable"
     PLATFORM_FEE = "platform_fee"

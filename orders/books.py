@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kernel import ledger
 from kernel.ledger import AccountKind, Movement, credit, debit
 from kernel.money import Money
-from orders.model import Payment, PaymentMethod, Refund, Settlement
+from orders.model import Dispute, Payment, PaymentMethod, Refund, Settlement
 
 BOOK = "xiangji"
 """The book of this installation's region."""
@@ -166,14 +166,23 @@ def _once_more(kind: str, refund: Refund) -> str:
     return f"{refund.public_id}:{times + 1}" if times else refund.public_id
 
 
-def refund_paid(refund: Refund, method: PaymentMethod) -> None:
-    """The money back left by `method`."""
+def _way(refund: Refund) -> AccountKind:
+    """Return the account from which the provider gives a refund back.
+
+    By a chargeback the money had left before, for as long as nobody knew for whom.
+    """
+    charged_back = refund.dispute_id is not None
+    return AccountKind.CHARGED_BACK if charged_back else AccountKind.PROVIDER_CLEARING
+
+
+def refund_paid(refund: Refund) -> None:
+    """The money back left by the provider."""
     amount = Money(refund.amount_fen)
     ledger.post(
         BOOK,
         "refund_paid",
         _once_more("refund_paid", refund),
-        [debit(AccountKind.REFUNDS_OWED, amount), credit(CLEARING[method], amount)],
+        [debit(AccountKind.REFUNDS_OWED, amount), credit(_way(refund), amount)],
     )
 
 
@@ -184,7 +193,7 @@ def refund_bounced(refund: Refund) -> None:
         BOOK,
         "refund_bounced",
         _once_more("refund_bounced", refund),
-        [debit(AccountKind.PROVIDER_CLEARING, amount), credit(AccountKind.REFUNDS_OWED, amount)],
+        [debit(_way(refund), amount), credit(AccountKind.REFUNDS_OWED, amount)],
     )
 
 
@@ -208,20 +217,35 @@ def refund_twice(refund: Refund) -> None:
         _once_more("refund_twice", refund),
         [
             debit(AccountKind.REFUNDED_TWICE, amount),
-            credit(AccountKind.PROVIDER_CLEARING, amount),
+            credit(_way(refund), amount),
         ],
     )
 
 
-def refund_once(refund: Refund, into: AccountKind) -> None:
-    """One of a refund's two payments is here again, in the account `into`."""
-    amount = Money(refund.amount_fen)
+def refund_once(refund: Refund, into: AccountKind | None = None) -> None:
+    """One of a refund's two payments is here again: the provider's, or in the account `into`."""
+    amount, into = Money(refund.amount_fen), into or _way(refund)
     ledger.post(
         BOOK,
         "refund_once",
         _once_more("refund_once", refund),
         [debit(into, amount), credit(AccountKind.REFUNDED_TWICE, amount)],
     )
+
+
+def dispute_moved(dispute: Dispute, movement: str, amount: Money, fee: Money) -> bool:
+    """The provider took `amount` back for a buyer's bank, and `fee` for itself; either may return.
+
+    `movement` is the provider's name of it. False when it was posted before, or is nothing.
+    """
+    if not amount and not fee:
+        return False
+    entries = [
+        debit(AccountKind.CHARGED_BACK, amount),
+        debit(AccountKind.PROVIDER_FEES, fee),
+        credit(AccountKind.PROVIDER_CLEARING, amount + fee),
+    ]
+    return ledger.post(BOOK, "dispute", f"{dispute.public_id}:{movement}", entries) is not None
 
 
 def seller_owner(seller_public_id: str) -> str:

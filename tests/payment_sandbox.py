@@ -157,6 +157,14 @@ class SandboxServer:
         """End one refund: succeeded or failed."""
         return self.control("POST", f"/refunds/{refund_id}/settle", {"status": status})
 
+    def dispute(self, intent_id: str, **asked: Any) -> Any:
+        """Let a bank charge a payment back: `amount` of it, or with `inquiry` only ask."""
+        return self.control("POST", f"/payment_intents/{intent_id}/dispute", asked)
+
+    def close_dispute(self, dispute_id: str, status: str) -> Any:
+        """Let the bank decide: won, lost or warning_closed."""
+        return self.control("POST", f"/disputes/{dispute_id}/close", {"status": status})
+
     def hold_webhooks(self) -> None:
         """Keep events back from now on."""
         self.control("POST", "/webhooks/hold")

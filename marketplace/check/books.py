@@ -28,10 +28,14 @@ _BALANCES = text(
         SELECT 'provider_clearing' AS kind, '' AS owner, sum(captured_fen) AS fen
             FROM payment WHERE method = 'stripe'
         UNION ALL SELECT 'provider_clearing', '', -sum(fee_fen) FROM payment
-        UNION ALL SELECT 'provider_clearing', '', -sum(r.amount_fen) FROM refund r
+        UNION ALL SELECT CASE WHEN r.dispute_id IS NULL THEN 'provider_clearing'
+                ELSE 'charged_back' END, '', -sum(r.amount_fen) FROM refund r
             JOIN payment p ON p.id = r.payment_id
             WHERE (p.method = 'stripe' OR r.intent_id IS NOT NULL)
-                AND r.state IN ('succeeded', 'twice')
+                AND r.state IN ('succeeded', 'twice') GROUP BY 1
+        UNION ALL SELECT 'provider_clearing', '', -sum(withdrawn_fen + fee_fen) FROM dispute
+        UNION ALL SELECT 'charged_back', '', sum(withdrawn_fen) FROM dispute
+        UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM dispute
         UNION ALL SELECT 'provider_fees', '', sum(fee_fen) FROM payment
         UNION ALL SELECT 'cash_clearing', '', sum(captured_fen) FROM payment WHERE method = 'cash'
         UNION ALL SELECT 'transfer_clearing', '', sum(captured_fen) FROM payment

@@ -52,4 +52,18 @@ LAWS: tuple[Law, ...] = (
         WHERE state = 'twice' ORDER BY id
         """,
     ),
+    by_sql(
+        "disputes-open",
+        "chargebacks that are not decided, or are lost and not taken for what went back",
+        "SELECT count(*) FROM dispute",
+        """
+        SELECT format('dispute %s of payment %s (%s): %s fen, to be answered by %s', d.public_id,
+            p.public_id, d.status, d.amount_fen, d.answer_by)
+        FROM dispute d JOIN payment p ON p.id = d.payment_id
+        WHERE d.status NOT IN ('won', 'lost', 'warning_closed')
+            OR (d.status = 'lost' AND d.withdrawn_fen <> (
+                SELECT coalesce(sum(r.amount_fen), 0) FROM refund r WHERE r.dispute_id = d.id))
+        ORDER BY d.id
+        """,
+    ),
 )

@@ -26,6 +26,7 @@ from kernel.paging import Page, decode, page_of
 from marketplace.office.words import MOVEMENTS
 from orders.books import BOOK
 from orders.model import (
+    Dispute,
     Order,
     OrderLine,
     OrderState,
@@ -112,7 +113,12 @@ def transactions_of(order_id: int) -> Sequence[LedgerTransaction]:
         .join(OrderLine, OrderLine.id == SettlementLine.line_id)
         .where(OrderLine.order_id == order_id)
     )
-    query = _transactions(subqueryload).where(ABOUT.in_(paid.union(refunded, settled)))
+    disputed = (
+        select(Dispute.public_id)
+        .join(PaymentShare, PaymentShare.payment_id == Dispute.payment_id)
+        .where(PaymentShare.order_id == order_id)
+    )
+    query = _transactions(subqueryload).where(ABOUT.in_(paid.union(refunded, settled, disputed)))
     return db.session.scalars(query.order_by(None).order_by(LedgerTransaction.id)).all()
 
 

@@ -11,7 +11,10 @@ from orders.model.delivery import Consignment, ConsignmentLine
 from orders.model.order import ORDER_MOVES, LineAssist, Order, OrderEvent, OrderLine, OrderState
 from orders.model.payment import (
     AGAIN,
+    DISPUTE_ENDS,
+    DISPUTE_LOST,
     OUTSIDE,
+    Dispute,
     Payment,
     PaymentMethod,
     PaymentShare,
@@ -39,6 +42,8 @@ from orders.model.settlement import HouseholdShare, Settlement, SettlementLine, 
 
 __all__ = [
     "AGAIN",
+    "DISPUTE_ENDS",
+    "DISPUTE_LOST",
     "ORDER_MOVES",
     "OUTSIDE",
     "AllocationRun",
@@ -47,6 +52,7 @@ __all__ = [
     "ConsignmentLine",
     "CreditKind",
     "CreditSource",
+    "Dispute",
     "GroupOrder",
     "GroupOrderState",
     "HarvestNotice",

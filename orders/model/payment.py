@@ -145,6 +145,8 @@ class Refund(Keyed, Base):
     amount_fen: Mapped[int]
     state: Mapped[RefundState] = mapped_column(choice(RefundState, 10), default=RefundState.PENDING)
     provider_id: Mapped[str | None] = mapped_column(String(120), index=True)
+    # The chargeback by which it went back, where the buyer's bank took it.
+    dispute_id: Mapped[int | None] = mapped_column(ForeignKey("dispute.id"))
     # Stripe's payment intent that it goes back to, where that is not its payment's own.
     intent_id: Mapped[str | None] = mapped_column(String(120), index=True)
     failure: Mapped[str] = mapped_column(String(120), default="")
@@ -167,6 +169,43 @@ class Refund(Keyed, Base):
         """The bank's number of the transfer that came once more, '' for any other refund."""
         again = self.intent_id is None and self.cause.startswith(AGAIN)
         return self.cause.removeprefix(AGAIN) if again else ""
+
+
+DISPUTE_LOST = "lost"
+DISPUTE_ENDS = ("won", DISPUTE_LOST, "warning_closed")
+"""The provider's words for how a dispute ended; the last never became a chargeback."""
+
+
+class Dispute(Keyed, Base):
+    """A chargeback: the buyer's bank takes a payment, or a part of it, back for the buyer.
+
+    `status` and `reason` are the provider's words. What the bank has taken at the moment is
+    `withdrawn_fen`; it comes back when the dispute is won. `fee_fen` is what the provider keeps
+    for it. What is lost has gone back to the buyer by refunds that name the dispute.
+    """
+
+    __tablename__ = "dispute"
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount"),)
+
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payment.id"), index=True)
+    provider_id: Mapped[str] = mapped_column(String(120), unique=True)
+    status: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(String(60), default="")
+    amount_fen: Mapped[int]
+    withdrawn_fen: Mapped[int] = mapped_column(default=0)
+    fee_fen: Mapped[int] = mapped_column(default=0)
+    # Until when the provider takes our evidence.
+    answer_by: Mapped[datetime | None]
+    # When the provider said it so; older news change nothing but money.
+    told_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    payment: Mapped[Payment] = relationship()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the bank has decided, or it never became a chargeback."""
+        return self.status in DISPUTE_ENDS
 
 
 class WebhookEvent(SmallKey, Base):

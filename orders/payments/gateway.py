@@ -76,12 +76,14 @@ class Session:
 class Charge:
     """What paid: `wallet` is card, alipay or wechat_pay; `fee_fen` what Stripe kept of it.
 
-    `refunded_fen` is what went back of it, or is on its way, whoever asked for it.
+    `refunded_fen` is what went back of it, or is on its way, whoever asked for it; `disputed`
+    whether the buyer's bank has ever asked for it.
     """
 
     wallet: str
     fee_fen: int
     refunded_fen: int = 0
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,29 @@ class ProviderRefund:
     def has_failed(self) -> bool:
         """Whether the money did not go, or came back."""
         return self.status in ENDED_BADLY
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeMovement:
+    """What a dispute moved: `amount_fen` and `fee_fen` left; below zero they came back."""
+
+    id: str
+    amount_fen: int
+    fee_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDispute:
+    """A chargeback as Stripe had it at a moment; `status` and `reason` are Stripe's words."""
+
+    id: str
+    intent_id: str
+    status: str
+    reason: str
+    amount_fen: int
+    answer_by: datetime | None
+    movements: Sequence[DisputeMovement]
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +275,7 @@ def charge_of(intent_id: str) -> Charge:
             wallet=charge["payment_method_details"]["type"],
             fee_fen=int(charge["balance_transaction"]["fee"]),
             refunded_fen=int(charge["amount_refunded"]),
+            disputed=bool(charge["disputed"]),
         )
 
     return _call(lambda client: client.v1.payment_intents.retrieve(intent_id, params), read)
@@ -309,6 +335,37 @@ def refund_now(provider_id: str) -> ProviderRefund:
         return read_refund(data)
 
     return _call(lambda client: client.v1.refunds.retrieve(provider_id), read)
+
+
+def read_dispute(data: dict[str, Any], at: datetime) -> ProviderDispute:
+    """Return what Stripe's object said at a moment.
+
+    Raises KeyError, TypeError or ValueError for none.
+    """
+    texts = (data["id"], data.get("payment_intent") or "", data["status"], data["reason"] or "")
+    if not all(isinstance(one, str) for one in texts):
+        raise TypeError("a dispute of Stripe's says so in text")
+    due_by = (data.get("evidence_details") or {}).get("due_by")
+    return ProviderDispute(
+        *texts,
+        amount_fen=int(data["amount"]),
+        answer_by=moment(int(due_by)) if due_by else None,
+        movements=[
+            DisputeMovement(str(one["id"]), -int(one["amount"]), int(one["fee"]))
+            for one in data["balance_transactions"]
+        ],
+        at=at,
+    )
+
+
+def disputes_of(intent_id: str, at: datetime) -> list[ProviderDispute]:
+    """Return the disputes of a payment intent as they stand; `at` is now."""
+    params: Any = {"payment_intent": intent_id, "limit": 100}
+
+    def read(data: dict[str, Any]) -> list[ProviderDispute]:
+        return [read_dispute(one, at) for one in data["data"]]
+
+    return _call(lambda client: client.v1.disputes.list(params), read)
 
 
 def events(

@@ -22,6 +22,7 @@ from kernel.errors import Conflict, NotFound
 from orders.model import ProviderLook, WebhookEvent
 from orders.payments import gateway
 from orders.payments.captures import Captured, record_capture, record_expiry
+from orders.payments.disputes import record_dispute
 from orders.payments.reconcile import record_told, take_up_refunds
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,11 @@ LOOKED_FOR = (
     "refund.failed",
     "charge.refunded",
     "charge.refund.updated",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
 )
 """What is found in Stripe's list when its webhook was missed."""
 
@@ -74,9 +80,11 @@ def read(event: Event) -> Callable[[], None]:
 
 
 def _told(kind: str, about: dict[str, Any], at: datetime) -> Callable[[], object] | None:
-    """Return what records an event about a payment or a refund; None for any other."""
+    """Return what records an event about a payment, refund or dispute; None for any other."""
     if about.get("object") == "refund":
         return partial(record_told, gateway.read_refund(about))
+    if about.get("object") == "dispute":
+        return partial(record_dispute, gateway.read_dispute(about, at))
     if kind == "charge.refunded":
         went_fen = _whole(about, "amount_refunded")
         return partial(take_up_refunds, _text(about, "payment_intent", needed=False), went_fen)

@@ -36,8 +36,12 @@ def known(provider_id: str) -> list[str]:
     return ids
 
 
-def take_up(now: gateway.ProviderRefund, payment_id: str) -> list[str]:
+def take_up(
+    now: gateway.ProviderRefund, payment_id: str, dispute_id: int | None = None
+) -> list[str]:
     """Write how one of Stripe's refunds stands now that is new to us; return ours (public ids).
+
+    With a `dispute_id` it is no refund: a chargeback gave it back, and bears the dispute's name.
 
     How it stands is for the caller to record of each of them. Of one that has failed nothing is
     written where somebody gave as much once more, or nothing is left that could be owed. Raises
@@ -51,7 +55,7 @@ def take_up(now: gateway.ProviderRefund, payment_id: str) -> list[str]:
         rows = _rows(session, payment, now.intent_id)
         if not any(one.provider_id == now.id for one in rows):
             logs.say(log, logging.WARNING, "refunded_outside", subject=f"payment:{payment_id}")
-            written = _write(session, _Back(payment, min(orders), rows, now))
+            written = _write(session, _Back(payment, min(orders), rows, now, dispute_id))
             return [one.public_id for one in written]
     return known(now.id)
 
@@ -76,6 +80,7 @@ class _Back:
     order_id: int
     rows: Sequence[Refund]
     now: gateway.ProviderRefund
+    dispute_id: int | None
 
 
 def _write(session: Session, back: _Back) -> list[Refund]:
@@ -88,14 +93,14 @@ def _write(session: Session, back: _Back) -> list[Refund]:
         return [] if again or now.amount_fen > room else [_own(session, back, now.amount_fen)]
     for one in back.rows:
         if one.state is RefundState.DEBT and one.amount_fen == now.amount_fen:
-            return [_stands_for(one, now)]
+            return [_stands_for(one, back)]
     over, left, written = now.amount_fen - room, now.amount_fen, []
     for state in (RefundState.DEBT, RefundState.REPAID):
         for owed in back.rows:
             if owed.state is state and over > 0:
                 part = split(session, owed, min(over, owed.amount_fen))
                 over, left = over - part.amount_fen, left - part.amount_fen
-                written.append(_stands_for(part, now))
+                written.append(_stands_for(part, back))
     if over > 0:
         raise Conflict(_l("这一笔付款还有退款没有回音，先等它。"), code="refund_too_early")
     return [*written, _own(session, back, left)] if left else written
@@ -103,12 +108,14 @@ def _write(session: Session, back: _Back) -> list[Refund]:
 
 def _own(session: Session, back: _Back, amount_fen: int) -> Refund:
     now, amount = back.now, Money(amount_fen)
-    return owe_outside(session, back.payment, back.order_id, amount, now.id, now.intent_id)
+    own = owe_outside(session, back.payment, back.order_id, amount, now.id, now.intent_id)
+    own.dispute_id = back.dispute_id
+    return own
 
 
-def _stands_for(refund: Refund, now: gateway.ProviderRefund) -> Refund:
+def _stands_for(refund: Refund, back: _Back) -> Refund:
     """Let Stripe's refund be ours, which had failed or was repaid by transfer."""
-    refund.provider_id = now.id
+    refund.provider_id, refund.dispute_id = back.now.id, back.dispute_id
     if refund.state is RefundState.DEBT:
         refund.state, refund.failure, refund.asked_at = RefundState.PENDING, "", None
     else:

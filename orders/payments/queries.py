@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from kernel import clock
@@ -17,8 +18,10 @@ from kernel.paging import Page, decode, page_of
 from kernel.text import plain
 from orders.model import (
     AGAIN,
+    DISPUTE_ENDS,
     OUTSIDE,
     BuyingUnit,
+    Dispute,
     Order,
     Payment,
     PaymentMethod,
@@ -123,6 +126,32 @@ def open_refunds() -> Sequence[Refund]:
     went_twice = Refund.state == RefundState.TWICE
     query = _open_refunds().order_by(went_twice.desc(), Refund.state, Refund.id).limit(AT_MOST)
     return db.session.scalars(query).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A chargeback, and the number of the (first) order that its payment was for."""
+
+    dispute: Dispute
+    order_number: str
+
+
+def disputes() -> Sequence[Contested]:
+    """Return chargebacks that are not decided, and those that lately were, at most 200.
+
+    Those that are to be answered first come first.
+    """
+    over = Dispute.status.in_(DISPUTE_ENDS)
+    rows = db.session.execute(
+        select(Dispute, func.min(Order.number))
+        .join(PaymentShare, PaymentShare.payment_id == Dispute.payment_id)
+        .join(Order, PaymentShare.order_id == Order.id)
+        .where(~over | (Dispute.told_at > clock.now() - KEPT))
+        .group_by(Dispute.id)
+        .order_by(over, Dispute.answer_by.nulls_last(), Dispute.id)
+        .limit(AT_MOST)
+    )
+    return [Contested(row[0], row[1]) for row in rows]
 
 
 def payees(refunds: Sequence[Refund]) -> dict[int, BuyingUnit | Account | None]:

@@ -20,6 +20,7 @@ from kernel.money import Money
 from orders import books
 from orders.model import AGAIN, Payment, PaymentMethod, PaymentState, Refund, RefundState
 from orders.payments import checkout, gateway, outside
+from orders.payments.disputes import record_dispute
 from orders.payments.dues import lock_payment
 from orders.payments.refunds import LOST, record_failed, record_sent, record_succeeded
 
@@ -194,8 +195,11 @@ def _learn_charge(public_id: str) -> None:
     ).one()
     end_read()
     charge = gateway.charge_of(row.intent_id)
-    # What went back before we knew of the payment was about nothing of ours then.
+    # What went back before we knew of the payment was news about nothing of ours then.
     take_up_refunds(row.intent_id, charge.refunded_fen)
+    if charge.disputed:
+        for told in gateway.disputes_of(row.intent_id, clock.now()):
+            record_dispute(told)
     with transaction() as session:
         payment = lock_payment(session, row.id)
         if not payment.wallet:

@@ -134,6 +134,7 @@ def split(session: Session, refund: Refund, amount_fen: int) -> Refund:
         amount_fen=amount_fen,
         state=refund.state,
         provider_id=refund.provider_id,
+        dispute_id=refund.dispute_id,
         intent_id=refund.intent_id,
         failure=refund.failure,
         reference=refund.reference,
@@ -305,7 +306,7 @@ def record_succeeded(public_id: str, provider_id: str, *, now: bool = False) -> 
             return True
         refund.state = RefundState.SUCCEEDED
         refund.settled_at = clock.now()
-        books.refund_paid(refund, PaymentMethod.STRIPE)
+        books.refund_paid(refund)
         session.add(OrderEvent(order_id=refund.order_id, kind="refunded", facts=_amount(refund)))
     return True
 
@@ -331,7 +332,7 @@ def record_failed(public_id: str, provider_id: str | None, why: str, *, now: boo
         lost = refund.failure == LOST
         if refund.state is RefundState.TWICE:
             refund.state, refund.failure = RefundState.REPAID, why[:120]
-            books.refund_once(refund, AccountKind.PROVIDER_CLEARING)
+            books.refund_once(refund)
         elif refund.state is RefundState.REPAID and lost:
             # It is known again, and went out by transfer alone: older news counts no more.
             refund.failure = why[:120]

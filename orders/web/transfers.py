@@ -116,7 +116,7 @@ def again(public_id: str) -> ResponseReturnValue:
 @blueprint.get("/staff/refunds")
 @allow(Role.STAFF)
 def refunds() -> ResponseReturnValue:
-    """What is owed back to buyers."""
+    """What is owed back to buyers, and what their banks take back."""
     return _refunds()
 
 
@@ -125,6 +125,7 @@ def _refunds(refusal: Refusal | None = None) -> ResponseReturnValue:
     page = render_template(
         "orders/refunds.html",
         refunds=owed,
+        disputes=queries.disputes(),
         payees=queries.payees(owed),
         most=queries.AT_MOST,
         refusal=refusal,

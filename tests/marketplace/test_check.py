@@ -59,6 +59,11 @@ HARMS = {
     "unpaid-goods": ["UPDATE orders SET paid_at = NULL"],
     "captured-answered": ["UPDATE orders SET paid_at = NULL"],
     "given-back-refunded": ["DELETE FROM refund"],
+    "disputes-open": [
+        "INSERT INTO dispute (public_id, payment_id, provider_id, status, reason, amount_fen,"
+        " withdrawn_fen, fee_fen, told_at, created_at)"
+        " SELECT 'd', min(id), 'du_1', 'lost', '', 1, 1, 0, now(), now() FROM payment"
+    ],
     "due-waits": ["UPDATE orders SET state = 'lapsed' WHERE state = 'due'"],
     "settled-paid": ["UPDATE orders SET paid_at = NULL"],
     "needs-asked-for": ["UPDATE notice_item SET quantity = quantity - 1"],

@@ -180,7 +180,7 @@ STATEMENTS = {
     "storefront.offers": 2,
     "tokens.index": 2,
     "transfers.index": 3,
-    "transfers.refunds": 3,
+    "transfers.refunds": 4,
     "transfers.show": 5,
     "units.desk": 11,
     "units.group_order": 11,

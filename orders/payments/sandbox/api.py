@@ -174,6 +174,21 @@ def update_refund(sandbox: Sandbox, values: Body, refund_id: str) -> Body:
     return refund.body
 
 
+@api.get("/disputes")
+@api_call(shapes.DISPUTE_LIST)
+def list_disputes(sandbox: Sandbox, values: Body) -> Body:
+    """List disputes."""
+    filters = ["payment_intent", "charge"]
+    return lists.select(sandbox, "dispute", values, filters, request.path)
+
+
+@api.get("/disputes/<dispute_id>")
+@api_call(shapes.EXPAND)
+def get_dispute(sandbox: Sandbox, values: Body, dispute_id: str) -> Body:
+    """Give a dispute."""
+    return find(sandbox, "dispute", dispute_id).body
+
+
 @api.get("/account")
 @api_call(shapes.EXPAND)
 def get_own_account(sandbox: Sandbox, values: Body) -> Body:

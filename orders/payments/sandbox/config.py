@@ -24,6 +24,9 @@ SESSION_LONGEST_S = 24 * 60 * 60
 FEE_BASIS_POINTS = {"card": 340, "alipay": 220, "wechat_pay": 220}
 FEE_FIXED_FEN = 200
 
+# What a chargeback costs, whoever wins it.
+DISPUTE_FEE_FEN = 8_500
+
 # Alipay and WeChat Pay take no refund after these days; a card takes one at any time.
 REFUND_WINDOW_DAYS = {"alipay": 90, "wechat_pay": 180}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from orders.payments.sandbox import checkout, events, refunds
+from orders.payments.sandbox import checkout, disputes, events, refunds
 from orders.payments.sandbox.calls import find, require_key, the_sandbox
 from orders.payments.sandbox.errors import ApiError, invalid_param
 from orders.payments.sandbox.outcomes import CARDS
@@ -86,6 +86,33 @@ def settle_refund(refund_id: str) -> Body:
         refund = find(sandbox, "refund", refund_id)
         refunds.settle(sandbox, refund, status)
     return refund.body
+
+
+@control.post("/payment_intents/<intent_id>/dispute")
+def begin_dispute(intent_id: str) -> Body:
+    """Let the buyer's bank dispute what an intent took, or `amount` of it; `inquiry`: only ask."""
+    sandbox = the_sandbox()
+    amount = _asked("amount", int, None)
+    inquiry: bool = _asked("inquiry", bool, False)
+    with sandbox.transaction():
+        sweep(sandbox)
+        intent = find(sandbox, "payment_intent", intent_id)
+        charge = find(sandbox, "charge", str(intent.body["latest_charge"]))
+        return disputes.begin(sandbox, charge, amount, inquiry=inquiry).body
+
+
+@control.post("/disputes/<dispute_id>/close")
+def close_dispute(dispute_id: str) -> Body:
+    """Let the bank decide as `status` says: won, lost, or warning_closed for an inquiry."""
+    sandbox = the_sandbox()
+    status = _asked("status", str)
+    if status not in disputes.ENDS:
+        raise invalid_param("status", f"Invalid status: {status}")
+    with sandbox.transaction():
+        sweep(sandbox)
+        dispute = find(sandbox, "dispute", dispute_id)
+        disputes.close(sandbox, dispute, status)
+    return dispute.body
 
 
 @control.get("/webhooks")

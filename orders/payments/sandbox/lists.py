@@ -27,6 +27,7 @@ _LINKS = {
         "payment_method",
     },
     "balance_transaction": {"source"},
+    "dispute": {"charge", "payment_intent"},
     "transfer": {"balance_transaction", "destination", "source_transaction"},
     "transfer_reversal": {"balance_transaction", "transfer"},
 }

@@ -1,6 +1,6 @@
 """Refunds: at once for a card, later for a wallet, and sometimes never."""
 
-from orders.payments.sandbox import events, objects
+from orders.payments.sandbox import disputes, events, objects
 from orders.payments.sandbox.config import REFUND_WINDOW_DAYS
 from orders.payments.sandbox.errors import ApiError, missing_param, no_such, refused
 from orders.payments.sandbox.state import Sandbox
@@ -123,6 +123,8 @@ def _check_refundable(sandbox: Sandbox, charge: Record) -> None:
         raise refused(
             f"Charge {charge.id} has already been refunded.", code="charge_already_refunded"
         )
+    if disputes.forbids_refunds(sandbox, charge):
+        raise refused(f"Charge {charge.id} has been charged back.", code="charge_disputed")
     method = charge.body["payment_method_details"]["type"]
     window_days = REFUND_WINDOW_DAYS.get(method)
     if window_days is not None:

@@ -93,6 +93,7 @@ PLAIN_LIST = _PAGING
 CREATED_LIST = _LIST
 CHARGE_LIST: Shape = {**_LIST, "payment_intent": STRING, "transfer_group": STRING}
 REFUND_LIST: Shape = {**_LIST, "payment_intent": STRING, "charge": STRING}
+DISPUTE_LIST: Shape = {**_LIST, "payment_intent": STRING, "charge": STRING}
 TRANSFER_LIST: Shape = {**_LIST, "destination": STRING, "transfer_group": STRING}
 BALANCE_TRANSACTION_LIST: Shape = {**_LIST, "source": STRING, "type": STRING, "currency": STRING}
 EVENT_LIST: Shape = {

@@ -26,6 +26,7 @@ CLASSES: dict[str, type] = {
     "balance_transaction": stripe.BalanceTransaction,
     "charge": stripe.Charge,
     "checkout.session": stripe.checkout.Session,
+    "dispute": stripe.Dispute,
     "event": stripe.Event,
     "payment_intent": stripe.PaymentIntent,
     "payment_method": stripe.PaymentMethod,
@@ -62,7 +63,13 @@ def _make(sandbox: SandboxServer) -> dict[str, list[dict[str, Any]]]:
     transfer = v1.transfers.create({"amount": 100, "currency": "cny", "destination": account.id})
     objects += [account, v1.transfers.reversals.create(transfer.id)]
     objects += [v1.transfers.retrieve(transfer.id), v1.balance.retrieve()]
-    objects += v1.events.list().data
+    for intent in [one for one in objects if one.object == "payment_intent"]:
+        disputed = sandbox.dispute(intent.id)
+        objects.append(v1.disputes.retrieve(disputed["id"]))
+        sandbox.close_dispute(disputed["id"], "won")
+    objects += v1.events.list().data + v1.disputes.list().data
+    objects += v1.charges.list({"expand": expand}).data
+    objects += v1.balance_transactions.list({"type": "adjustment"}).data
     kinds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in CLASSES}
     for one in objects:
         kinds[one.object].append(json.loads(str(one)))
@@ -106,6 +113,7 @@ def _differences(shape: dict[str, Any], ours: dict[str, Any], path: str) -> list
 VARIANTS = {
     "account": {"capabilities"},
     "charge": {"payment_method_details"},
+    "dispute": {"payment_method_details"},
     "event": {"data"},
     "payment_method": {"card"},
     "refund": {"destination_details"},
