@@ -21,15 +21,18 @@ from orders.model import (
     GroupOrder,
     HarvestNotice,
     Order,
+    Payment,
     PayMode,
     Round,
     Settlement,
 )
+from orders.payments.actions import submit_proof
 from sellers.model import Household, Lot, LotMode, Offer
 from tests import builders
 from tests.orders.fairs import plan
 from tests.orders.harvest_builders import pay
 from tests.town.people import People
+from tests.town.trade import picture
 
 SIGNATURE = "M1 1L2 2L3 3L4 4"
 
@@ -124,6 +127,11 @@ def past(
             _bring_in(people, done)
             handover.send(handover.pack(people.seller.id, group.id).id, "自己送")
         _bring_in(people, ready[0])
+    due = select(Payment.public_id).where(Payment.unit_id == people.unit.id)
+    # Before the buyers' proofs, so that a list that shows the oldest shows it.
+    with clock.moved(-timedelta(days=1)):
+        for public_id in db.session.scalars(due).all():
+            submit_proof(public_id, picture(), "proof.png", account_id=people.coordinator.id)
     for done, _, group in settled:
         _settle(people, done, group)
     was_paid = _settle(people, paid[0], paid[2])

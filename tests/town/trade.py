@@ -19,6 +19,8 @@ from orders.lifecycle import cancel
 from orders.model import Order, PaymentMethod
 from orders.payments.actions import confirm_transfer, submit_proof
 from orders.payments.captures import Captured, record_capture
+from orders.payments.disputes import record_dispute
+from orders.payments.gateway import DisputeMovement, ProviderDispute
 from orders.placing import Buyer, Placed, place
 from orders.queries import handover as queries
 from sellers import actions as sellers
@@ -72,6 +74,18 @@ def pay(placed: Placed) -> None:
     record_capture(placed.payment_id, arrived)
 
 
+def contest(placed: Placed) -> None:
+    """It was paid, and the buyer's bank took the money back."""
+    pay(placed)
+    moved = DisputeMovement(f"txn_{placed.number}", placed.total.fen, 0)
+    record_dispute(
+        ProviderDispute(
+            f"dp_{placed.number}", f"pi_{placed.number}", "needs_response", "fraudulent",
+            placed.total.fen, None, [moved], clock.now(),
+        )
+    )  # fmt: skip
+
+
 def purchases(people: People, offers: list[Offer], rows: int) -> None:
     """Orders of the consumer in every state that a list shows."""
     buyer, credited = Buyer(people.consumer.id), builders.credited_to_shop(*offers)
@@ -84,7 +98,7 @@ def purchases(people: People, offers: list[Offer], rows: int) -> None:
         sent = bought(PaymentMethod.STRIPE, basket if number == 0 else None)
         pay(sent)
         handover.send(handover.pack_order(people.seller.id, sent.order_id).id, "自己送")
-        pay(bought(PaymentMethod.STRIPE))
+        contest(bought(PaymentMethod.STRIPE))
         waiting = bought(PaymentMethod.TRANSFER)
         submit_proof(
             waiting.payment_id or "", picture(), "proof.png", account_id=people.consumer.id
