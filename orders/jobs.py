@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from kernel import clock, documents, ledger
+import logging
+
+from kernel import clock, documents, ledger, logs
 from kernel.jobs import jobs, task
 from orders import books, lifecycle, packing
 from orders.actions.closing import close_due_rounds
-from orders.payments import news, reconcile
+from orders.payments import gateway, news, reconcile
 from orders.queries import handover
 from orders.queries.handover import ConsignmentView
+
+log = logging.getLogger(__name__)
 
 EVERY_TEN_SECONDS = "* * * * * */10"
 EVERY_THIRTY_SECONDS = "* * * * * 5,35"
@@ -56,8 +60,11 @@ def learn_charges(timestamp: int) -> None:
 @task(name="payments.missed", queueing_lock="payments.missed")
 def look_for_missed(timestamp: int) -> None:
     """Look in Stripe's own list for money that it moved and of which no webhook told."""
-    while news.look_for_missed(clock.now()):
-        continue
+    try:
+        while news.look_for_missed(clock.now()):
+            continue
+    except gateway.StripeBusy:
+        logs.say(log, logging.WARNING, "stripe_silent")  # the next time begins where this ended
 
 
 @jobs.periodic(cron=EVERY_THIRTY_SECONDS)

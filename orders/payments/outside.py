@@ -154,7 +154,10 @@ def _room(session: Session, back: _Back) -> int:
 
 
 def known_fen(intent_id: str) -> int:
-    """Return how much we know to have gone back to an intent, or to be on its way, in fen."""
+    """Return how much of an intent we know to be refunded, or on its way, in fen.
+
+    What a bank took back counts with Stripe as no refund.
+    """
     own = Payment.intent_id == intent_id, Refund.intent_id.is_(None)
     query = (
         select(func.coalesce(func.sum(Refund.amount_fen), 0))
@@ -162,6 +165,7 @@ def known_fen(intent_id: str) -> int:
         .where(
             (own[0] & own[1]) | (Refund.intent_id == intent_id),
             Refund.provider_id.is_not(None),
+            Refund.dispute_id.is_(None),
             Refund.state.in_(WENT),
         )
     )

@@ -22,7 +22,7 @@ from kernel.ledger import AccountKind
 from marketplace.report import agreement
 from marketplace.report import queries as report
 from marketplace.report.periods import between
-from orders import lifecycle
+from orders import jobs, lifecycle
 from orders.model import OrderState, Refund, RefundState, WebhookEvent
 from orders.payments import checkout, gateway, news, queries, reconcile
 from orders.payments.actions import repay_debt
@@ -413,3 +413,15 @@ def test_buyer_and_staff_read_what_was_given_back_there(
     with clock.moved(queries.KEPT + timedelta(days=1)):
         assert list(queries.open_refunds()) == []
     db.session.rollback()
+
+
+def test_the_job_that_looks_for_missed_news_waits_while_stripe_is_away(
+    shop: SandboxServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    placed = paid_order(shop)
+    give_back(shop, placed, 1000)
+    shop.fail_next(path="/v1/events", status=503)
+    jobs.look_for_missed(timestamp=0)
+    assert "stripe_silent" in [record.message for record in caplog.records]
+    jobs.look_for_missed(timestamp=0)
+    assert states(placed) == [(RefundState.SUCCEEDED, 1000)]
