@@ -22,6 +22,7 @@ from orders.queries import handover, settlement
 from orders.queries.rounds import SHOWN_ROUNDS
 from sellers.queries import storefront
 from tests import builders, town
+from tests.marketplace.purchases import ADDRESS, hidden, orders
 from tests.orders.fairs import plan
 from tests.town.channels import viewer
 from tests.visitors import Visitor
@@ -104,6 +105,20 @@ def test_back_from_an_order_leads_to_the_page_of_the_list_that_led_there(
     for elsewhere in ("http://localhost/staff/rounds/new", "http://elsewhere.example/staff/rounds"):
         page = visitor.get(path, headers={"Referer": elsewhere}).text
         assert 'href="/staff/rounds" aria-label="返回"' in page
+
+
+def test_a_buyer_goes_back_to_the_page_of_orders_that_led_to_one(visitor: Visitor) -> None:
+    builders.account(login="buyer-1")
+    visitor.enter("buyer-1")
+    visitor.send("/cart/lines", offer=builders.offer().public_id, quantity=1)
+    form = {**hidden(visitor.page("/checkout")), **ADDRESS, "payment": "transfer"}
+    visitor.post("/checkout", data=form)
+    [order] = orders()
+    asked = "/orders?cursor=WzJd&before=WzFd"
+    page = visitor.get(
+        f"/orders/{order.number}", headers={"Referer": f"http://localhost{asked}"}
+    ).text
+    assert f'class="crumb" href="{html.escape(asked)}"' in page
 
 
 def test_no_broadcast_link_or_round_drops_off_the_end_of_its_list(visitor: Visitor) -> None:
