@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint types layers pytest format check demo code kills histories fuzz bench bench-big setup vendor translations lock
+.PHONY: help run test lint types layers pytest format check demo code kills histories fuzz bench bench-big bench-report setup vendor translations lock
 
 help: ## list every task
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort | \
@@ -55,6 +55,9 @@ bench: setup ## how fast it is, beside pgbench and a bare Flask (6 minutes)
 
 bench-big: setup ## the same with 100,000 offers and a million past lines (10 minutes)
 	@BENCH_OFFERS=100000 BENCH_PAST_LINES=1000000 BENCH_JSON=var/bench-big.json $(RUN) bench
+
+bench-report: setup ## what the channel report of a year of a million lines costs (6 minutes)
+	@$(RUN) bench.report
 
 code: setup ## print the code with which the demo's staff confirm money
 	@$(FLASK) demo code

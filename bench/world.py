@@ -340,13 +340,12 @@ class Loader:
             for first in range(1, orders + 1, SOLD_AT_ONCE)
         ]
         paid = [sum(map(self._amount, batch)) for batch in batches]
-        at = self._now
         self._copy(
             "payment",
             "id public_id method state amount_fen captured_fen captured_at",
             (
-                (n, code_of("m", n), "transfer", "captured", fen, fen, at)
-                for n, fen in enumerate(paid, 1)
+                (n, code_of("m", n), "transfer", "captured", fen, fen, self._placed_at(batch[-1]))
+                for n, (fen, batch) in enumerate(zip(paid, batches, strict=True), 1)
             ),
         )
         self._copy(

@@ -110,6 +110,8 @@ class ShareLink(Keyed, Base):
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))
     credit_source_id: Mapped[int] = mapped_column(ForeignKey("credit_source.id"), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    # Visits whose touches are gone.
+    past_visits: Mapped[int] = mapped_column(default=0)
 
     credit: Mapped[CreditSource] = relationship()
     offer: Mapped[Offer | None] = relationship()

@@ -134,7 +134,9 @@ def links_of(account_id: int, cursor: str | None = None) -> Page[LinkFigures]:
         [before] = decode(cursor, int)
         query = query.where(ShareLink.id < before)
     rows = [
-        LinkFigures(row[0], int(row[1] or 0), int(row[2] or 0), Money(int(row[3] or 0)))
+        LinkFigures(
+            row[0], row[0].past_visits + int(row[1] or 0), int(row[2] or 0), Money(int(row[3] or 0))
+        )
         for row in db.session.execute(query)
     ]
     return page_of(rows, PAGE_SIZE, lambda one: (one.link.id,))

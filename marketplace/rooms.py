@@ -26,6 +26,7 @@ from marketplace.buying import web as buying_web
 from marketplace.look import web as look
 from marketplace.office import web as office_web
 from marketplace.report import api as report_api
+from marketplace.report import jobs as report_jobs
 from marketplace.report import web as report_web
 from marketplace.storefront import api as storefront_api
 from marketplace.storefront import web as storefront_web
@@ -66,7 +67,12 @@ TRANSLATIONS = [
 ]
 
 
-JOBS: tuple[ModuleType, ...] = (sellers_jobs, orders_jobs, account_jobs)
+JOBS: tuple[ModuleType, ...] = (
+    sellers_jobs,
+    orders_jobs,
+    account_jobs,
+    report_jobs,
+)
 """Importing a room's jobs makes the worker know them."""
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from marketplace.check import books, delivery, money, sales, stock, waiting
+from marketplace.check import books, days, delivery, money, sales, stock, waiting
 from marketplace.check.law import Finding, Law, examine
 
-LAWS: tuple[Law, ...] = (*stock.LAWS, *sales.LAWS, *money.LAWS, *books.LAWS, *delivery.LAWS)
+LAWS: tuple[Law, ...] = (
+    *stock.LAWS,
+    *sales.LAWS,
+    *days.LAWS,
+    *money.LAWS,
+    *books.LAWS,
+    *delivery.LAWS,
+)
 WAITING: tuple[Law, ...] = waiting.LAWS
 
 

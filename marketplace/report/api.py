@@ -32,11 +32,13 @@ def channels(asked: dict[str, Any]) -> dict[str, Any]:
     with snapshot():
         report = queries.by_channel(period)
         agreed = agrees(period, report.total)
+        later_fen = queries.refunded_later(period)
     return {
         "first": period.first,
         "last": period.last,
         "as_of": clock.now(),
         "agrees_with_ledger": agreed,
+        "refunded_later_fen": later_fen,
         "total": _figures(report.total),
         "channels": [_channel(one) for one in report.channels],
     }

@@ -34,6 +34,11 @@ class Period:
         return clock.start_of_day(self.last + timedelta(days=1))
 
     @property
+    def days(self) -> list[date]:
+        """Every day of the period."""
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
+    @property
     def weeks(self) -> list[date]:
         """The Monday of every week that the period touches."""
         monday = self.first - timedelta(days=self.first.weekday())

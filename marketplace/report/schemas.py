@@ -52,5 +52,9 @@ class ReportOut(Schema):
     last = fields.Date(data_key="to", required=True)
     as_of = fields.AwareDateTime(required=True)
     agrees_with_ledger = fields.Boolean(required=True)
+    refunded_later_fen = fields.Integer(
+        required=True,
+        metadata={"description": "of the refunds, what was owed only after the last day"},
+    )
     total = fields.Nested(FiguresOut, required=True)
     channels = fields.List(fields.Nested(ChannelOut), required=True)

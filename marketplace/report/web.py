@@ -72,10 +72,8 @@ def _page(period: Period, view: str, refusal: Invalid | None) -> str:
     """Return the page; the caller lets all its figures be of one moment."""
     report = queries.by_channel(period) if view == "channel" else None
     sellers = queries.by_seller(period) if view == "seller" else ()
-    days = queries.by_day(period) if view == "day" else ()
+    days = queries.by_day(period) if view != "channel" else ()
     total = report.total if report else queries.total_by_day(days)
-    if view == "seller":
-        total = queries.total_by_seller(period, sellers)
     return render_template(
         "report/channels.html",
         period=period,
@@ -86,6 +84,7 @@ def _page(period: Period, view: str, refusal: Invalid | None) -> str:
         days=days,
         chart=_chart(period, report) if report else None,
         agrees=agrees(period, total),
+        later_fen=queries.refunded_later(period),
         samples=sample_transactions(period.begins, period.ends),
         period_names=periods.NAMES,
         movements=MOVEMENTS,

@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from kernel import clock
 from kernel.db import db, transaction
 from marketplace import check
+from marketplace.report import summing
 from marketplace.rooms import ROOT
 from tests.laws import assert_laws_hold
 from tests.marketplace import market_day
@@ -40,6 +42,7 @@ HARMS = {
         "UPDATE order_line SET credit_source_id = 100000"
         " WHERE id = (SELECT min(id) FROM order_line)"
     ],
+    "day-sums": ["UPDATE day_sum SET paid_fen = paid_fen + 1 WHERE of = 'source'"],
     "refund-credit": ["UPDATE refund SET line_id = NULL"],
     "idempotency-keys": [
         "ALTER TABLE idempotency_key DROP CONSTRAINT uq_idempotency_key_actor_endpoint_key",
@@ -121,6 +124,7 @@ def traded(app: Flask) -> None:
     """A market day: a shop, a round that fell short, cash, a cancellation, a settlement."""
     with app.app_context():
         market_day.trade()
+        assert summing.sum_day(clock.today())
 
 
 def test_an_honest_database_breaks_no_law(app: Flask, traded: None) -> None:

@@ -81,7 +81,8 @@ def test_sellers_days_and_weeks_say_the_same_as_channels(app: Flask, traded: Non
         period = periods.named(periods.QUARTER, clock.today())
         report = queries.by_channel(period)
         total = report.total
-        assert total == queries.total_by_seller(period, queries.by_seller(period))
+        sellers = queries.by_seller(period)
+        assert sum(one.figures.paid_fen for one in sellers) == total.paid_fen
         assert total == queries.total_by_day(queries.by_day(period))
         assert sum(sum(one.net_by_week) for one in report.channels) == total.net_fen
         assert {len(one.net_by_week) for one in report.channels} == {len(period.weeks)}

@@ -16,7 +16,9 @@ from sqlalchemy import text
 
 from kernel import clock
 from kernel.db import transaction
-from marketplace.report import periods, queries
+from marketplace.check import days as check_days
+from marketplace.check.law import examine
+from marketplace.report import periods, queries, summing
 from marketplace.report.queries import Figures
 from orders.model import CreditKind, PaymentMethod
 from orders.placing import place
@@ -57,6 +59,11 @@ LINE = st.tuples(
 ORDER = st.tuples(
     st.none() | st.sampled_from(MOMENTS), st.lists(LINE, min_size=LINES, max_size=LINES)
 )
+FACTS = st.lists(ORDER, min_size=ORDERS, max_size=ORDERS)
+SOME_DAYS = st.sets(st.sampled_from(sorted({clock.local(at).date() for at in MOMENTS})))
+SOURCE, CUT, BACK, SETTLED = range(4)
+ASPECT = st.sampled_from((SOURCE, CUT, BACK, SETTLED))
+"""What a line is, in the order of LINE."""
 UNITS, PRICE_FEN = 2, 500
 
 
@@ -85,39 +92,80 @@ def lines(app: Flask) -> list[tuple[int, int, int, str]]:
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(facts=st.lists(ORDER, min_size=ORDERS, max_size=ORDERS))
+@given(facts=FACTS)
 def test_the_sums_of_a_report_are_those_of_its_lines(
     app: Flask, lines: list[tuple[int, int, int, str]], facts: list[Any]
 ) -> None:
     with app.app_context():
-        sources = [builders.credit_source(*one).id for one in SOURCES]
-        known = _written(lines, facts, sources)
-        within = [
-            one for one in known if one.paid_at and PERIOD.begins <= one.paid_at < PERIOD.ends
+        _assert_told(_written(lines, facts))
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(before=FACTS, after=FACTS, summed=SOME_DAYS, only=st.none() | ASPECT)
+def test_they_are_so_whatever_days_were_summed_and_changed_since(
+    app: Flask,
+    lines: list[tuple[int, int, int, str]],
+    before: list[Any],
+    after: list[Any],
+    summed: set[date],
+    only: int | None,
+) -> None:
+    if only is not None:  # nothing else tells of the change
+        before = [(at, [_unsettled(one, only) for one in of]) for at, of in before]
+        after = [
+            (at, [_changed(*both, only) for both in zip(of, new, strict=True)])
+            for (at, of), (_, new) in zip(before, after, strict=True)
         ]
-        report = queries.by_channel(PERIOD)
-        kind_of = [kind for kind, _ in SOURCES]
-        assert report.total == _figures(within)
-        by_kind = _by(within, lambda one: kind_of[one.source])
-        assert {one.kind: one.figures for one in report.channels} == {
-            kind: _figures(by_kind.get(kind, ())) for kind in CreditKind
-        }
-        said = {one.code: one.figures for channel in report.channels for one in channel.sources}
-        assert said == _told(within, lambda one: SOURCES[one.source][1])
-        for channel in report.channels:
-            weeks = _told(by_kind.get(channel.kind, ()), lambda one: _monday(one.paid_at))
-            nothing = Figures()
-            net = [weeks.get(monday, nothing).net_fen for monday in PERIOD.weeks]
-            assert channel.net_by_week == net
-        sellers, days = queries.by_seller(PERIOD), queries.by_day(PERIOD)
-        assert {one.code: one.figures for one in sellers} == _told(within, lambda one: one.seller)
-        assert dict(days) == _told(within, lambda one: _day(one.paid_at))
-        assert queries.total_by_seller(PERIOD, sellers) == report.total
-        assert queries.total_by_day(days) == report.total
+    with app.app_context():
+        known = _written(lines, before)
+        for day in summed:
+            assert summing.sum_day(day)
+        _assert_told(known)
+        _assert_told(_written(lines, after))
+        for day in summed:
+            assert summing.sum_day(day)
+        _assert_told(_written(lines, after))
+        [law] = check_days.LAWS
+        assert examine([law])[0].holds
 
 
-def _written(lines: Sequence[Any], facts: Sequence[Any], sources: Sequence[int]) -> list[Line]:
+def _unsettled(line: Any, only: int) -> Any:
+    """A line as it is before one of its aspects changes: a settlement written anew is a change."""
+    return line if only == SETTLED else (*line[:SETTLED], None)
+
+
+def _changed(line: Any, other: Any, only: int) -> Any:
+    return (*line[:only], other[only], *line[only + 1 :])
+
+
+def _assert_told(known: Sequence[Line]) -> None:
+    """Hold every view of the report against the lines as the test knows them."""
+    within = [one for one in known if one.paid_at and PERIOD.begins <= one.paid_at < PERIOD.ends]
+    report = queries.by_channel(PERIOD)
+    kind_of = [kind for kind, _ in SOURCES]
+    assert report.total == _figures(within)
+    by_kind = _by(within, lambda one: kind_of[one.source])
+    assert {one.kind: one.figures for one in report.channels} == {
+        kind: _figures(by_kind.get(kind, ())) for kind in CreditKind
+    }
+    said = {one.code: one.figures for channel in report.channels for one in channel.sources}
+    assert said == _told(within, lambda one: SOURCES[one.source][1])
+    for channel in report.channels:
+        weeks = _told(by_kind.get(channel.kind, ()), lambda one: _monday(one.paid_at))
+        nothing = Figures()
+        net = [weeks.get(monday, nothing).net_fen for monday in PERIOD.weeks]
+        assert channel.net_by_week == net
+    sellers, days = queries.by_seller(PERIOD), queries.by_day(PERIOD)
+    assert {one.code: one.figures for one in sellers} == _told(within, lambda one: one.seller)
+    assert dict(days) == _told(within, lambda one: _day(one.paid_at))
+    assert queries.total_by_day(days) == report.total
+
+
+def _written(lines: Sequence[Any], facts: Sequence[Any]) -> list[Line]:
     """Let the lines in the database be as the facts say; return what they are."""
+    sources = [builders.credit_source(*one).id for one in SOURCES]
     known = []
     with transaction() as session:
         session.execute(text("DELETE FROM refund"))

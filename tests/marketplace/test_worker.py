@@ -77,6 +77,7 @@ def test_these_tasks_come_round_by_themselves() -> None:
         "payments.learn",
         "payments.missed",
         "payments.refund",
+        "report.sum_days",
         "sellers.renew_terms",
     }
 
