@@ -14,6 +14,7 @@ from cabinets.web import operator as cabinets_operator
 from cabinets.web import public as cabinets_public
 from kernel.settings import Environment
 from livestream import api as livestream_api
+from livestream import jobs as livestream_jobs
 from livestream.web import host as livestream_host
 from livestream.web import public as livestream_public
 from marketplace import docs, health, uploads
@@ -70,6 +71,7 @@ TRANSLATIONS = [
 JOBS: tuple[ModuleType, ...] = (
     sellers_jobs,
     orders_jobs,
+    livestream_jobs,
     account_jobs,
     report_jobs,
 )

@@ -8,7 +8,7 @@ from kernel import clock, documents, ledger, logs
 from kernel.jobs import jobs, task
 from orders import books, lifecycle, packing
 from orders.actions.closing import close_due_rounds
-from orders.payments import gateway, news, reconcile
+from orders.payments import events, gateway, news, reconcile
 from orders.queries import handover
 from orders.queries.handover import ConsignmentView
 
@@ -79,6 +79,14 @@ def seal(timestamp: int) -> None:
 def seal_late(timestamp: int) -> None:
     """Chain what was committed so late that the run of every half minute passed it by."""
     ledger.seal(books.BOOK, whole=True)
+
+
+@jobs.periodic(cron=EVERY_NIGHT)
+@task(name="payments.drop_old_events", queueing_lock="payments.drop_old_events")
+def drop_old_events(timestamp: int) -> None:
+    """Delete the memory of events that no provider sends again, batch by batch."""
+    while events.drop_old(clock.now() - events.KEPT) == events.DROPPED_AT_ONCE:
+        continue
 
 
 @task(name="orders.make_packing_list")
