@@ -40,14 +40,14 @@ def test_old_touches_are_dropped_and_a_links_visits_stay_as_they_were(
             actions.touch(link.credit, f"v{number}", None)
             actions.touch(live.credit, f"v{number}", None)
     actions.touch(link.credit, "new", None)
-    assert [one.visits for one in queries.links_of(owner.id)] == [6]
+    assert [one.visits for one in queries.links_of(owner.id).items] == [6]
     jobs.drop_old_touches(timestamp=0)
     db.session.expire_all()
     assert db.session.scalars(select(Touch.visitor)).all() == ["new"]
-    assert [one.visits for one in queries.links_of(owner.id)] == [6]
+    assert [one.visits for one in queries.links_of(owner.id).items] == [6]
     jobs.drop_old_touches(timestamp=0)
     db.session.expire_all()
-    assert [one.visits for one in queries.links_of(owner.id)] == [6]
+    assert [one.visits for one in queries.links_of(owner.id).items] == [6]
 
 
 def test_no_window_reaches_a_touch_that_is_dropped() -> None:

@@ -205,13 +205,16 @@ STATEMENTS = {
 
 NEVER_MANY = {
     "buyer_take",  # sums of what a limited offer sold; counted, never listed
+    "changed_day",
     "credit_window",
+    "day_sum",  # sums of days, however many lines those have
     "idempotency_key",
     "ledger_book",
     "provider_look",  # until when the payment service was asked, one row for each list of it
     "purchase_target",  # one a year
     "recovery_code",
     "second_factor",
+    "summed_day",
     "throttle",
     "webhook_event",
 }
