@@ -164,15 +164,16 @@ def payees(refunds: Sequence[Refund]) -> dict[int, BuyingUnit | Account | None]:
     }
 
 
-def payers(payments: Sequence[Payment]) -> dict[int, BuyingUnit | Account | None]:
-    """Return who pays each of `payments` (by key): the unit, else the buyer; None: a guest."""
+def paying_units(payments: Sequence[Payment]) -> dict[int, BuyingUnit | None]:
+    """Return the unit that pays each of `payments` (by key); None where a person pays."""
     units = rows_by_id(BuyingUnit, (one.unit_id for one in payments))
-    of_one = {one.id: one.shares[0].order.account_id for one in payments if one.shares}
-    buyers = rows_by_id(Account, of_one.values())
-    return {
-        one.id: units.get(one.unit_id or 0) or buyers.get(of_one.get(one.id) or 0)
-        for one in payments
-    }
+    return {one.id: units.get(one.unit_id or 0) for one in payments}
+
+
+def still_to_transfer(unit_id: int) -> Sequence[Payment]:
+    """Return what a unit has to transfer as a whole and sent no receipt of."""
+    waits = Payment.state == PaymentState.DUE, Payment.proof_at.is_(None)
+    return db.session.scalars(select(Payment).where(Payment.unit_id == unit_id, *waits)).all()
 
 
 def open_refunds_page(*, cursor: str | None, page_size: int) -> Page[Refund]:

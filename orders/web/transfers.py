@@ -28,7 +28,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "orders/transfers.html",
         payments=payments,
-        payers=queries.payers(payments),
+        units=queries.paying_units(payments),
         code=code,
         most=queries.AT_MOST,
     )
@@ -53,7 +53,7 @@ def _page(
     page = render_template(
         "orders/transfer.html",
         payment=payment,
-        payer=queries.payers([payment])[payment.id],
+        unit=queries.paying_units([payment])[payment.id],
         proof=queries.proof_of(payment),
         again=queries.came_again(payment),
         received=received,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from itertools import chain
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,7 +20,8 @@ from orders.actions import members as member_actions
 from orders.actions.closing import close_group_order
 from orders.actions.group_orders import open_group_order
 from orders.addresses import join_url
-from orders.model import GroupOrder, GroupOrderState, Payment, PaymentState, PayMode
+from orders.model import GroupOrder, GroupOrderState, Payment, PayMode
+from orders.payments.queries import still_to_transfer
 from orders.queries import members as people
 from orders.queries import targets
 from orders.queries import units as queries
@@ -67,13 +66,12 @@ def desk() -> ResponseReturnValue:
 
 
 def _opening(refusal: Refusal | None = None) -> ResponseReturnValue:
-    closed = queries.history(_unit(), ended=True, most=PAID_LATELY)
     page = render_template(
         "orders/unit_open.html",
         rounds=queries.rounds_to_open(_unit(), clock.now()),
         chosen=request.values.get("round", ""),
         last=queries.history(_unit(), most=1),
-        due=_to_transfer(closed),
+        due=still_to_transfer(_unit()),
         refusal=refusal,
         key=public_code(20),
     )
@@ -166,13 +164,6 @@ def _unit_payment(group: GroupOrder) -> Payment | None:
     if group.pay_mode is not PayMode.UNIT or group.state is not GroupOrderState.CLOSED:
         return None
     return next(iter(queries.payments_of(group.id)), None)
-
-
-def _to_transfer(past: Sequence[queries.PastGroupOrder]) -> list[Payment]:
-    """Return what the unit has to transfer as a whole and sent no receipt of."""
-    whole = [one.group.id for one in past if one.group.pay_mode is PayMode.UNIT]
-    payments = chain.from_iterable(queries.payments_by_group(whole).values())
-    return [one for one in payments if one.state is PaymentState.DUE and one.proof_at is None]
 
 
 def _etag(progress: queries.Progress) -> str:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from kernel.db import db, transaction
 from kernel.identity import OrganisationKind, Role
 from livestream.model import Broadcast
-from orders.model import PaymentMethod
-from orders.placing import Buyer, place
+from orders.lifecycle import cancel
+from orders.model import Order, PaymentMethod
+from orders.payments.actions import confirm_transfer
+from orders.placing import Buyer, Credited, place
 from sellers.actions import Upload, set_photo, withdraw_offer
 from sellers.model import BenefitPlan, LotMode, Offer, Place
 from tests import builders
@@ -210,3 +212,28 @@ def test_a_withdrawn_product_of_a_broadcast_stands_beside_its_picture_on_a_phone
     assert picture
     assert words
     assert words["x"] >= picture["x"] + picture["width"]
+
+
+def test_a_refund_of_something_with_a_long_name_keeps_its_sum_on_one_line(
+    live: Live, chromium: Browser, watch: Watch
+) -> None:
+    credited = builders.credit_source()
+    eggs = builders.product(
+        builders.seller(), name_en="Green-shelled free range eggs of the upper village"
+    )
+    offer = builders.offer(builders.lot(eggs), 5900)
+    buyer = builders.account(login="buyer-1")
+    bought = place(
+        Buyer(buyer.id), {offer.id: 20}, {offer.id: Credited(credited.id)}, PaymentMethod.TRANSFER
+    )
+    confirm_transfer(bought.payment_id or "", builders.account(Role.STAFF).id)
+    cancel(db.session.get_one(Order, bought.order_id))
+    page = open_page(chromium, live.url, PHONE, watch)
+    sign_in(page, "buyer-1")
+    in_english(page)
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto(f"/orders/{bought.number}")
+        back = page.locator(".pairs dd").filter(has_text="−¥1,180.00")
+        assert lines(back) == 1
+        check_width(page)
