@@ -187,7 +187,8 @@ def test_a_transfer_with_its_proof_is_confirmed_after_a_second_look(
         done = staff.post(address, data={**form, "received": "118.00", "seen": "yes"})
         assert done.status_code == 303
     assert state(placed) is OrderState.CONFIRMED
-    assert "到账了" in browser.get(f"/pay/{placed.payment_id}/transfer").text
+    paid = browser.get(f"/pay/{placed.payment_id}/transfer").text
+    assert ("到账了" in paid, "实付" in paid, "应付" in paid) == (True, True, False)
 
 
 def test_a_proof_that_is_no_picture_is_refused(shop: SandboxServer, browser: Visitor) -> None:
