@@ -187,7 +187,7 @@ STATEMENTS = {
     "units.history": 5,
     "units.index": 2,
     "units.now": 11,
-    "units.opening": 11,
+    "units.opening": 7,
     "units.payments": 8,
     "units.print_list": 12,
     "units.share": 2,
