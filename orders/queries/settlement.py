@@ -285,13 +285,13 @@ def _parts_of(ids: Sequence[int]) -> dict[int, list[HouseholdPart]]:
 
 
 def parts_page(settlement_id: int, cursor: str | None, number: str = "") -> Page[HouseholdPart]:
-    """Return a page of what households get of a settlement, or the one with a `number`.
+    """Return a page of what households get of a settlement, or those of a `number`: 17 for 017.
 
     Raises Invalid for a cursor that leads nowhere.
     """
     query = _parts().where(HouseholdShare.settlement_id == settlement_id).limit(PARTS_AT_ONCE + 1)
     if number:
-        query = query.where(Household.number == number)
+        query = query.where(func.ltrim(Household.number, "0") == number.lstrip("0"))
     if cursor:
         [after] = decode(cursor, str)
         query = query.where(Household.number > after)

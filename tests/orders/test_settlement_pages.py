@@ -69,6 +69,7 @@ def test_many_households_have_a_page_of_their_own_that_names_each_once(app: Flas
     found = clerk.page(f"{way}?number={MANY:04d}")
     assert f"{MANY:04d} 号农户" in found
     assert "0001 号农户" not in found
+    assert "0001 号农户" in clerk.page(f"{way}?number=1")
     assert "没有这个户号" in clerk.page(f"{way}?number=9999")
 
 
