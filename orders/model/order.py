@@ -103,6 +103,11 @@ class Order(SmallKey, Base):
         """What the buyer owes or paid for the lines as they were ordered."""
         return Money(self.total_fen)
 
+    @property
+    def due(self) -> Money:
+        """What the lines come to with what was allocated, before that what was ordered."""
+        return Money(sum(line.price_fen * line.due_units for line in self.lines))
+
 
 class OrderLine(SmallKey, Base):
     """One offer in one order, frozen: price, unit, certificate, seller and credit.

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case, func, select, true
-from sqlalchemy.orm import joinedload, selectinload, subqueryload
+from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy.orm import aliased, joinedload, selectinload, subqueryload
 
 from kernel.db import db
 from kernel.identity import Membership, MembershipState, Role
@@ -34,19 +35,22 @@ from orders.queries.outcomes import Outcome, asked_for, outcomes
 from orders.queries.rounds import STANDING, Crate, RoundItem, has_offers, items_of
 
 LATEST = 6
+PAID_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """One offer in a group order: how much, by how many people, for how much money.
 
-    `came` is how many units were allocated, None before.
+    `came` is how many units were allocated, None before; `due` is what they come to, before that
+    the same as `total`.
     """
 
     item: RoundItem
     units: int
     people: int
     total: Money
+    due: Money
     came: int | None = None
 
     @property
@@ -127,6 +131,7 @@ def progress(group: GroupOrder) -> Progress:
 
 def _needs(group: GroupOrder) -> tuple[Need, ...]:
     """Return what was asked for of each offer of the round, also where nobody asked."""
+    due_units = func.coalesce(OrderLine.allocated, OrderLine.quantity)
     by_offer = {
         row.offer_id: row
         for row in db.session.execute(
@@ -136,6 +141,7 @@ def _needs(group: GroupOrder) -> tuple[Need, ...]:
                 func.count(func.distinct(Order.account_id)).label("people"),
                 func.sum(OrderLine.amount_fen).label("fen"),
                 func.sum(OrderLine.allocated).label("came"),
+                func.sum(OrderLine.price_fen * due_units).label("due_fen"),
             )
             .join(Order, Order.id == OrderLine.order_id)
             .where(Order.group_order_id == group.id, asked_for())
@@ -146,9 +152,16 @@ def _needs(group: GroupOrder) -> tuple[Need, ...]:
     for item in items_of(group.round_id):
         row = by_offer.get(item.offer.id)
         needs.append(
-            Need(item, int(row.units), row.people, Money(int(row.fen)), row.came)
+            Need(
+                item,
+                int(row.units),
+                row.people,
+                Money(int(row.fen)),
+                Money(int(row.due_fen)),
+                row.came,
+            )
             if row
-            else Need(item, 0, 0, Money(0))
+            else Need(item, 0, 0, Money(0), Money(0))
         )
     return tuple(needs)
 
@@ -265,11 +278,26 @@ def group_order_of_unit(unit_ids: Sequence[int], public_id: str) -> GroupOrder |
     )
 
 
-def history(unit_id: int, *, ended: bool = False, most: int = 100) -> list[PastGroupOrder]:
-    """Return the unit's group orders, newest first, each with its people and its sums.
+def to_pay(unit_id: int) -> list[PastGroupOrder]:
+    """Return closed group orders, at most PAID_SHOWN: those not all paid for, then the newest."""
+    own = aliased(Order)
+    unpaid = (
+        exists()
+        .where(own.group_order_id == GroupOrder.id, PaymentShare.order_id == own.id)
+        .where(Payment.id == PaymentShare.payment_id, Payment.state == PaymentState.DUE)
+    )
+    closed = (GroupOrder.unit_id == unit_id) & GroupOrder.closed_at.is_not(None)
+    return _history(closed, unpaid.desc(), most=PAID_SHOWN)
 
-    With `ended` only those that were closed.
-    """
+
+def history(unit_id: int, *, most: int = 100) -> list[PastGroupOrder]:
+    """Return the unit's group orders, newest first, each with its people and its sums."""
+    return _history(GroupOrder.unit_id == unit_id, most=most)
+
+
+def _history(
+    which: ColumnElement[bool], *first: ColumnElement[Any], most: int
+) -> list[PastGroupOrder]:
     query = (
         select(
             GroupOrder,
@@ -278,12 +306,10 @@ def history(unit_id: int, *, ended: bool = False, most: int = 100) -> list[PastG
         )
         .join(Round, Round.id == GroupOrder.round_id)
         .outerjoin(Order, (Order.group_order_id == GroupOrder.id) & Order.state.in_(STANDING))
-        .where(
-            GroupOrder.unit_id == unit_id, GroupOrder.closed_at.is_not(None) if ended else true()
-        )
+        .where(which)
         .options(joinedload(GroupOrder.round))
         .group_by(GroupOrder.id, Round.id)
-        .order_by(Round.closes_at.desc())
+        .order_by(*first, Round.closes_at.desc())
         .limit(most)
     )
     rows = db.session.execute(query).all()

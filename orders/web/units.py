@@ -30,7 +30,6 @@ from orders.queries.rounds import round_by_public_id, rounds_ahead
 
 blueprint = Blueprint("units", __name__, template_folder="../templates")
 
-PAID_LATELY = 6
 """Of so many closed group orders a page shows the payments."""
 
 
@@ -228,8 +227,8 @@ def history() -> ResponseReturnValue:
 @blueprint.get("/unit/payment")
 @allow(Role.COORDINATOR)
 def payments() -> ResponseReturnValue:
-    """What is to be paid for the newest closed group orders, and what was paid."""
-    closed = queries.history(_unit(), ended=True, most=PAID_LATELY)
+    """What is to be paid, however old, and what was paid for the newest closed group orders."""
+    closed = queries.to_pay(_unit())
     ids = [row.group.id for row in closed]
     payments = queries.payments_by_group(ids)
     return render_template(

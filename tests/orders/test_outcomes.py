@@ -14,9 +14,10 @@ from kernel.money import Money
 from orders.actions.group_orders import set_needs
 from orders.actions.yields import Harvested, allocate, enter_yield
 from orders.lifecycle import lapse_due
-from orders.model import Order, OrderState, PurchaseTarget
+from orders.model import GroupOrder, Order, OrderState, PurchaseTarget, Round
 from orders.queries.outcomes import outcomes
 from orders.queries.targets import target
+from orders.queries.units import history, to_pay
 from tests.orders.fairs import fair
 from tests.orders.harvest_builders import PRICE_FEN, closed_round, pay
 from tests.orders.test_settlement import handed_over
@@ -132,3 +133,39 @@ def test_an_order_that_is_registered_leads_back_to_its_needs(app: Flask) -> None
     member = Visitor(app, app.response_class)
     member.enter(at.members[0].login)
     assert f'href="/needs/{at.group.public_id}"' in member.page(f"/orders/{number}")
+
+
+def test_the_list_to_hand_out_by_says_what_came_and_beside_it_what_was_ordered(app: Flask) -> None:
+    closed = handed_over(60, 60, short=12)
+    coordinator = Visitor(app, app.response_class)
+    coordinator.enter(closed.coordinator.login)
+    page = coordinator.page(f"/unit/orders/{closed.group_order.public_id}/print")
+    words = re.sub(r"<[^>]+>|\s", "", page)
+    came = [line.allocated for order in closed.orders for line in order.lines]
+    assert sum(units or 0 for units in came) == 108
+    assert all(f"{units}箱（订了60箱）" in words for units in came)
+    assert "108箱（订了120箱）" in words
+    assert words.count(str(Money(108 * PRICE_FEN))) == 2
+
+
+def test_what_is_unpaid_stands_before_newer_orders_that_are_paid() -> None:
+
+    older, newer = closed_round(6, paid=0), closed_round(6)
+
+    with transaction() as session:
+        session.execute(
+            update(GroupOrder)
+            .where(GroupOrder.id == newer.group_order.id)
+            .values(unit_id=older.unit.id)
+        )
+        session.execute(
+            update(Round)
+            .where(Round.id == older.round.id)
+            .values(closes_at=Round.closes_at - timedelta(minutes=1))
+        )
+    assert [one.group.id for one in history(older.unit.id)] == [
+        newer.group_order.id, older.group_order.id,
+    ]  # fmt: skip
+    assert [one.group.id for one in to_pay(older.unit.id)] == [
+        older.group_order.id, newer.group_order.id,
+    ]  # fmt: skip
