@@ -44,6 +44,13 @@ class ItemState(enum.StrEnum):
     ALLOCATED = "allocated"
 
 
+TURNS = (
+    *(ItemState.ENTERED, ItemState.TO_SPLIT, ItemState.IN_FIELD, ItemState.WAITING),
+    ItemState.ALLOCATED,
+)
+"""What waits for the seller comes before what waits for households, and what is done last."""
+
+
 @dataclass(frozen=True)
 class ItemHead:
     """A notice item and how far it is.
@@ -79,6 +86,11 @@ class ItemHead:
         if self.to_split:
             return ItemState.TO_SPLIT
         return ItemState.WAITING if self.unanswered else ItemState.IN_FIELD
+
+    @property
+    def turn(self) -> int:
+        """Its place among others by what it waits for, 0 first."""
+        return TURNS.index(self.state)
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,10 @@ def notice(public_id: str) -> ResponseReturnValue:
 
 
 def _page(public_id: str, refusal: Refusal | None = None, at: str = "") -> ResponseReturnValue:
-    """Show a notice with one item open: the one just worked on, else the first to allocate."""
+    """Show a notice with one item open: the one just worked on, else one that waits for us."""
     notice = reads.notice(public_id, viewer())
-    waiting = [one.item.public_id for one in notice.items if one.run is None]
-    first = at or next(iter(waiting or [one.item.public_id for one in notice.items]), "")
-    opened = next((one.item for one in notice.items if one.item.public_id == first), None)
+    by_turn = sorted(notice.items, key=lambda one: (one.item.public_id != at, one.turn))
+    opened = by_turn[0].item if by_turn else None
     page = render_template(
         "orders/harvest_notice.html",
         notice=notice.notice,

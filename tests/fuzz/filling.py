@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import Context
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,6 +21,8 @@ from tests.town.addresses import NAMES, names, paths_of
 from tests.town.people import People
 from tests.town.visits import reads
 
+OPENED = 4
+"""So many of a page's links to itself are followed."""
 EVERYBODY = (Role.VISITOR, Role.CONSUMER)
 """Who opens what is open to everybody."""
 SAYS = ('aria-invalid="true"', 'role="alert"', 'class="refusal"', "says-wrong", "says-wait")
@@ -35,11 +38,25 @@ def collect(app: Flask, people: People) -> dict[tuple[str, Role], Form]:
         may = rule_of(rule.endpoint) or frozenset()
         for path in paths_of(app, people, rule):
             for role in EVERYBODY if Role.VISITOR in may else may - {Role.VISITOR, Role.DEVICE}:
-                page = call(app, people.holding(role), "GET", path)
-                if page.mimetype == "text/html":
-                    for form in forms_of(path, page.text):
-                        found.setdefault((endpoint_of(app, form), role), form)
+                for form in shown(app, people.holding(role), path):
+                    found.setdefault((endpoint_of(app, form), role), form)
     return found
+
+
+def shown(app: Flask, account: Account | None, path: str) -> list[Form]:
+    """The forms of a page, and of the page as its own links open it: a tab, an item of a list."""
+    page = call(app, account, "GET", path)
+    if page.mimetype != "text/html":
+        return []
+    opened = {
+        link for link in re.findall(r'href="([^"#]*\?[^"#]*)', page.text)
+        if link.partition("?")[0] in ("", urlsplit(path).path)
+    }  # fmt: skip
+    forms = forms_of(path, page.text)
+    for link in sorted(opened)[:OPENED]:
+        other = urljoin(path, link.replace("&amp;", "&"))
+        forms += forms_of(other, call(app, account, "GET", other).text)
+    return forms
 
 
 def endpoint_of(app: Flask, form: Form) -> str:

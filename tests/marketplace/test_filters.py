@@ -239,7 +239,7 @@ def test_today_has_a_capital_only_where_it_begins(application: Flask) -> None:
     page = (
         "{{ at|moment }}. {{ _('计划 %(when)s 开播', when=at|moment) }}. "
         "{{ _('%(day)s 起可以装', day=at|day) }}. "
-        "{{ counted('结算 %(t)s，%(n)s 行', 2, t=at|moment) }}"
+        "{{ counted('结算 %(t)s，%(n)s 行订单', 2, t=at|moment) }}"
     )
     with reading(application, "en"):
         assert render_template_string(page, at=NOW) == (
