@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select, tuple_
 from sqlalchemy.orm import contains_eager, joinedload
 
 from kernel.access import Viewer, found
 from kernel.db import db
 from kernel.identity import Role
 from kernel.money import Money
+from kernel.paging import Page, decode, page_of
 from orders.allocation import divide
 from orders.model import (
     AllocationRun,
@@ -27,10 +28,11 @@ from orders.model import (
     QuotaState,
     RoundOffer,
 )
-from orders.queries.notices import ItemView
+from orders.queries.notices import OPEN, ItemView
 from sellers.model import Household, Lot
 from sellers.queries.workspace import cares_for, in_care_of
 
+TASKS_AT_ONCE = 60
 WAITING = (OrderState.DUE, OrderState.CONFIRMED)
 """States of orders that take part in an allocation: still payable, paid, or owed by a unit."""
 
@@ -42,20 +44,29 @@ def quota(public_id: str) -> HouseholdQuota:
     )
 
 
-def quotas_of_steward(who: Viewer, most: int = 100) -> list[HouseholdQuota]:
-    """Return the shares of the households for which a steward acts, newest first."""
-    return list(
-        db.session.scalars(
-            select(HouseholdQuota)
-            .join(HouseholdQuota.household)
-            .options(
-                contains_eager(HouseholdQuota.household),
-                joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
-            )
-            .where(in_care_of(who))
-            .order_by(HouseholdQuota.id.desc())
-            .limit(most)
+def quotas_of_steward(who: Viewer, cursor: str | None = None) -> Page[HouseholdQuota]:
+    """Return a page of the shares of the households for which a steward acts.
+
+    What is still to do comes first, then the newest. Raises Invalid for a wrong cursor.
+    """
+    to_do = case((HouseholdQuota.state.in_(OPEN), 2), else_=1)
+    query = (
+        select(HouseholdQuota)
+        .join(HouseholdQuota.household)
+        .options(
+            contains_eager(HouseholdQuota.household),
+            joinedload(HouseholdQuota.item).joinedload(NoticeItem.lot).joinedload(Lot.product),
         )
+        .where(in_care_of(who))
+        .order_by(to_do.desc(), HouseholdQuota.id.desc())
+        .limit(TASKS_AT_ONCE + 1)
+    )
+    if cursor:
+        query = query.where(tuple_(to_do, HouseholdQuota.id) < tuple_(*decode(cursor, int, int)))
+    return page_of(
+        db.session.scalars(query).all(),
+        TASKS_AT_ONCE,
+        lambda one: (2 if one.state in OPEN else 1, one.id),
     )
 
 

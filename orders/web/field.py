@@ -60,7 +60,8 @@ def _scale(quota: HouseholdQuota) -> Scale:
 @allow(Role.STEWARD)
 def home() -> ResponseReturnValue:
     """The tasks of the households for which a steward acts."""
-    return render_template("orders/field_list.html", quotas=queries.quotas_of_steward(viewer()))
+    page = queries.quotas_of_steward(viewer(), request.args.get("cursor"))
+    return render_template("orders/field_list.html", page=page)
 
 
 @blueprint.get("/field/<token>")
@@ -97,7 +98,7 @@ def _page(
         refusal=refusal,
         by_proxy=steward is not None,
         next=queries.next_task(quota, steward),
-        others=queries.quotas_of_steward(steward) if steward else [],
+        others=queries.quotas_of_steward(steward).items if steward else [],
         key=public_code(20),
     )
     return page, refusal.status if refusal else 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from kernel.db import db, transaction
 from orders.actions.harvest import answer, propose, split
@@ -143,3 +143,26 @@ def test_a_yield_of_many_households_is_entered_by_number(app: Flask, closed: Clo
     assert db.session.scalar(
         select(func.count(HouseholdQuota.id)).where(HouseholdQuota.state == QuotaState.DELIVERED)
     )
+
+
+def test_a_steward_finds_every_task_and_first_what_is_still_to_do(
+    app: Flask, closed: Closed
+) -> None:
+    with transaction() as session:
+        session.execute(update(Household).values(steward_id=closed.steward.id))
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    oldest = db.session.scalars(select(HouseholdQuota.id).order_by(HouseholdQuota.id)).all()
+    for id_ in oldest[3:9]:
+        answer(id_, accept=False, account_id=closed.steward.id, by_proxy=True)
+    steward = Visitor(app, app.response_class)
+    steward.enter(closed.steward.login)
+    path, seen, done = "/field", [], ""
+    while path:
+        page = steward.page(path)
+        seen.append(re.findall(r"(\d+) 号农户", page.partition("办完的")[0]))
+        done = page.partition("办完的")[2]
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        path = following.group(1).replace("&amp;", "&") if following else ""
+    assert all(len(numbers) == 60 for numbers in seen[:-1])
+    assert sum(len(numbers) for numbers in seen) == len(oldest) - 6
+    assert len(re.findall(r"\d+ 号农户", done)) == 6
