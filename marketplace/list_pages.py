@@ -6,7 +6,7 @@ A cursor only leads on, so an address carries the cursors of the pages that led 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from flask import Flask, request
 
@@ -33,7 +33,7 @@ class Ways:
 def ways(next_cursor: str | None, at: str = "") -> Ways:
     """Return the ways from the page that is shown; what narrows the list comes along.
 
-    `at` is the list's address, where a refusal may show it at another.
+    `at` is the list's address, with what it needs in it, where a refusal may show it at another.
     """
     here, before = request.args.get(HERE, ""), request.args.get(BEFORE, "")
     if not here:
@@ -47,10 +47,14 @@ def ways(next_cursor: str | None, at: str = "") -> Ways:
 
 
 def _to(at: str, cursor: str, behind: list[str]) -> str:
-    narrowed = [one for one in request.args.items(multi=True) if one[0] not in (HERE, BEFORE)]
+    path, _, needed = at.partition("?")
+    always = dict(parse_qsl(needed))
+    others = (HERE, BEFORE, *always)
+    narrowed = [one for one in request.args.items(multi=True) if one[0] not in others]
     steps = {HERE: cursor, BEFORE: _shortened(behind)}
-    query = urlencode([*narrowed, *((name, text) for name, text in steps.items() if text)])
-    return quote(at or request.path) + (f"?{query}" if query else "")
+    step = [(name, text) for name, text in steps.items() if text]
+    query = urlencode([*always.items(), *narrowed, *step])
+    return quote(path or request.path) + (f"?{query}" if query else "")
 
 
 def _shortened(behind: list[str]) -> str:

@@ -15,6 +15,7 @@ from kernel.errors import Conflict, Invalid, NotFound, Refusal
 from kernel.idempotency import once_for_form
 from kernel.identity import Role
 from kernel.quantity import parse_jin
+from kernel.text import plain
 from orders.actions import harvest as actions
 from orders.actions.yields import Harvested, allocate, enter_yield, withdraw_yield
 from orders.queries import harvest as queries
@@ -167,7 +168,8 @@ def allocation(item_id: str) -> ResponseReturnValue:
     return _act(item_id, act, _("分好了。少的部分会自动退给买家。下一步：装货。"))
 
 
-def _household(view: ItemView, named: str) -> int | None:
+def _household(view: ItemView, typed: str) -> int | None:
+    named = plain(typed)
     if not named:
         return None
     if quota := household_of(view.quotas, named):

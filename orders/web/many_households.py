@@ -7,10 +7,13 @@ another number is found and typed, and tasks come page by page.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+from flask_babel import gettext as _
+
+from kernel.errors import Invalid
 from kernel.paging import Page, decode, page_of
 from kernel.text import plain
 from orders.actions.harvest import propose
@@ -21,6 +24,8 @@ from sellers.model import Household
 FEW = 60
 """Up to so many households, all of them stand on the page."""
 TASKS_AT_ONCE = 50
+LONGEST_ASKED = 300
+"""Characters of the numbers that one asks for at once; the field takes no more."""
 
 T = TypeVar("T")
 
@@ -54,8 +59,7 @@ def split_of(
     proposal = propose(view.item, households, by_shares=by_shares)
     if len(households) <= FEW:
         return Split(proposal, households, False, ())
-    by_number = {_bare(one.number): one for one in households}
-    shown, unknown = _found(by_number, asked)
+    shown, unknown = _Numbered(households, lambda one: one.number).found(asked)
     return Split(proposal, shown, True, unknown)
 
 
@@ -68,8 +72,7 @@ def tasks_of(view: ItemView, asked: str, cursor: str | None) -> Tasks:
     is_long = len(view.quotas) > FEW
     size = TASKS_AT_ONCE if is_long else FEW
     if is_long and asked.strip():
-        by_number = {_bare(one.household.number): one for one in view.quotas}
-        shown, unknown = _found(by_number, asked)
+        shown, unknown = _Numbered(view.quotas, lambda one: one.household.number).found(asked)
         return Tasks(Page(shown, None), is_long, len(silent), unknown)
 
     def key(one: HouseholdQuota) -> tuple[int, int]:
@@ -81,20 +84,47 @@ def tasks_of(view: ItemView, asked: str, cursor: str | None) -> Tasks:
 
 
 def household_of(quotas: Collection[HouseholdQuota], named: str) -> HouseholdQuota | None:
-    """Return the task of the household that a form names: by its id, or by its number."""
-    for quota in quotas:
-        if quota.household.public_id == named or _bare(quota.household.number) == _bare(named):
-            return quota
-    return None
+    """Return the task of the household that a form names: by its id, or by its number.
+
+    Raises Invalid (number_unclear) for a short number that several of them have.
+    """
+    by_id = {one.household.public_id: one for one in quotas}
+    if named in by_id:
+        return by_id[named]
+    meant = _Numbered(quotas, lambda one: one.household.number).called(named)
+    if len(meant) > 1:
+        raise Invalid(_("有几户可以这样写，把户号照名册写全。"), code="number_unclear")
+    return meant[0] if meant else None
 
 
-def _found(by_number: Mapping[str, T], asked: str) -> tuple[list[T], list[str]]:
-    """Return what stands under the numbers in `asked`, each once, and the numbers of nobody."""
-    numbers = list(dict.fromkeys(re.findall(r"[^\s,，、;；]+", asked)))[:FEW]
-    known = {_bare(one): by_number[_bare(one)] for one in numbers if _bare(one) in by_number}
-    return list(known.values()), [one for one in numbers if _bare(one) not in by_number]
+class _Numbered(Generic[T]):
+    """Things of households, by their numbers as they are written and as people say them."""
+
+    def __init__(self, among: Collection[T], number_of: Callable[[T], str]) -> None:
+        self._written: dict[str, list[T]] = {}
+        self._said: dict[str, list[T]] = {}
+        for one in among:
+            number = _alike(number_of(one))
+            self._written.setdefault(number, []).append(one)
+            self._said.setdefault(_bare(number), []).append(one)
+
+    def called(self, number: str) -> list[T]:
+        """Return what has this number; where nothing has, all that may be called so."""
+        number = _alike(number)
+        return self._written.get(number) or self._said.get(_bare(number), [])
+
+    def found(self, asked: str) -> tuple[list[T], list[str]]:
+        """Return what stands under the numbers in `asked`, each once, and the numbers of nobody."""
+        numbers = dict.fromkeys(re.findall(r"[^\s,，、;；]+", asked[:LONGEST_ASKED]))
+        meant = {one: self.called(one) for one in numbers}
+        shown = {id(one): one for called in meant.values() for one in called}
+        return list(shown.values()), [one for one, called in meant.items() if not called]
+
+
+def _alike(number: str) -> str:
+    return plain(number).casefold()
 
 
 def _bare(number: str) -> str:
     """Return a number as people say it: 17 for 017."""
-    return plain(number).casefold().lstrip("0")
+    return number.lstrip("0")

@@ -13,7 +13,7 @@ from kernel.db import db, transaction
 from orders.actions.harvest import answer, propose, split
 from orders.model import HouseholdQuota, QuotaState, YieldEntry
 from orders.queries.harvest import households
-from orders.web.many_households import FEW, TASKS_AT_ONCE
+from orders.web.many_households import FEW, LONGEST_ASKED, TASKS_AT_ONCE
 from sellers.model import Household
 from tests.orders.harvest_builders import Closed, closed_round
 from tests.visitors import Visitor
@@ -55,6 +55,17 @@ def numbered(closed: Closed, number: str) -> Household:
     ).one()
 
 
+def one_more(closed: Closed, number: str) -> None:
+    """The seller has another household, of that number."""
+    with transaction() as session:
+        session.add(Household(seller_id=closed.seller.id, number=number, status="registered"))
+
+
+def found(page: str) -> list[str]:
+    """The households (public ids) that stand on the page with a field for their units."""
+    return re.findall(r'name="units-(\w+)"', page)
+
+
 def given(closed: Closed) -> dict[str, int]:
     """Household's number → units that it was offered."""
     db.session.expire_all()
@@ -84,17 +95,17 @@ def test_whoever_is_to_get_another_number_is_found_and_the_others_share_the_rest
     clerk = at_work(app, closed)
     way = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}"
     page = clerk.page(f"{way}&find=17、0230%209999")
-    found = re.findall(r'name="units-(\w+)"', page)
+    shown = found(page)
     chosen = [numbered(closed, "0017"), numbered(closed, "0230")]
-    assert found == [one.public_id for one in chosen]
+    assert shown == [one.public_id for one in chosen]
     assert "没有这些户号：9999" in page
-    typed = dict(zip((f"units-{one}" for one in found), ("40", "0"), strict=True))
+    typed = dict(zip((f"units-{one}" for one in shown), ("40", "0"), strict=True))
     split_way = f"/seller/harvest/items/{closed.item.public_id}/split"
     refused = clerk.send(
-        split_way, by="equal", find="17 230", **{**typed, f"units-{found[0]}": "451"}
+        split_way, by="equal", find="17 230", **{**typed, f"units-{shown[0]}": "451"}
     )
     assert refused.status_code == 422
-    assert re.findall(r'name="units-(\w+)"', refused.text) == found
+    assert found(refused.text) == shown
     assert 'value="451"' in refused.text
     assert given(closed) == {}
     clerk.send(split_way, by="equal", find="17 230", **typed)
@@ -166,3 +177,86 @@ def test_a_steward_finds_every_task_and_first_what_is_still_to_do(
     assert all(len(numbers) == 60 for numbers in seen[:-1])
     assert sum(len(numbers) for numbers in seen) == len(oldest) - 6
     assert len(re.findall(r"\d+ 号农户", done)) == 6
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [
+        ("0017", ["0017"]),
+        ("17", ["17"]),
+        ("17 0017 17", ["17", "0017"]),
+        ("00017", ["0017", "17"]),
+        ("017、17", ["0017", "17"]),
+    ],
+)
+def test_of_two_households_that_differ_by_a_zero_the_one_that_is_written_is_found(
+    app: Flask, closed: Closed, asked: str, numbers: list[str]
+) -> None:
+    one_more(closed, "17")
+    clerk = at_work(app, closed)
+    way = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}"
+    assert found(clerk.page(f"{way}&find={asked}")) == [
+        numbered(closed, number).public_id for number in numbers
+    ]
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    rows = re.findall(r'<th scope="row">(\d+) 号农户', clerk.page(f"{way}&who={asked}"))
+    assert rows == numbers
+
+
+def test_a_yield_goes_to_the_household_whose_number_is_written_and_to_none_where_two_may_be_meant(
+    app: Flask, closed: Closed
+) -> None:
+    one_more(closed, "17")
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    clerk = at_work(app, closed)
+    way = f"/seller/harvest/items/{closed.item.public_id}/yield"
+    clerk.send(way, household=" 17 ", quantity="1", idempotency_key="one")
+    clerk.send(way, household="０017", quantity="2", idempotency_key="two")
+    refused = clerk.send(way, household="017", quantity="3", idempotency_key="three")
+    assert "有几户可以这样写" in refused.text
+    entered = {one.household_id: one.quantity for one in db.session.scalars(select(YieldEntry))}
+    assert entered == {numbered(closed, "17").id: 1, numbered(closed, "0017").id: 2}
+
+
+def test_all_numbers_that_the_field_takes_are_found(app: Flask, closed: Closed) -> None:
+    clerk = at_work(app, closed)
+    asked = " ".join(str(n) for n in range(10, 10 + LONGEST_ASKED // 4))
+    way = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}"
+    assert 'maxlength="300"' in clerk.page(way)
+    assert LONGEST_ASKED == 300
+    page = clerk.page(f"{way}&find={asked}")
+    assert len(found(page)) == asked.count(" ") + 1 > FEW
+
+
+def test_ways_from_a_refused_step_lead_on_in_the_item_that_stands_open(
+    app: Flask, closed: Closed
+) -> None:
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    clerk = at_work(app, closed)
+    refused = clerk.send(
+        f"/seller/harvest/items/{closed.item.public_id}/yield",
+        household="9999",
+        quantity="1",
+        idempotency_key="one",
+    )
+    following = re.search(r'href="([^"]+)" rel="next"', refused.text)
+    assert following
+    assert following[1].startswith(
+        f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}&amp;cursor="
+    )
+
+
+def test_who_splits_equally_does_so_after_looking_for_a_task(app: Flask, closed: Closed) -> None:
+    split(closed.item.id, propose(closed.item, households(closed.seller.id), by_shares=False))
+    quota = db.session.scalars(select(HouseholdQuota).order_by(HouseholdQuota.id)).first()
+    assert quota
+    answer(quota.id, accept=False, account_id=None, by_proxy=False)
+    way = f"/seller/harvest/{closed.notice.public_id}?item={closed.item.public_id}&by=equal"
+    page = at_work(app, closed).page(way)
+    [task_search] = re.findall(r'<form [^>]*role="search">(?:(?!</form>).)*name="who"', page)
+    assert '<input type="hidden" name="by" value="equal">' in task_search
+
+
+def test_an_item_that_is_none_of_the_notice_opens_the_first_one(app: Flask, closed: Closed) -> None:
+    page = at_work(app, closed).page(f"/seller/harvest/{closed.notice.public_id}?item=nothing")
+    assert f'id="i-{closed.item.public_id}" open' in page
