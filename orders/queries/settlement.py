@@ -40,6 +40,7 @@ from orders.model import (
     SettlementState,
 )
 from sellers.model import Household, Seller
+from sellers.model.household import as_said
 
 PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
 """What a second person is asked to approve, of a settlement: money out, and come back."""
@@ -285,13 +286,14 @@ def _parts_of(ids: Sequence[int]) -> dict[int, list[HouseholdPart]]:
 
 
 def parts_page(settlement_id: int, cursor: str | None, number: str = "") -> Page[HouseholdPart]:
-    """Return a page of what households get of a settlement, or those of a `number`: 17 for 017.
+    """Return a page of what households get of a settlement, or those with a `number`, as said.
 
     Raises Invalid for a cursor that leads nowhere.
     """
     query = _parts().where(HouseholdShare.settlement_id == settlement_id).limit(PARTS_AT_ONCE + 1)
     if number:
-        query = query.where(func.ltrim(Household.number, "0") == number.lstrip("0"))
+        said = func.ltrim(func.lower(Household.number), "0")
+        query = query.where((Household.number == number) | (said == as_said(number)))
     if cursor:
         [after] = decode(cursor, str)
         query = query.where(Household.number > after)

@@ -20,6 +20,7 @@ from orders.actions.harvest import propose
 from orders.model import HouseholdQuota, QuotaState
 from orders.queries.notices import ItemView
 from sellers.model import Household
+from sellers.model.household import as_said
 
 FEW = 60
 """Up to so many households, all of them stand on the page."""
@@ -106,12 +107,11 @@ class _Numbered(Generic[T]):
         for one in among:
             number = _alike(number_of(one))
             self._written.setdefault(number, []).append(one)
-            self._said.setdefault(_bare(number), []).append(one)
+            self._said.setdefault(as_said(number), []).append(one)
 
     def called(self, number: str) -> list[T]:
         """Return what has this number; where nothing has, all that may be called so."""
-        number = _alike(number)
-        return self._written.get(number) or self._said.get(_bare(number), [])
+        return self._written.get(_alike(number)) or self._said.get(as_said(number), [])
 
     def found(self, asked: str) -> tuple[list[T], list[str]]:
         """Return what stands under the numbers in `asked`, each once, and the numbers of nobody."""
@@ -123,8 +123,3 @@ class _Numbered(Generic[T]):
 
 def _alike(number: str) -> str:
     return plain(number).casefold()
-
-
-def _bare(number: str) -> str:
-    """Return a number as people say it: 17 for 017."""
-    return number.lstrip("0")

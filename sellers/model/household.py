@@ -17,7 +17,13 @@ from kernel import clock
 from kernel.crypt import EncryptedText
 from kernel.db import Base, Keyed, SmallKey, choice
 from kernel.identity import Account
+from kernel.text import plain
 from sellers.model.seller import Seller
+
+
+def as_said(number: str) -> str:
+    """Return a household's number as people say it: 17 for 017."""
+    return plain(number).casefold().lstrip("0")
 
 
 class HouseholdStatus(enum.StrEnum):

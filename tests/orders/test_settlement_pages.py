@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -71,6 +72,12 @@ def test_many_households_have_a_page_of_their_own_that_names_each_once(app: Flas
     assert "0001 号农户" not in found
     assert "0001 号农户" in clerk.page(f"{way}?number=1")
     assert "没有这个户号" in clerk.page(f"{way}?number=9999")
+
+
+def test_a_household_is_found_by_its_number_as_people_say_it(app: Flask) -> None:
+    closed, public_id = settled(MANY)
+    page = somebody(app, closed.clerk.login).page(f"/seller/money/{public_id}?number=17")
+    assert re.findall(r"(\d+) 号农户", page) == ["0017"]
 
 
 def test_the_parts_of_all_pages_come_to_what_households_get() -> None:
