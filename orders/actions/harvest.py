@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel import audit, clock
+from kernel.access import found
 from kernel.audit import Act
 from kernel.db import transaction
 from kernel.errors import Conflict, Invalid, NotFound
@@ -126,24 +127,35 @@ def _write(session: Session, item: NoticeItem, wanted: dict[int, int]) -> None:
 
 
 def answer(
-    quota_id: int, *, accept: bool, account_id: int | None, by_proxy: bool
+    quota_id: int,
+    *,
+    accept: bool,
+    account_id: int | None,
+    by_proxy: bool,
+    shown: int | None = None,
 ) -> HouseholdQuota:
     """Record whether a household takes its share; a declined one is free to be split again.
 
     `by_proxy` marks that its steward answered for it. The same answer again changes nothing.
-    Raises NotFound, and Conflict when it was answered otherwise or the item is allocated.
+    `shown` is the number of units that the household was asked about (None: nobody says).
+    Raises NotFound, and Conflict when it was answered otherwise, is another number by now
+    (quota_changed), or the item is allocated.
     """
     with transaction() as session:
-        quota = session.get(HouseholdQuota, quota_id)
-        if quota is None:
-            raise NotFound()
-        lock_item(session, quota.item_id)
-        session.refresh(quota)
+        its_item = select(HouseholdQuota.item_id).where(HouseholdQuota.id == quota_id)
+        lock_item(session, found(session.scalar(its_item)))
+        # A new split may have taken it away while we waited.
+        asked = select(HouseholdQuota).where(HouseholdQuota.id == quota_id)
+        quota = found(session.scalar(asked.execution_options(populate_existing=True)))
         wanted = QuotaState.ACCEPTED if accept else QuotaState.DECLINED
         if quota.state == wanted:
             return quota
         if quota.state != QuotaState.OFFERED:
             raise Conflict(_l("这一户已经答复过了。要改，请合作社重新分。"), code="quota_answered")
+        if shown not in (None, quota.quantity):
+            raise Conflict(
+                _l("任务刚刚重新分过，数量变了。看看现在是多少，再答复。"), code="quota_changed"
+            )
         quota.state, quota.answered_at, quota.by_proxy = wanted, clock.now(), by_proxy
         if by_proxy:
             audit.note(

@@ -21,7 +21,7 @@ from orders.model import HouseholdQuota
 from orders.queries import harvest as queries
 from orders.queries.notices import own_share
 from orders.queries.tasks import acts_for, quota_of, token_of
-from orders.web.typed import taken
+from orders.web.typed import taken, units_shown
 from sellers.queries.workspace import plans_in_force
 
 blueprint = Blueprint("household", __name__, template_folder="../templates")
@@ -120,6 +120,7 @@ def answer(token: str) -> ResponseReturnValue:
             accept=taken(request.form.get("answer", "")),
             account_id=account_id,
             by_proxy=by_proxy,
+            shown=units_shown(request.form.get("shown", "")),
         )
     except (Conflict, Invalid) as refusal:
         return _page(token, quota_of(token), refusal)

@@ -22,7 +22,7 @@ from orders.queries import harvest as queries
 from orders.queries import notices as reads
 from orders.queries.notices import ItemView
 from orders.web.many_households import household_of, split_of, tasks_of
-from orders.web.typed import taken, units_typed
+from orders.web.typed import taken, units_shown, units_typed
 
 blueprint = Blueprint("harvest", __name__, template_folder="../templates")
 
@@ -116,7 +116,11 @@ def answer(item_id: str, quota_id: str) -> ResponseReturnValue:
         if not chosen:
             raise NotFound()
         accept = taken(request.form.get("answer", ""))
-        actions.answer(chosen[0].id, accept=accept, account_id=viewer().account_id, by_proxy=False)
+        shown = units_shown(request.form.get("shown", ""))
+        account_id = viewer().account_id
+        actions.answer(
+            chosen[0].id, accept=accept, account_id=account_id, by_proxy=False, shown=shown
+        )
 
     return _act(item_id, act, _("答复记下了。"))
 

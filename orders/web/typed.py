@@ -7,6 +7,9 @@ from flask_babel import gettext as _
 from kernel.errors import Invalid
 from kernel.quantity import parse_units
 
+LONGEST = 9
+"""Digits of the largest quantity, and some more."""
+
 
 def units_typed(text: str, offer_id: str = "") -> int:
     """Return whole units, none included. Raises Invalid (quantity_invalid), naming the offer."""
@@ -22,3 +25,8 @@ def taken(answer: str) -> bool:
     if answer not in ("accept", "decline"):
         raise Invalid(_("点“接”或者“不接”。"), code="answer_unclear")
     return answer == "accept"
+
+
+def units_shown(text: str) -> int | None:
+    """Return the units that a page showed beside its buttons; None where it does not say."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST else None

@@ -127,6 +127,17 @@ def test_a_day_is_not_summed_while_somebody_changes_it(database: str, by_hand: s
     assert total() == after
 
 
+def test_a_change_is_noted_though_its_transaction_began_before_the_day_was_summed(
+    database: str,
+) -> None:
+    with psycopg.connect(database) as other:
+        other.execute("SELECT count(*) FROM orders")
+        assert summing.sum_day(DAY)
+        other.execute("UPDATE orders SET paid_at = NULL")
+        other.commit()
+    assert total().paid_fen == 0
+
+
 def test_without_their_lock_a_change_under_way_would_be_missed(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute(NO_LOCK)

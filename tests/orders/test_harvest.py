@@ -1,17 +1,20 @@
 """Splitting a harvest notice among households, and their answers."""
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from kernel.audit import AuditEntry
 from kernel.db import db, transaction
-from kernel.errors import Conflict, Invalid
+from kernel.errors import Conflict, Invalid, NotFound
 from kernel.identity import Role
 from kernel.money import Money
-from orders.actions.harvest import answer, propose, split
+from orders.actions import harvest
+from orders.actions.harvest import answer, lock_item, propose, split
 from orders.actions.yields import Harvested, allocate, enter_yield
-from orders.model import HouseholdQuota, QuotaState
+from orders.model import HouseholdQuota, NoticeItem, QuotaState
 from orders.queries.tasks import token_of
 from sellers.model import Household
 from tests import builders
@@ -191,3 +194,43 @@ def test_a_household_is_asked_before_it_declines_and_led_to_its_next_task(app: F
     answer(quotas[1].id, accept=False, account_id=steward.id, by_proxy=True)
     assert f'btn-field" href="{first}"' in helper.page(second)
     assert "回到我帮扶的农户" in helper.page(first)
+
+
+def test_an_answer_to_another_number_than_the_task_has_now_is_asked_for_again(app: Flask) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quota = quota_of(closed, 0)
+    asked = quota.quantity
+    household = Visitor(app, app.response_class)
+    page = f"/field/{token_of(quota)}"
+    clerk = Visitor(app, app.response_class)
+    clerk.enter(closed.clerk.login)
+    way = f"/seller/harvest/items/{closed.item.public_id}/answer/{quota.public_id}"
+    for visitor, path in ((household, page), (clerk, f"/seller/harvest/{closed.notice.public_id}")):
+        assert f'name="shown" value="{asked}"' in visitor.page(path)
+    split(closed.item.id, {closed.households[0].public_id: 60})
+    for visitor, path in ((household, f"{page}/answer"), (clerk, way)):
+        refused = visitor.send(path, answer="accept", shown=str(asked))
+        assert refused.status_code == 409
+        assert "数量变了" in refused.text
+        assert 'name="shown" value="60"' in refused.text
+        assert quota_of(closed, 0).state is QuotaState.OFFERED
+    household.send(f"{page}/answer", answer="accept", shown="60")
+    assert quota_of(closed, 0).state is QuotaState.ACCEPTED
+
+
+def test_an_answer_that_waited_for_a_split_which_took_its_task_away_finds_none(
+    monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    closed = closed_round(60)
+    split_by_shares(closed)
+    quota_id = quota_of(closed, 0).id
+
+    def wait(session: Session, item_id: int) -> NoticeItem:
+        with psycopg.connect(database) as other:
+            other.execute("DELETE FROM household_quota WHERE id = %s", [quota_id])
+        return lock_item(session, item_id)
+
+    monkeypatch.setattr(harvest, "lock_item", wait)
+    with pytest.raises(NotFound):
+        answer(quota_id, accept=True, account_id=None, by_proxy=False)
