@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -260,3 +261,21 @@ def test_who_splits_equally_does_so_after_looking_for_a_task(app: Flask, closed:
 def test_an_item_that_is_none_of_the_notice_opens_the_first_one(app: Flask, closed: Closed) -> None:
     page = at_work(app, closed).page(f"/seller/harvest/{closed.notice.public_id}?item=nothing")
     assert f'id="i-{closed.item.public_id}" open' in page
+
+
+def test_a_refused_split_goes_on_at_the_notice_and_not_at_the_step_that_was_refused(
+    app: Flask, closed: Closed
+) -> None:
+    clerk = at_work(app, closed)
+    way = f"/seller/harvest/{closed.notice.public_id}"
+    step = f"/seller/harvest/items/{closed.item.public_id}/split"
+    typed = {f"units-{closed.households[0].public_id}": "451"}
+    refused = clerk.send(step, by="shares", find=closed.households[0].number, **typed)
+    assert refused.status_code == 422
+    leads = re.findall(r'<form [^>]*method="get" action="([^"]*)"', refused.text)
+    leads += re.findall(r'<a href="([^"]*by=[^"]*)"', refused.text)
+    assert len(leads) == 3
+    for lead in leads:
+        assert urljoin(step, lead.replace("&amp;", "&")).startswith(way)
+    typed_again = refused.text.partition(typed.popitem()[0])[2]
+    assert 'value="451"' in typed_again
