@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from sqlalchemy import ColumnElement, true
+
 from sellers.everyday_names import other_names
-from sellers.model import Product, Seller
+from sellers.model import Lot, Product, Seller
 
 RULE = 1
 """Which way of making terms this is. Raise it with every change, and all terms are made anew."""
@@ -66,6 +68,19 @@ def query_terms(query: str) -> list[str]:
     for piece in _pieces(query[:MAX_QUERY_LENGTH]):
         wanted += _pairs(piece) or [piece] if _is_han(piece) else [_stem(piece)]
     return list(dict.fromkeys(wanted))
+
+
+def finds_lot(search: str) -> ColumnElement[bool]:
+    """Return when a lot, joined to its product, answers `search`; nothing searched finds all.
+
+    By its product, seller and place, by how its own code begins, or by its public id.
+    """
+    asked = search.strip()
+    if not asked:
+        return true()
+    known_by = (Lot.public_id == asked) | Lot.code.istartswith(asked, autoescape=True)
+    words = query_terms(asked)
+    return known_by | Product.terms.contains(words) if words else known_by
 
 
 def _texts(product: Product, seller: Seller) -> Iterable[str]:

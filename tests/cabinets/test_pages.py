@@ -17,6 +17,7 @@ from cabinets.stock import expected_of
 from kernel.access import Viewer
 from kernel.db import db, transaction
 from sellers.model import Lot, Offer
+from sellers.queries import choosing
 from tests.cabinets import cabinet_builders
 from tests.cabinets.cabinet_builders import cabinet, lot, sale, set_offer, stocked
 from tests.laws import assert_laws_hold
@@ -143,7 +144,7 @@ def test_any_lot_can_be_found_for_a_slot_and_nothing_that_was_filled_in_is_lost(
     with transaction() as session:
         session.get_one(Lot, old.id).code = "S-77"
     new = [lot() for _ in range(3)]
-    monkeypatch.setattr(lots, "LOTS_TO_CHOOSE", 2)
+    monkeypatch.setattr(choosing, "MAX_CHOICES", 2)
     assert old.public_id not in at_work.page(path)
     assert "还有更多" in at_work.page(path)
     filled = {"units-1": "3", "lot-2": new[0].public_id, "price-2": "6.50", "q": "s-7"}
@@ -153,12 +154,15 @@ def test_any_lot_can_be_found_for_a_slot_and_nothing_that_was_filled_in_is_lost(
         assert f'value="{new[0].public_id}" selected' in page
         assert 'value="6.50"' in page
         assert new[2].public_id not in page
+    page = at_work.send(path, **{**filled, "q": "冬橙"}, find="1").get_data(as_text=True)
+    assert f'value="{new[0].public_id}" selected' in page
+    assert "没有找到" in page
     assert expected() == [1, 0, 0]
     by_words = lots.lots_to_choose("春橙 某村合作社")
     assert by_words.more
-    assert lots.lots_to_choose("冬橙").lots == []
-    assert lots.lots_to_choose("？！").lots == []
-    assert [one.id for one in lots.lots_to_choose(old.public_id).lots] == [old.id]
+    assert lots.lots_to_choose("冬橙").rows == []
+    assert lots.lots_to_choose("？！").rows == []
+    assert [one.id for one in lots.lots_to_choose(old.public_id).rows] == [old.id]
 
 
 @pytest.mark.parametrize(
