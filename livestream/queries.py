@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import case, func, or_, select, tuple_
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from kernel import clock
 from kernel.access import Viewer
@@ -18,6 +18,8 @@ from livestream.model import Broadcast, BroadcastOffer, ShareLink, Touch
 from orders.queries.sales import paid_lines
 from sellers.floors import floors
 from sellers.model import Lot, LotMode, Offer, Place, Product, Seller, SellerState
+from sellers.queries.choosing import Choices, choose
+from sellers.search import finds_lot
 
 PAGE_SIZE = 24
 
@@ -154,41 +156,48 @@ def link_by_code(code: str) -> ShareLink | None:
     )
 
 
-def offers_to_share() -> Sequence[Offer]:
-    """Return shop offers that are on sale, for a share link to choose from (100 at most)."""
+def offers_to_share(search: str = "", chosen: Collection[str] = ()) -> Choices[Offer]:
+    """Return shop offers on sale whose lot answers a search, for a share link to choose from.
+
+    An offer answers to its own public id as well; the `chosen` ones stay whatever is searched.
+    """
     now = clock.now()
-    return db.session.scalars(
+    query = (
         select(Offer)
+        .join(Offer.lot)
+        .join(Offer.product)
         .where(
             Offer.place == Place.SHOP,
             Offer.withdrawn_at.is_(None),
             Offer.opens_at <= now,
             func.coalesce(Offer.closes_at > now, True),
         )
-        .options(joinedload(Offer.product))
-        .order_by(Offer.id.desc())
-        .limit(100)
-    ).all()
+        .options(contains_eager(Offer.lot), contains_eager(Offer.product))
+        .options(joinedload(Offer.seller).joinedload(Seller.organisation))
+    )
+    answers = finds_lot(search) | (Offer.public_id == search.strip())
+    return choose(query, Offer, answers, chosen).each(lambda row: row.Offer)
 
 
-def lots_to_pin() -> list[tuple[Lot, Money]]:
-    """Return lots that a host may pin now, each with its floor (200 at most, newest first).
+def lots_to_pin(search: str = "", chosen: Collection[str] = ()) -> Choices[tuple[Lot, Money]]:
+    """Return lots that answer a search and that a host may pin now, each with its floor.
 
     As `sellers.actions.list_offer` has it: of a verified seller, not sold out, and not from a
-    field that is harvested.
+    field that is harvested. The `chosen` ones stay whatever is searched.
     """
     growing = or_(Lot.mode != LotMode.IN_FIELD, Lot.harvest_to >= clock.today())
     floor = floors(clock.now()).subquery()
-    rows = db.session.execute(
+    query = (
         select(Lot, floor.c.floor_fen)
         .join(floor, floor.c.lot_id == Lot.id)
-        .join(Seller, Lot.seller_id == Seller.id)
+        .join(Lot.seller)
+        .join(Lot.product)
         .where(Lot.promised < Lot.offered, Seller.state == SellerState.VERIFIED, growing)
-        .options(joinedload(Lot.product), joinedload(Lot.seller).joinedload(Seller.organisation))
-        .order_by(Lot.id.desc())
-        .limit(200)
+        .options(contains_eager(Lot.product))
+        .options(contains_eager(Lot.seller).joinedload(Seller.organisation))
     )
-    return [(lot, Money(floor_fen)) for lot, floor_fen in rows]
+    found = choose(query, Lot, finds_lot(search), chosen)
+    return found.each(lambda row: (row.Lot, Money(row.floor_fen)))
 
 
 def pinned_in(offer_ids: Collection[int]) -> dict[int, Broadcast]:

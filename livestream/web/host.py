@@ -23,7 +23,8 @@ from livestream.board import Board, board_of
 from livestream.forms import PinForm, PlanForm, QuotaForm, ShareLinkForm, ViewsForm
 from livestream.model import Broadcast
 from livestream.web.public import address_of, blueprint, links
-from sellers.model import Lot
+from sellers.model import Lot, Offer
+from sellers.search import MAX_QUERY_LENGTH
 
 # The routes below stand on the blueprints of the public pages: one room, one name.
 __all__ = ["blueprint", "links"]
@@ -83,6 +84,8 @@ def _lot_words(lot: Lot, floor: Money) -> str:
         seller=local(lot.seller),
         left=of_unit(lot.left, lot.product.unit_name),
     )
+    if lot.code:
+        words = f"{words} · {lot.code}"
     if lot.harvest_from is None or lot.harvest_to is None:
         return words
     # A seller has one lot of a product per harvest: the days alone tell them apart.
@@ -92,12 +95,24 @@ def _lot_words(lot: Lot, floor: Money) -> str:
     return f"{words} · {harvest}"
 
 
+def _offer_words(offer: Offer) -> str:
+    words = f"{local(offer.product)} · {local(offer.seller)}"
+    return f"{words} · {offer.lot.code}" if offer.lot.code else words
+
+
+def _searched() -> str:
+    """Return what the page was asked to find among the choices of its form."""
+    return request.args.get("q", "").strip()[:MAX_QUERY_LENGTH]
+
+
 def _manage(code: str, form: PinForm | None = None, status: int = 200) -> ResponseReturnValue:
     broadcast = actions.hosted(viewer(), code)
     figures = board_of(broadcast)
     form = form or PinForm(formdata=None)
+    search = _searched()
+    to_pin = queries.lots_to_pin(search, [form.lot.data] if form.lot.data else [])
     form.lot.choices = [
-        SelectChoice(lot.public_id, _lot_words(lot, floor)) for lot, floor in queries.lots_to_pin()
+        SelectChoice(lot.public_id, _lot_words(lot, floor)) for lot, floor in to_pin.rows
     ]
     page = render_template(
         "livestream/manage.html",
@@ -105,6 +120,8 @@ def _manage(code: str, form: PinForm | None = None, status: int = 200) -> Respon
         board=figures,
         address=address_of(url_for("livestream.show", code=broadcast.code)),
         form=form,
+        search=search,
+        to_pin=to_pin,
         views_form=ViewsForm(formdata=None),
         key=public_code(16),
     )
@@ -230,12 +247,11 @@ def _facts(broadcast: Broadcast, figures: Board) -> dict[str, Any]:
 def index() -> ResponseReturnValue:
     """My share links and what they brought; make a new one."""
     form = ShareLinkForm()
+    search = _searched()
+    to_share = queries.offers_to_share(search, [form.offer.data] if form.offer.data else [])
     form.offer.choices = [
         SelectChoice("", _("整个商城")),
-        *(
-            SelectChoice(offer.public_id, local(offer.product))
-            for offer in queries.offers_to_share()
-        ),
+        *(SelectChoice(offer.public_id, _offer_words(offer)) for offer in to_share.rows),
     ]
     account_id = found(viewer().account_id)
     if form.validate_on_submit():
@@ -249,7 +265,14 @@ def index() -> ResponseReturnValue:
             flash(_("推广码建好了，发给大家就行。"), "done")
             return redirect(url_for("links.index"))
     page = queries.links_of(account_id, request.args.get("cursor"))
-    shown = render_template("livestream/links.html", form=form, page=page, at=clock.now())
+    shown = render_template(
+        "livestream/links.html",
+        form=form,
+        search=search,
+        to_share=to_share,
+        page=page,
+        at=clock.now(),
+    )
     return shown, 422 if form.errors else 200
 
 

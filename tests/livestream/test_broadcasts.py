@@ -108,7 +108,7 @@ def test_a_host_picks_among_lots_that_are_on_sale_in_the_shop_each_with_its_floo
     unnamed = builders.offer(price_fen=1200)
     builders.offer(price_fen=900, withdrawn_at=clock.now())
     builders.lot(builders.product(builders.seller()))
-    assert [(lot.id, floor.fen) for lot, floor in queries.lots_to_pin()] == [
+    assert [(lot.id, floor.fen) for lot, floor in queries.lots_to_pin().rows] == [
         (unnamed.lot_id, 1200),
         (named.lot_id, 5000),
     ]
@@ -147,7 +147,7 @@ def test_a_host_chooses_from_what_can_be_pinned() -> None:
     for one in (in_hand, harvested, growing, sold_out):
         builders.offer(one)
     builders.lot(product, offered=5)  # its seller does not sell it in the shop
-    assert [one.id for one, _ in queries.lots_to_pin()] == [growing.id, in_hand.id]
+    assert [one.id for one, _ in queries.lots_to_pin().rows] == [growing.id, in_hand.id]
 
 
 def test_every_room_id_of_the_platform_is_kept_once_and_shown_to_the_host(app: Flask) -> None:
