@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextvars import Context
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
@@ -21,8 +21,8 @@ from tests.town.addresses import NAMES, names, paths_of
 from tests.town.people import People
 from tests.town.visits import reads
 
-OPENED = 4
-"""So many of a page's links to itself are followed."""
+OPENED = 2
+"""So many items of a list are opened, of which only one stands open at a time."""
 EVERYBODY = (Role.VISITOR, Role.CONSUMER)
 """Who opens what is open to everybody."""
 SAYS = ('aria-invalid="true"', 'role="alert"', 'class="refusal"', "says-wrong", "says-wait")
@@ -44,18 +44,14 @@ def collect(app: Flask, people: People) -> dict[tuple[str, Role], Form]:
 
 
 def shown(app: Flask, account: Account | None, path: str) -> list[Form]:
-    """The forms of a page, and of the page as its own links open it: a tab, an item of a list."""
+    """The forms of a page, and of the page as it opens another item of its list."""
     page = call(app, account, "GET", path)
     if page.mimetype != "text/html":
         return []
-    opened = {
-        link for link in re.findall(r'href="([^"#]*\?[^"#]*)', page.text)
-        if link.partition("?")[0] in ("", urlsplit(path).path)
-    }  # fmt: skip
     forms = forms_of(path, page.text)
-    for link in sorted(opened)[:OPENED]:
-        other = urljoin(path, link.replace("&amp;", "&"))
-        forms += forms_of(other, call(app, account, "GET", other).text)
+    own = re.escape(urlsplit(path).path)
+    for link in re.findall(rf'href="({own}\?item=[^"#]*)', page.text)[:OPENED]:
+        forms += forms_of(link, call(app, account, "GET", link).text)
     return forms
 
 
