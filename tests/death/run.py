@@ -159,9 +159,8 @@ def carry_out(
 def _strike(shop: Shop, killer: Killer, kill: Kill) -> Killed:
     """Bring the moment about, kill, and add what the survivors say of the death."""
     deadline = time.monotonic() + MOMENT_PATIENCE_S
-    killed, worker = None, None
+    killed, seen = None, [shop.job_worker().process]
     while killed is None:
-        worker = shop.job_worker().process
         if kill.role == JOBS:
             _make_due(shop, kill.where)
         try:
@@ -169,6 +168,9 @@ def _strike(shop: Shop, killer: Killer, kill: Kill) -> Killed:
         except NeverReached:
             if time.monotonic() > deadline:
                 raise
+        # One that lost its database may have been replaced before it was struck.
+        seen.append(shop.job_worker().process)
+    worker = next((one for one in seen if one is not None and one.pid == killed.pid), None)
     return replace(killed, proof=f"{killed.proof}, {_survivors_say(shop, killed, worker)}")
 
 
@@ -187,8 +189,8 @@ def _survivors_say(shop: Shop, killed: Killed, worker: Popen[bytes] | None) -> s
     if kill.role == WEB:
         until(lambda: shop.has_replaced(pid), WITNESS_PATIENCE_S, "gunicorn has another worker")
         return "gunicorn reaped it and forked another"
-    assert worker is not None
-    assert (worker.pid, worker.wait(WITNESS_PATIENCE_S)) == (pid, -signal.SIGKILL)
+    assert worker is not None, "nobody saw the job worker that was struck"
+    assert worker.wait(WITNESS_PATIENCE_S) == -signal.SIGKILL
     return "exit code -9"
 
 
