@@ -139,3 +139,19 @@ def pay(order: Order) -> Payment:
 def harvest(closed: Closed, units: int) -> None:
     """The seller enters what it harvested as a whole."""
     enter_yield(closed.item.id, None, Harvested(units, confirmed=True), account_id=closed.clerk.id)
+
+
+def add_households(closed: Closed, many: int) -> None:
+    """Put so many more households behind the seller: 0001, 0002 … of one share each.
+
+    Its first ones get numbers that no other begins or ends with.
+    """
+    with transaction() as session:
+        for n, one in enumerate(closed.households):
+            session.get_one(Household, one.id).number = f"9999{n}"
+        session.add_all(
+            Household(
+                seller_id=closed.seller.id, number=f"{n:04d}", status="registered", share_weight=1
+            )
+            for n in range(1, many + 1)
+        )

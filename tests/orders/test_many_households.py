@@ -16,7 +16,7 @@ from orders.model import HouseholdQuota, QuotaState, YieldEntry
 from orders.queries.harvest import households
 from orders.web.many_households import FEW, LONGEST_ASKED, TASKS_AT_ONCE
 from sellers.model import Household
-from tests.orders.harvest_builders import Closed, closed_round
+from tests.orders.harvest_builders import Closed, add_households, closed_round
 from tests.visitors import Visitor
 
 MANY = 400
@@ -32,15 +32,7 @@ def _context(app: Flask) -> Iterator[None]:
 def closed() -> Closed:
     """A notice of 450 boxes for three households and 400 more, each of one share."""
     made = closed_round(450)
-    with transaction() as session:
-        for n, one in enumerate(made.households):  # of numbers that no other begins or ends with
-            session.get_one(Household, one.id).number = f"9999{n}"
-        session.add_all(
-            Household(
-                seller_id=made.seller.id, number=f"{n:04d}", status="registered", share_weight=1
-            )
-            for n in range(1, MANY + 1)
-        )
+    add_households(made, MANY)
     return made
 
 

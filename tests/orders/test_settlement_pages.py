@@ -12,12 +12,12 @@ from sqlalchemy import select, text
 from kernel.db import db, transaction
 from kernel.identity import Role
 from kernel.money import total
+from kernel.second_person import Proposal
 from orders.actions.settlement import state_settlement
 from orders.model import Settlement
 from orders.queries.settlement import FEW, PARTS_AT_ONCE, parts_page
-from sellers.model import Household
 from tests import builders
-from tests.orders.harvest_builders import Closed
+from tests.orders.harvest_builders import Closed, add_households
 from tests.orders.test_settlement import handed_over
 from tests.visitors import Visitor
 
@@ -40,15 +40,7 @@ def somebody(app: Flask, login: str) -> Visitor:
 def settled(households: int) -> tuple[Closed, str]:
     """A settlement in whose second distribution so many more households share."""
     closed = handed_over(60, 60)
-    with transaction() as session:
-        for n, one in enumerate(closed.households):  # of numbers that no other begins or ends with
-            session.get_one(Household, one.id).number = f"9999{n}"
-        session.add_all(
-            Household(
-                seller_id=closed.seller.id, number=f"{n:04d}", status="registered", share_weight=1
-            )
-            for n in range(1, households + 1)
-        )
+    add_households(closed, households)
     return closed, state_settlement(closed.seller.id, closed.round.id).public_id
 
 
@@ -122,4 +114,5 @@ def test_a_refused_payout_leads_on_through_the_list_and_not_through_itself(app: 
         f"/staff/settlements/{public_id}/payout", reference="", reason="", idempotency_key="k"
     )
     assert answer.status_code == 422
+    assert db.session.scalars(select(Proposal)).all() == []
     assert 'href="/staff/settlements?cursor=' in answer.get_data(as_text=True)
